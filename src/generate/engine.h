@@ -1,0 +1,48 @@
+// The embedded LLM behind the Completer port: tokenizer, chat template, decoder, KV cache, sampler,
+// grammar, stop strings and streaming of one model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "model/decoder.h"
+#include "model/tokenizer.h"
+#include "text/ports.h"
+
+namespace weir::generate {
+
+struct GenerateOptions {
+  double temperature = 0;
+  int64_t top_k = 40;
+  double top_p = 0.95;
+  double min_p = 0.05;
+  double repetition = 1.0;
+  int64_t max_tokens = 256;
+  int64_t context = 4096;
+  template <class V> void Visit(V& v) {
+    v(temperature, {.name = "temperature", .help = "Sampling temperature; 0 is greedy.", .min = 0, .max = 10});
+    v(top_k, {.name = "sample-top-k", .help = "Keep the k likeliest tokens; 0 keeps all.", .unit = "tokens", .min = 0, .max = 1000000});
+    v(top_p, {.name = "top-p", .help = "Keep the smallest set of tokens with this probability.", .min = 0, .max = 1});
+    v(min_p, {.name = "min-p", .help = "Drop tokens below this fraction of the best one's probability.", .min = 0, .max = 1});
+    v(repetition, {.name = "repetition", .help = "Divide the logits of tokens already used by this.", .min = 0.5, .max = 2});
+    v(max_tokens, {.name = "max-tokens", .help = "Most tokens to generate.", .unit = "tokens", .min = 1, .max = 1000000});
+    v(context, {.name = "context", .help = "Window of the KV cache.", .unit = "tokens", .min = 64, .max = 1048576});
+  }
+};
+
+class Engine : public text::Completer {
+ public:
+  static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& gguf_path, std::string name,
+                                                      const GenerateOptions& options, const Context& context);
+  virtual const model::Decoder& decoder() const = 0;
+  virtual const model::Tokenizer& tokenizer() const = 0;
+  // Perplexity as llama.cpp counts it: windows of `window` tokens, the second half of each scored.
+  struct PerplexityResult { double perplexity = 0; int64_t tokens = 0; };
+  virtual absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens, int64_t window,
+                                                      const Context& context) = 0;
+};
+
+}  // namespace weir::generate

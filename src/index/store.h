@@ -1,0 +1,84 @@
+// The store: a folder with the catalogue (SQLite) and immutable, checksummed segments (lexical postings,
+// dense vectors, document texts). Format page: docs/formats/store.md.
+//
+// Durability: AddBatch returns OK only when the batch's segment files and folder are fsynced and the
+// catalogue's transaction is committed; a kill at any moment loses nothing acknowledged, and what was
+// half written is removed at the next Open. One writer (a lock file), any number of readers.
+// Readers see the generation they opened; Refresh() moves on. Thread-safe for const calls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "text/ports.h"
+#include "text/records.h"
+
+namespace weir::index {
+
+struct Scored {
+  int64_t passage = -1;
+  float score = 0;
+};
+
+struct StoreStatus {
+  int64_t documents = 0, passages = 0, pending = 0, bytes = 0;
+  std::vector<std::pair<std::string, std::string>> failed;  // path, reason
+  std::string encoder;                                      // name, "" while lexical only
+};
+
+// A document with its passages, ready to be stored.
+struct Prepared {
+  text::Document document;
+  std::vector<text::Passage> passages;
+};
+
+// What a term contributes, for --explain.
+struct TermScore {
+  std::string term;
+  int64_t document_frequency = 0, frequency = 0;
+  double idf = 0, score = 0;
+};
+
+class Store {
+ public:
+  enum class Mode { kRead, kWrite };
+  // kWrite makes the folder if needed; a second writer gets kAborted. Checksums of headers are verified.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& folder, Mode mode, const Context& context);
+  virtual ~Store() = default;
+
+  // --- writing ---
+  // Replaces documents of the same path. Vectors may come later (SetVectors).
+  virtual absl::Status AddBatch(std::span<const Prepared> batch, const Context& context) = 0;
+  virtual absl::Status Remove(std::string_view path) = 0;  // kNotFound
+  virtual absl::Status RecordFailure(std::string_view path, std::string_view reason) = 0;
+  // Unchanged (same size, mtime, and then hash) files need no reading.
+  virtual bool IsCurrent(std::string_view path, std::string_view sha256) const = 0;
+  virtual absl::Status EncodePending(const text::Encoder& encoder, const Context& context) = 0;
+  virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
+
+  // --- reading ---
+  virtual absl::Status Refresh() = 0;
+  virtual absl::StatusOr<StoreStatus> Status() const = 0;
+  virtual absl::StatusOr<std::vector<std::string>> Paths() const = 0;
+  // Verifies every checksum and cross reference; one line a problem, empty when clean.
+  virtual absl::StatusOr<std::vector<std::string>> Check(const Context& context) const = 0;
+  // BM25, top k by (score descending, passage ascending). Quoted parts of the query are phrases.
+  virtual absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k, const Context& context) const = 0;
+  virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query, int64_t passage) const = 0;
+  // Inner product over int8 codes, the best rescored in f32. query: [dimensions] f32, unit length.
+  virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k, const Context& context) const = 0;
+  virtual bool has_vectors() const = 0;
+  virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
+  virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;
+  virtual absl::StatusOr<std::string> GetText(int64_t document) const = 0;  // the whole text
+  virtual absl::StatusOr<std::vector<float>> GetVector(int64_t passage) const = 0;
+};
+
+}  // namespace weir::index

@@ -1,0 +1,27 @@
+// What a decoder needs of a KV cache; generate/kv implements it (the five axes live there).
+// One object is one sequence. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "base/threads.h"
+
+namespace weir::model {
+
+class KvSequence {
+ public:
+  virtual ~KvSequence() = default;
+  virtual int64_t length() const = 0;  // tokens stored; the next token's position
+  // Makes room for n more tokens in every layer; kResourceExhausted leaves the sequence as it was.
+  virtual absl::Status Reserve(int64_t n) = 0;
+  // Stores the n reserved tokens' keys (after RoPE) and values of one layer.
+  // k, v: [n, kv_heads, head_dim] f32.
+  virtual void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) = 0;
+  // Attention of the n newest tokens over all stored ones. q, out: [n, heads, head_dim] f32.
+  virtual void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) = 0;
+  // Makes the n tokens part of length(), after the last layer.
+  virtual void Commit(int64_t n) = 0;
+};
+
+}  // namespace weir::model

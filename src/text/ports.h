@@ -1,0 +1,75 @@
+// The two ports through which lower rooms use models they may not see: text to vectors, prompt to tokens.
+// model and generate implement them; the program wires them; tests use scripted fakes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/context.h"
+
+namespace weir::text {
+
+enum class EncodeAs { kPassage, kQuery };  // some models take an instruction or a prefix with one of them
+
+// Thread-safe.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  virtual int dimensions() const = 0;
+  virtual std::string name() const = 0;         // "minilm-l6"
+  virtual std::string fingerprint() const = 0;  // changes when the vectors would
+  // out: [texts, dimensions] f32, row-major, each row of unit length. The result of a text does not
+  // depend on the batch it came in. Longer texts are cut at the model's window.
+  virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,
+                              std::span<float> out, const Context& context) const = 0;
+};
+
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
+};
+
+struct CompletionRequest {
+  std::vector<ChatMessage> messages;
+  int64_t max_tokens = 256;
+  double temperature = 0;  // 0: greedy
+  std::vector<std::string> stop;
+  std::string grammar;      // GBNF; "" for none
+  std::string json_schema;  // "" for none
+  uint64_t seed = 0;
+  // Called with each piece of text as it comes; false stops. May be null.
+  std::function<bool(std::string_view piece)> on_text;
+};
+
+struct Completion {
+  std::string text;
+  std::string finish;  // "stop", "length", "cancelled"
+  int64_t prompt_tokens = 0;
+  int64_t tokens = 0;
+  double first_token_s = 0;
+  double total_s = 0;
+};
+
+// Thread-compatible.
+class Completer {
+ public:
+  virtual ~Completer() = default;
+  virtual std::string name() const = 0;
+  virtual int64_t context_tokens() const = 0;
+  virtual absl::StatusOr<int64_t> CountTokens(std::string_view text) const = 0;
+  virtual absl::StatusOr<Completion> Complete(const CompletionRequest& request,
+                                              const Context& context) = 0;
+  // Sum of the natural-log probabilities of `continuation`'s tokens after the prompt (messages with the
+  // generation prompt appended), one value a continuation. The prompt is computed once.
+  virtual absl::StatusOr<std::vector<double>> LogLikelihood(
+      const std::vector<ChatMessage>& messages, std::span<const std::string> continuations,
+      const Context& context) = 0;
+};
+
+}  // namespace weir::text
