@@ -45,6 +45,10 @@ function(weir_room room)
   set(fuzzers ${all})
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(TRANSFORM R_ROOMS PREPEND weir_)
+  if(NOT sources)  # a room whose first file is still to come
+    file(WRITE ${CMAKE_BINARY_DIR}/generated/empty.cc "")
+    set(sources ${CMAKE_BINARY_DIR}/generated/empty.cc)
+  endif()
   add_library(weir_${room} STATIC ${sources})
   set_target_properties(weir_${room} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(weir_${room} PUBLIC ${R_ROOMS} ${R_LIBS} absl::status absl::statusor

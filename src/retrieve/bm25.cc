@@ -1,0 +1,23 @@
+#include "retrieve/bm25.h"
+
+#include "base/status.h"
+
+namespace weir::retrieve {
+
+absl::Status Bm25Stage::Run(Query& query, const Resources& resources, const Context& context) const {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<index::Scored> found,
+                        resources.store.SearchLexical(query.text, resources.options.fetch, context));
+  for (const index::Scored& hit : found) {
+    Candidate& candidate = query.At(hit.passage);
+    candidate.scores["bm25"] = hit.score;
+    candidate.score = hit.score;
+  }
+  return absl::OkStatus();
+}
+
+void RegisterBm25(Registry& registry) {
+  registry.Add<RetrievalStage>("bm25", "Fetches passages by BM25.",
+                               [](const OptionTable&) { return std::make_unique<Bm25Stage>(); });
+}
+
+}  // namespace weir::retrieve

@@ -1,0 +1,93 @@
+#include "retrieve/pipeline.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "retrieve/stage.h"
+
+namespace weir::retrieve {
+namespace {
+
+// The stages of each mode, in order; "@fusion" stands for the option's value.
+struct Mode {
+  std::string_view name;
+  std::vector<std::string_view> stages;
+};
+const std::vector<Mode>& Modes() {
+  static const auto& modes = *new std::vector<Mode>{
+      {"lexical", {"bm25"}}, {"dense", {"dense"}}, {"hybrid", {"bm25", "dense", "@fusion"}}};
+  return modes;
+}
+
+class StagePipeline : public Pipeline {
+ public:
+  StagePipeline(const index::Store& store, const text::Encoder* encoder, SearchOptions options)
+      : store_(store), encoder_(encoder), options_(std::move(options)) {}
+
+  absl::Status Add(std::string_view name, const Registry& registry) {
+    OptionTable none;
+    WEIR_ASSIGN_OR_RETURN(auto stage, registry.Make<RetrievalStage>(name, none));
+    stages_.push_back(std::move(stage));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query_text,
+                                                const Context& context) const override {
+    Query query;
+    query.text = std::string(query_text);
+    const Resources resources{store_, encoder_, options_};
+    for (const auto& stage : stages_) {
+      WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+      WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
+    }
+    query.Sort();
+    if (query.candidates.size() > static_cast<size_t>(options_.top_k)) {
+      query.candidates.resize(options_.top_k);
+    }
+    return ToHits(query);
+  }
+
+ private:
+  absl::StatusOr<std::vector<text::Hit>> ToHits(const Query& query) const {
+    std::vector<text::Hit> hits;
+    for (const Candidate& candidate : query.candidates) {
+      text::Hit hit;
+      hit.rank = static_cast<int>(hits.size()) + 1;
+      hit.score = candidate.score;
+      hit.scores = candidate.scores;
+      WEIR_ASSIGN_OR_RETURN(hit.passage, store_.GetPassage(candidate.passage));
+      WEIR_ASSIGN_OR_RETURN(hit.document, store_.GetDocument(hit.passage.document));
+      hits.push_back(std::move(hit));
+    }
+    return hits;
+  }
+
+  const index::Store& store_;
+  const text::Encoder* encoder_;
+  SearchOptions options_;
+  std::vector<std::unique_ptr<RetrievalStage>> stages_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& store,
+                                                         const text::Encoder* encoder,
+                                                         const SearchOptions& options,
+                                                         const Registry& registry) {
+  auto pipeline = std::make_unique<StagePipeline>(store, encoder, options);
+  const Mode* chosen = nullptr;
+  for (const Mode& mode : Modes()) {
+    if (mode.name == options.mode) chosen = &mode;
+  }
+  if (chosen == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mode: ", options.mode, "; expected lexical, dense or hybrid"));
+  }
+  for (std::string_view stage : chosen->stages) {
+    WEIR_RETURN_IF_ERROR(
+        pipeline->Add(stage == "@fusion" ? std::string_view(options.fusion) : stage, registry));
+  }
+  if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
+  return pipeline;
+}
+
+}  // namespace weir::retrieve

@@ -1,0 +1,24 @@
+// Technique: rrf
+// Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and individual
+//   rank learning methods, SIGIR 2009
+// Idea: Fuses ranked lists by rank alone, so the scores need no common scale.
+// Formulas: score(p) = sum over lists that hold p of 1 / (60 + rank(p)), rank from 1
+// Cost: O(n log n) in the number of candidates
+// Differs: nothing
+// Checked by: FusionTest.ReciprocalRankByHand
+// Measured by: weir eval --fusion rrf
+#pragma once
+
+#include "base/registry.h"
+#include "retrieve/stage.h"
+
+namespace weir::retrieve {
+
+inline constexpr double kReciprocalRankConstant = 60;  // section 3 of the paper
+
+class RrfStage : public RetrievalStage {
+ public:
+  absl::Status Run(Query& query, const Resources& resources, const Context& context) const override;
+};
+
+}  // namespace weir::retrieve

@@ -1,0 +1,36 @@
+#include "retrieve/stage.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+
+namespace weir::retrieve {
+
+Candidate& Query::At(int64_t passage) {
+  auto [it, fresh] = index_.try_emplace(passage, candidates.size());
+  if (fresh) candidates.push_back({.passage = passage});
+  return candidates[it->second];
+}
+
+void Query::Sort() {
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.passage < b.passage;
+  });
+  index_.clear();
+  for (size_t i = 0; i < candidates.size(); ++i) index_[candidates[i].passage] = i;
+}
+
+absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context) {
+  if (!query.vector.empty()) return absl::OkStatus();
+  if (resources.encoder == nullptr || !resources.store.has_vectors()) {
+    return absl::FailedPreconditionError(
+        "dense search: the store has no vectors or no encoder is loaded; index with an encoder, or "
+        "search with --mode lexical");
+  }
+  query.vector.resize(resources.encoder->dimensions());
+  const std::string_view text = query.text;
+  return resources.encoder->Encode({&text, 1}, text::EncodeAs::kQuery,
+                                   std::span<float>(query.vector), context);
+}
+
+}  // namespace weir::retrieve

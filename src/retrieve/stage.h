@@ -1,0 +1,56 @@
+// One step of the query pipeline. Fetching stages add candidates, fusing stages set their final score,
+// later stages drop or reorder them. Stages are registered techniques of kind RetrievalStage.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "base/context.h"
+#include "index/store.h"
+#include "retrieve/pipeline.h"
+#include "text/ports.h"
+
+namespace weir::retrieve {
+
+struct Candidate {
+  int64_t passage = -1;
+  double score = 0;                      // what the list is ordered by
+  std::map<std::string, double> scores;  // by stage, for --explain
+};
+
+// The query on its way through the stages. Candidates are unique by passage.
+struct Query {
+  std::string text;
+  std::vector<float> vector;  // filled by the first stage that needs it
+  std::vector<Candidate> candidates;
+
+  // The candidate of `passage`, made if it is new.
+  Candidate& At(int64_t passage);
+  // Orders by (score descending, passage ascending): the one order of the room.
+  void Sort();
+
+ private:
+  absl::flat_hash_map<int64_t, size_t> index_;
+};
+
+// What stages may use; borrowed.
+struct Resources {
+  const index::Store& store;
+  const text::Encoder* encoder = nullptr;
+  const SearchOptions& options;
+};
+
+class RetrievalStage {
+ public:
+  virtual ~RetrievalStage() = default;
+  virtual absl::Status Run(Query& query, const Resources& resources, const Context& context) const = 0;
+};
+
+// Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was given.
+absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context);
+
+}  // namespace weir::retrieve
