@@ -13,6 +13,7 @@ include_guard()
 find_package(absl REQUIRED)
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
+find_package(nlohmann_json REQUIRED)
 
 find_program(WEIR_CCACHE ccache)
 if(WEIR_CCACHE)
