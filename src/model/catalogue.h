@@ -37,6 +37,7 @@ struct ModelRecord {
   std::vector<ModelFile> files;
   int64_t context = 0;
   EncoderSpec encoder;      // kEncoder: paths filled by Locate
+  bool is_default = false;  // of its kind, for those who name none
   bool installed = false;
   std::string path;         // kDecoder: of the GGUF file, when installed
 };
