@@ -10,6 +10,8 @@
 #       Writes one sorted file that calls all of them and carries the cards' text (weir list).
 include_guard()
 
+# A room's find_package is good for the rooms that link it, too.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(absl REQUIRED)
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
@@ -32,6 +34,8 @@ if(WEIR_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 include_directories(${CMAKE_SOURCE_DIR}/src)
+include(abseil_views)
+weir_unite_string_views()
 
 function(weir_room room)
   cmake_parse_arguments(R "" "" "ROOMS;LIBS" ${ARGN})

@@ -31,11 +31,11 @@ class MappedFile {
 // Reads at most `limit` bytes; a longer file is kResourceExhausted, before anything is allocated.
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t limit = uint64_t{1} << 30);
 
-// Writes path.tmp.<pid>, fsyncs it, renames it over `path`, fsyncs the folder: after a crash the file is
+// Writes path.tmp.<thread>, fsyncs it, renames it over `path`, fsyncs the folder: after a crash the file is
 // the old one or the new one, never a mixture.
 absl::Status WriteFileAtomic(const std::string& path, std::string_view bytes);
 
-// Makes a folder and its parents; an existing one is fine. Synced makes the entry durable.
+// Makes a folder and its parents, durably; an existing one is fine. SyncFolder fsyncs its entries.
 absl::Status MakeFolders(const std::string& path);
 absl::Status SyncFolder(const std::string& path);
 

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -59,17 +60,24 @@ class OptionTable {
   std::vector<OptionField>& fields() { return fields_; }
   const std::vector<OptionField>& fields() const { return fields_; }
   OptionField* Find(std::string_view name);
+  const OptionField* Find(std::string_view name) const;
   // Unknown names give kInvalidArgument with the nearest name ("did you mean").
   absl::Status Set(std::string_view name, std::string_view text);
   // {"name":{"type":..,"default":..,"minimum":..,"enum":[..],"description":..}} as a JSON schema text.
   std::string JsonSchema() const;
+  // {"name":value,..} of the current values as JSON text.
+  std::string JsonValues() const;
+  // Sets each field that `target` also has to this table's value.
+  absl::Status CopyValuesTo(OptionTable& target) const;
   // Stable "name=value;..." of the fields with spec.fingerprint, sorted by name.
   std::string Fingerprint() const;
   void operator()(auto& member, OptionSpec spec) { fields_.emplace_back(&member, std::move(spec)); }
   void Append(OptionTable other);
+  void KeepAlive(std::shared_ptr<void> owned) { owned_.push_back(std::move(owned)); }
 
  private:
   std::vector<OptionField> fields_;
+  std::vector<std::shared_ptr<void>> owned_;
 };
 
 template <class Options>
@@ -79,12 +87,43 @@ OptionTable BindOptions(Options& options) {
   return table;
 }
 
-// The candidate nearest to `word` by edit distance (at most a third of its length away), or "".
+// A table over an Options of its own, with the defaults: what Registry::Add takes as `options`.
+template <class Options>
+OptionTable OwnedOptions() {
+  auto options = std::make_shared<Options>();
+  OptionTable table = BindOptions(*options);
+  table.KeepAlive(std::move(options));
+  return table;
+}
+
+// An Options struct with the values that `table` has for its fields, defaults elsewhere.
+template <class Options>
+absl::StatusOr<Options> ReadOptions(const OptionTable& table) {
+  Options options;
+  OptionTable target = BindOptions(options);
+  if (absl::Status status = table.CopyValuesTo(target); !status.ok()) return status;
+  return options;
+}
+
+// A list as one text: items joined by commas, with \, and \\ for those characters and \e for an empty
+// item. ParseList(ListText(x)) == x; the empty list is "".
+std::string ListText(const std::vector<std::string>& items);
+std::vector<std::string> ParseList(std::string_view text);
+
+// The candidate nearest to `word` by edit distance (at most a third of its length away, rounded up), or "".
 std::string NearestName(std::string_view word, const std::vector<std::string>& candidates);
 
 // Applies `[section]` of a weir.toml text; an unknown key is an error with file and line.
 absl::Status ApplyToml(std::string_view path, std::string_view toml_text, std::string_view section,
                        OptionTable& table);
+// kInvalidArgument with file and line for a section that is not among `known`.
+absl::Status CheckTomlSections(std::string_view path, std::string_view toml_text,
+                               const std::vector<std::string>& known);
+// Applies the fields of a JSON object text (an HTTP body); types must match, unknown names are errors.
+absl::Status ApplyJson(std::string_view json_text, OptionTable& table);
+
+// "top-k" -> "WEIR_TOP_K".
+std::string EnvironmentName(std::string_view option_name);
 // Applies WEIR_<NAME> variables; precedence is the caller's: flag > environment > project > user > default.
 absl::Status ApplyEnvironment(OptionTable& table);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@ enum class ProgressMode { kAuto, kOff, kJson };
 class Progress {
  public:
   explicit Progress(ProgressMode mode);
+  // Writes to `fd` as to a terminal, by the given clock: for tests.
+  Progress(ProgressMode mode, int fd, std::function<int64_t()> now_ns);
   ~Progress();
   void Start(std::string_view task, int64_t total, std::string_view unit);  // total 0: unknown
   void Advance(int64_t by);

@@ -12,6 +12,7 @@
 // Messages read "what: value; expected", and Annotate adds where, from the inside out.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -26,9 +27,20 @@ struct StatusRow {
   const char* python_class;
 };
 
-// The one table. Unlisted codes fall to kInternal's row.
+// The one table, a row for every code. A code that it does not know falls to kInternal's row.
+std::span<const StatusRow> StatusTable();
 const StatusRow& RowFor(absl::StatusCode code);
 inline int ExitCode(const absl::Status& s) { return RowFor(s.code()).exit_code; }
+
+// A search that worked and found nothing (as grep): not an error, and no status carries it.
+inline constexpr int kExitNothingFound = 1;
+
+// Every exit code a command may end with, ascending, for the man page and docs/exit-codes.md.
+struct ExitCodeRow {
+  int code;
+  const char* meaning;
+};
+std::span<const ExitCodeRow> ExitCodes();
 
 // Returns `s` with "context: " put before its message; OK stays OK.
 absl::Status Annotate(const absl::Status& s, std::string_view context);
