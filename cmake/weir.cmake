@@ -7,7 +7,8 @@
 #       Registers a technique: the folder holds bm25.h with a card, and bm25.cc defines
 #       `void Register<Slug>(Registry&)` in namespace weir::<room>, with Slug in PascalCase.
 #   weir_write_registry()
-#       Writes one sorted file that calls all of them and carries the cards' text (weir list).
+#       Makes the library weir_registry: one sorted file that calls all of them and carries the cards'
+#       text (weir list). It links the rooms that hold techniques; binaries that list or make link it.
 include_guard()
 
 # A room's find_package is good for the rooms that link it, too.
@@ -85,11 +86,18 @@ endfunction()
 
 # Reads one labelled line of a card ("// Source: ..."), continued lines included, as one C string body.
 function(_weir_card_line header label out)
-  file(STRINGS ${header} lines REGEX "^//")
+  # Not file(STRINGS): brackets and semicolons in prose would glue or split the list's lines.
+  file(READ ${header} lines)
+  string(REPLACE ";" "<semicolon>" lines "${lines}")
+  string(REPLACE "[" "<bracket>" lines "${lines}")
+  string(REPLACE "]" "<unbracket>" lines "${lines}")
+  string(REPLACE "\n" ";" lines "${lines}")
   set(text "")
   set(inside OFF)
   foreach(line IN LISTS lines)
-    if(line MATCHES "^// ${label}: *(.*)$")
+    if(NOT line MATCHES "^//")
+      break()  # the card ends with the opening comment
+    elseif(line MATCHES "^// ${label}: *(.*)$")
       set(text "${CMAKE_MATCH_1}")
       set(inside ON)
     elseif(line MATCHES "^// [A-Z][a-z ]*:" OR line STREQUAL "//")
@@ -98,6 +106,9 @@ function(_weir_card_line header label out)
       string(APPEND text " ${CMAKE_MATCH_1}")
     endif()
   endforeach()
+  string(REPLACE "<semicolon>" ";" text "${text}")
+  string(REPLACE "<bracket>" "[" text "${text}")
+  string(REPLACE "<unbracket>" "]" text "${text}")
   string(REPLACE "\\" "\\\\" text "${text}")
   string(REPLACE "\"" "\\\"" text "${text}")
   set(${out} "${text}" PARENT_SCOPE)
@@ -108,7 +119,7 @@ function(weir_write_registry)
   list(SORT techniques)
   set(declarations "")
   set(calls "")
-  set(count 0)
+  set(rooms "")
   foreach(entry IN LISTS techniques)
     string(REPLACE "|" ";" parts "${entry}")
     list(GET parts 0 slug)
@@ -128,6 +139,7 @@ function(weir_write_registry)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
     _weir_card_line(${header} Source source)
     _weir_card_line(${header} Idea idea)
+    list(APPEND rooms weir_${room})
     string(APPEND declarations "namespace weir::${room} { void Register${pascal}(Registry&); }\n")
     string(APPEND calls "  registry.BeginCard({\"${slug}\", \"${kind}\", \"${source}\", \"${idea}\"});\n"
                         "  ${room}::Register${pascal}(registry);\n")
@@ -141,4 +153,7 @@ void RegisterAll(Registry& registry) {
 ${calls}}
 }  // namespace weir
 ")
+  add_library(weir_registry STATIC ${CMAKE_BINARY_DIR}/generated/registry_all.cc)
+  list(REMOVE_DUPLICATES rooms)
+  target_link_libraries(weir_registry PUBLIC weir_base ${rooms})
 endfunction()
