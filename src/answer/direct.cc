@@ -1,0 +1,127 @@
+#include "answer/direct.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "answer/cite.h"
+#include "answer/evidence.h"
+#include "answer/extract.h"
+#include "answer/models.h"
+#include "answer/pack.h"
+#include "answer/verify/verify.h"
+#include "base/status.h"
+#include "text/sentences.h"
+
+namespace weir::answer {
+namespace {
+
+// Tokens kept free for the instructions and the chat template around the sources.
+constexpr int64_t kPromptOverhead = 160;
+
+bool SaysNotFound(std::string_view draft) {
+  const std::string lower = absl::AsciiStrToLower(draft);
+  for (std::string_view cue : {"not in the sources", "not mentioned", "do not mention", "does not mention",
+                               "not provided", "do not provide", "does not provide", "not specified",
+                               "do not specify", "does not specify", "no information", "not stated",
+                               "do not state", "does not state", "not explicitly", "not contain",
+                               "cannot be determined", "cannot determine", "not available"}) {
+    if (absl::StrContains(lower, cue)) return true;
+  }
+  return false;
+}
+
+struct Checked {
+  std::vector<text::AnswerSentence> kept;
+  int dropped = 0;
+};
+
+absl::StatusOr<Checked> CheckDraft(std::string_view draft, const EvidenceSet& set,
+                                   const AnswerPorts& ports, const Context& context) {
+  Checked checked;
+  for (const text::Span& span : text::Sentences(draft)) {
+    const std::string_view sentence = draft.substr(span.start, span.size());
+    WEIR_ASSIGN_OR_RETURN(auto citations, FindCitations(sentence, set, ports.encoder, context));
+    std::vector<std::string_view> quotes;
+    for (const text::Citation& c : citations) quotes.push_back(c.quote);
+    WEIR_ASSIGN_OR_RETURN(const SentenceVerdict verdict,
+                          VerifySentence(sentence, quotes, ports.encoder, context));
+    if (verdict.supported) {
+      checked.kept.push_back({std::string(sentence), verdict.support, std::move(citations)});
+    } else {
+      ++checked.dropped;
+    }
+  }
+  return checked;
+}
+
+bool Cites(const std::vector<text::AnswerSentence>& sentences, const text::Citation& citation) {
+  for (const text::AnswerSentence& s : sentences) {
+    for (const text::Citation& c : s.citations) {
+      if (c.document.id == citation.document.id && c.span.start == citation.span.start) return true;
+    }
+  }
+  return false;
+}
+
+// Quotes the best evidence beside what the model wrote, so that a short draft does not hide its ground.
+void AddQuotes(const EvidenceSet& set, int64_t most, std::vector<text::AnswerSentence>& sentences) {
+  const size_t limit = sentences.size() + most;
+  for (text::AnswerSentence& quote : BestSentences(set, most)) {
+    if (sentences.size() < limit && !Cites(sentences, quote.citations[0])) {
+      sentences.push_back(std::move(quote));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question, const AnswerPorts& ports,
+                                                 const AnswerOptions& options,
+                                                 const Context& context) const {
+  const int64_t start = context.now_ns();
+  WEIR_ASSIGN_OR_RETURN(EvidenceSet set, CollectEvidence(question, ports, context));
+  text::Answer answer;
+  answer.model = ports.completer->name();
+  answer.nearest = set.hits;
+  answer.timings["retrieve"] = (context.now_ns() - start) * 1e-9;
+  if (set.sentences.empty()) return answer;
+
+  const int64_t budget = ports.completer->context_tokens() - options.max_tokens - kPromptOverhead;
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed,
+                        Pack(set, options.passages, budget, *ports.completer));
+  text::CompletionRequest request;
+  request.messages = Prompt(question, packed);
+  request.max_tokens = options.max_tokens;
+  request.seed = context.seed;
+  if (ports.on_draft) {
+    request.on_text = [&](std::string_view piece) {
+      ports.on_draft(piece);
+      return true;
+    };
+  }
+  const int64_t asked = context.now_ns();
+  WEIR_ASSIGN_OR_RETURN(const text::Completion draft, ports.completer->Complete(request, context));
+  answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
+  answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
+
+  const bool not_found = SaysNotFound(draft.text);
+  Checked checked;
+  if (!not_found) {
+    WEIR_ASSIGN_OR_RETURN(checked, CheckDraft(draft.text, set, ports, context));
+  }
+  const double evidence = AnswerableWithDraft(set.answerable, not_found, !checked.kept.empty());
+  if (evidence < options.risk) return answer;
+  answer.sentences = std::move(checked.kept);
+  AddQuotes(set, options.sentences - 1, answer.sentences);
+  if (checked.dropped > 0) answer.status = "partial";
+  return answer;
+}
+
+void RegisterDirect(Registry& registry) {
+  registry.Add<Planner>("direct", "One retrieval, one prompt, one verified draft.",
+                        [](const OptionTable&) { return std::make_unique<DirectPlanner>(); });
+}
+
+}  // namespace weir::answer

@@ -1,0 +1,42 @@
+// Makers of the verbs, one per file of verbs/, and what several of them share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "cli/verb.h"
+#include "ingest/reader.h"
+#include "text/records.h"
+
+namespace weir::cli {
+
+std::unique_ptr<Verb> MakeModelAddVerb();
+std::unique_ptr<Verb> MakeModelListVerb();
+std::unique_ptr<Verb> MakeModelShowVerb();
+std::unique_ptr<Verb> MakeModelTokenizeVerb();
+std::unique_ptr<Verb> MakeIndexVerb();
+std::unique_ptr<Verb> MakeIndexStatusVerb();
+std::unique_ptr<Verb> MakeIndexCheckVerb();
+std::unique_ptr<Verb> MakeIngestShowVerb();
+std::unique_ptr<Verb> MakeSearchVerb();
+std::unique_ptr<Verb> MakeAskVerb();
+std::unique_ptr<Verb> MakeVerifyVerb();
+std::unique_ptr<Verb> MakeEvalVerb();
+std::unique_ptr<Verb> MakeEvalPerplexityVerb();
+std::unique_ptr<Verb> MakeEvalAnswersVerb();
+std::unique_ptr<Verb> MakeBenchLlmVerb();
+std::unique_ptr<Verb> MakeBenchSearchVerb();
+std::unique_ptr<Verb> MakeBenchEncodeVerb();
+std::unique_ptr<Verb> MakeListVerb();
+std::unique_ptr<Verb> MakeConfigVerb();
+std::unique_ptr<Verb> MakeLicensesVerb();
+std::unique_ptr<Verb> MakeCompletionVerb();
+std::unique_ptr<Verb> MakeManVerb();
+
+// Loads the encoder that fits the store, unless `mode` needs none. A hybrid search over a store without
+// vectors becomes lexical, with a note.
+absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
+                         std::string& mode, std::unique_ptr<text::Encoder>& encoder);
+
+}  // namespace weir::cli

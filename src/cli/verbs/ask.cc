@@ -1,0 +1,123 @@
+// weir ask: a cited answer, or "not in your documents".
+
+#include <sys/resource.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "answer/ask.h"
+#include "base/status.h"
+#include "cli/verbs.h"
+#include "text/records_json.h"
+
+namespace weir::cli {
+namespace {
+
+struct AskOptions {
+  answer::AnswerOptions answer;
+  retrieve::SearchOptions search;
+  std::string model;
+  std::string encoder;
+  bool extract = false;
+  bool quotes = true;
+  template <class V>
+  void Visit(V& v) {
+    answer.Visit(v);
+    search.Visit(v);
+    v(model, {.name = "model", .help = "Model that writes; a name or a GGUF file (default: see weir model list)."});
+    v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
+    v(extract, {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
+    v(quotes, {.name = "quotes", .help = "Show the quoted text of every citation."});
+  }
+};
+
+class AskVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "ask",
+            .summary = "Answer a question from the documents, with citations that were verified.",
+            .arguments = "QUESTION...",
+            .example = "weir ask \"How long should prophylaxis last?\"",
+            .description = "Every sentence is supported by the quoted spans or it is left out. Exit code 1 "
+                           "and the nearest passages when the documents do not hold an answer.",
+            .min_arguments = 1,
+            .max_arguments = -1};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    WEIR_ASSIGN_OR_RETURN(const text::Answer answer, Work(absl::StrJoin(arguments, " "), session));
+    if (session.json()) {
+      session.Print(text::AnswerToJson(answer));
+    } else {
+      PrintAnswer(answer, session);
+    }
+    return answer.status == "not_in_documents" ? kExitNothing : kExitDone;
+  }
+
+ private:
+  absl::StatusOr<text::Answer> Work(const std::string& question, Session& session) {
+    if (options_.extract) options_.answer.planner = "extract";
+    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
+    std::unique_ptr<text::Encoder> encoder;
+    WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
+    if (encoder == nullptr) {
+      WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
+    }
+    std::unique_ptr<generate::Engine> engine;
+    if (options_.answer.planner != "extract") {
+      WEIR_ASSIGN_OR_RETURN(engine, session.LoadEngine(options_.model, {}));
+    }
+    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoder.get(), options_.search,
+                                                                 session.registry()));
+    const answer::AnswerPorts ports{*store, *pipeline, *encoder, engine.get(), nullptr};
+    return answer::Ask(question, ports, options_.answer, session.registry(), session.context());
+  }
+
+  void PrintAnswer(const text::Answer& answer, Session& session) const {
+    std::vector<const text::Citation*> cited;
+    std::string body;
+    for (const text::AnswerSentence& sentence : answer.sentences) {
+      absl::StrAppend(&body, sentence.text);
+      for (const text::Citation& c : sentence.citations) {
+        cited.push_back(&c);
+        absl::StrAppend(&body, " [", cited.size(), "]");
+      }
+      absl::StrAppend(&body, sentence.citations.empty() ? " (not supported)\n" : "\n");
+    }
+    if (answer.status == "not_in_documents") body = "This is not in your documents.\n";
+    if (answer.status == "partial") absl::StrAppend(&body, "(partly supported; the rest was left out)\n");
+    for (size_t i = 0; i < cited.size(); ++i) {
+      const text::Citation& c = *cited[i];
+      absl::StrAppend(&body, "\n[", i + 1, "] ", c.document.path);
+      if (c.page > 0) absl::StrAppend(&body, ", page ", c.page);
+      absl::StrAppend(&body, ", bytes ", c.span.start, "-", c.span.end);
+      if (options_.quotes) absl::StrAppend(&body, "\n    \"", c.quote, "\"");
+    }
+    if (cited.empty()) {
+      absl::StrAppend(&body, "\nNearest passages:");
+      for (const text::Hit& hit : answer.nearest) {
+        absl::StrAppendFormat(&body, "\n%2d  %.3f  %s, page %d, bytes %d-%d", hit.rank, hit.score,
+                              hit.document.path, hit.passage.page, hit.passage.span.start,
+                              hit.passage.span.end);
+      }
+    }
+    session.Print(body);
+    session.Note(absl::StrFormat("%s, first token %.1f s, in all %.1f s",
+                                 answer.model.empty() ? "extracted" : answer.model,
+                                 Timing(answer, "first_token"), Timing(answer, "total")));
+  }
+
+  static double Timing(const text::Answer& answer, const std::string& name) {
+    auto it = answer.timings.find(name);
+    return it == answer.timings.end() ? 0 : it->second;
+  }
+
+  AskOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeAskVerb() { return std::make_unique<AskVerb>(); }
+
+}  // namespace weir::cli

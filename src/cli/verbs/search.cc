@@ -1,0 +1,114 @@
+// weir search: ranked passages.
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "cli/verb.h"
+#include "cli/verbs.h"
+#include "retrieve/pipeline.h"
+#include "text/records_json.h"
+
+namespace weir::cli {
+namespace {
+
+struct SearchVerbOptions {
+  retrieve::SearchOptions search;
+  std::string encoder;
+  bool explain = false;
+  template <class V>
+  void Visit(V& v) {
+    search.Visit(v);
+    v(encoder, {.name = "encoder", .help = "Encoder of the query; must be the store's."});
+    v(explain, {.name = "explain", .help = "Show every stage's score and every term's share."});
+  }
+};
+
+class SearchVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "search",
+            .summary = "Find the passages that best match a query.",
+            .arguments = "QUERY...",
+            .example = "weir search --mode hybrid \"deep venous thrombosis\"",
+            .description = "Words in double quotes inside the query are a phrase. Exit code 1 when nothing is found.",
+            .min_arguments = 1,
+            .max_arguments = -1};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    const std::string query = absl::StrJoin(arguments, " ");
+    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
+    std::unique_ptr<text::Encoder> encoder;
+    WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
+    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoder.get(), options_.search,
+                                                                 session.registry()));
+    const int64_t start = session.context().now_ns();
+    WEIR_ASSIGN_OR_RETURN(std::vector<text::Hit> hits, pipeline->Search(query, session.context()));
+    const double took_us = (session.context().now_ns() - start) * 1e-3;
+    if (session.json()) {
+      session.Print(text::SearchToJson({query, hits, took_us}));
+    } else {
+      for (const text::Hit& hit : hits) session.Print(Describe(hit));
+      if (hits.empty()) session.Note("nothing found");
+    }
+    if (options_.explain && !session.json()) WEIR_RETURN_IF_ERROR(Explain(query, hits, *store, session));
+    return hits.empty() ? kExitNothing : kExitDone;
+  }
+
+ private:
+  std::string Describe(const text::Hit& hit) const {
+    std::string out = absl::StrFormat("%2d  %.4f  %s", hit.rank, hit.score, hit.document.path);
+    if (hit.passage.page > 0) absl::StrAppend(&out, ", page ", hit.passage.page);
+    absl::StrAppend(&out, " [", hit.passage.span.start, "-", hit.passage.span.end, "]");
+    if (options_.explain) {
+      for (const auto& [stage, score] : hit.scores) absl::StrAppendFormat(&out, "  %s=%.4f", stage, score);
+    }
+    std::string excerpt = hit.passage.text.substr(0, 240);
+    for (char& c : excerpt) {
+      if (c == '\n') c = ' ';
+    }
+    while (!excerpt.empty() && (excerpt.back() & 0xC0) == 0x80) excerpt.pop_back();  // no half character
+    absl::StrAppend(&out, "\n      ", excerpt, hit.passage.text.size() > excerpt.size() ? " ..." : "");
+    return out;
+  }
+
+  absl::Status Explain(const std::string& query, const std::vector<text::Hit>& hits,
+                       const index::Store& store, Session& session) const {
+    for (const text::Hit& hit : hits) {
+      WEIR_ASSIGN_OR_RETURN(auto terms, store.ExplainLexical(query, hit.passage.id));
+      session.Print(absl::StrFormat("%2d  terms:", hit.rank));
+      for (const index::TermScore& t : terms) {
+        session.Print(absl::StrFormat("      %-20s df %d  tf %d  idf %.4f  score %.4f", t.term,
+                                      t.document_frequency, t.frequency, t.idf, t.score));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  SearchVerbOptions options_;
+};
+
+}  // namespace
+
+absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
+                         std::string& mode, std::unique_ptr<text::Encoder>& encoder) {
+  if (mode == "lexical") return absl::OkStatus();
+  if (!store.has_vectors() && mode == "hybrid") {
+    session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
+    mode = "lexical";
+    return absl::OkStatus();
+  }
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
+  if (!status.encoder.empty() && encoder->name() != status.encoder) {
+    return absl::InvalidArgumentError(absl::StrCat("encoder: ", encoder->name(),
+                                                   "; the store's vectors are of ", status.encoder));
+  }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<Verb> MakeSearchVerb() { return std::make_unique<SearchVerb>(); }
+
+}  // namespace weir::cli
