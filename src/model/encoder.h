@@ -1,5 +1,5 @@
-// Encoders of the BERT family (minilm-l6, bge-small-en) behind the Encoder port. Texts of a batch are
-// packed without padding, so a text's vector does not depend on its batch.
+// Encoders of the BERT family (minilm-l6, bge-small-en) behind the Encoder port. Texts of a batch
+// are packed without padding, so a text's vector does not depend on its batch.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,14 @@ struct EncoderSpec {
   Pooling pooling = Pooling::kMean;
   int64_t max_tokens = 256;
   std::string query_prefix, passage_prefix;
+  // Attention heads, which no weight file tells; 0: from config.json beside the weights.
+  int heads = 0;
+  std::string sha256;  // of the weights, for the fingerprint; "": computed when loading
 };
 
-absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& spec, const Context& context);
+// Errors: those of the two files' readers, kNotFound (a file), kInvalidArgument (heads,
+// max_tokens).
+absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& spec,
+                                                           const Context& context);
 
 }  // namespace weir::model

@@ -1,0 +1,73 @@
+// The BERT encoder stack over ragged batches: sequences lie one after another, without padding.
+//   x = LayerNorm(word + type_0 + position)
+//   per layer: x = LayerNorm(x + Wo attention(Wq x, Wk x, Wv x)); x = LayerNorm(x + W2 gelu(W1 x))
+// Weights are immutable; Run is thread-safe. A row of the result depends on its own sequence only,
+// bit for bit, because the products and the attention below do (tensor/matmul.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/threads.h"
+#include "model/weights.h"
+#include "tensor/matmul.h"
+
+namespace weir::model {
+
+struct BertShape {
+  int hidden = 0, layers = 0, heads = 0, ffn = 0;
+  int64_t vocabulary = 0, positions = 0;
+  float epsilon = 1e-12f;  // of the norms; the value of BERT's own configuration
+};
+
+class Bert {
+ public:
+  static constexpr int kLayers = 512;
+  static constexpr int64_t kWidth = 1 << 16;  // of hidden and ffn
+
+  // heads and epsilon cannot be read from weights; `heads` must divide the hidden size.
+  static absl::StatusOr<std::unique_ptr<const Bert>> Load(const WeightFile& file, int heads,
+                                                          float epsilon, Threads* threads);
+  const BertShape& shape() const { return shape_; }
+  size_t bytes() const;
+
+  // Working memory of one Run, grown as needed and reused.
+  struct Workspace {
+    std::vector<float> q, k, v, attended, projected, inner;
+  };
+  // ids: all sequences; sequence s is [offsets[s], offsets[s+1]). out: [ids, hidden] f32, last
+  // layer. REQUIRES: 0 <= id < vocabulary, each sequence at most `positions` long.
+  void Run(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* out,
+           Workspace& workspace, Threads* threads) const;
+
+ private:
+  struct Dense {
+    FloatTensor weight;  // outlives the packed matrix
+    tensor::Matrix matrix;
+    std::vector<float> bias;
+  };
+  struct Norm {
+    std::vector<float> weight, bias;
+  };
+  struct Layer {
+    Dense query, key, value, output, up, down;
+    Norm attention_norm, output_norm;
+  };
+  class Loader;
+
+  void Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* x) const;
+  void RunLayer(const Layer& layer, std::span<const int64_t> offsets, float* x, Workspace& w,
+                Threads* threads) const;
+
+  BertShape shape_;
+  FloatTensor words_;
+  std::vector<float> positions_;  // [positions, hidden]
+  std::vector<float> type_;       // of token type 0
+  Norm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace weir::model

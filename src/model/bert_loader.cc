@@ -1,0 +1,132 @@
+#include <utility>
+
+#include "base/status.h"
+#include "fmt/core.h"
+#include "model/bert.h"
+
+namespace weir::model {
+
+// Checks every shape against the sizes that the embeddings set, so Run needs no check.
+class Bert::Loader {
+ public:
+  Loader(const WeightFile& file, Threads* threads) : file_(file), threads_(threads) {
+    if (!file.Has("embeddings.word_embeddings.weight")) prefix_ = "bert.";
+  }
+
+  absl::Status Load(Bert& bert, int heads, float epsilon) {
+    WEIR_RETURN_IF_ERROR(Embeddings(bert));
+    BertShape& shape = bert.shape_;
+    if (heads < 1 || shape.hidden % heads != 0) {
+      return absl::InvalidArgumentError(
+          fmt::format("heads: {}; expected a divisor of the hidden size {}", heads, shape.hidden));
+    }
+    shape.heads = heads;
+    shape.epsilon = epsilon;
+    WEIR_ASSIGN_OR_RETURN(std::vector<float> inner,
+                          Vector(prefix_ + "encoder.layer.0.intermediate.dense.bias", 0));
+    shape.ffn = static_cast<int>(inner.size());
+    for (int i = 0; file_.Has(LayerName(i) + "attention.self.query.bias"); ++i) {
+      if (i == kLayers) {
+        return absl::ResourceExhaustedError(fmt::format("BERT: more than {} layers", kLayers));
+      }
+      WEIR_RETURN_IF_ERROR(OneLayer(LayerName(i), shape, bert.layers_.emplace_back()));
+    }
+    shape.layers = static_cast<int>(bert.layers_.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string LayerName(int i) const { return fmt::format("{}encoder.layer.{}.", prefix_, i); }
+
+  static absl::Status WrongShape(const std::string& name, const FloatTensor& tensor) {
+    std::string shape;
+    for (uint64_t d : tensor.shape) shape += fmt::format(" {}", d);
+    return absl::DataLossError(fmt::format("BERT: {}: unexpected shape{}", name, shape));
+  }
+
+  // A vector of n floats; n = 0 takes any length up to kWidth.
+  absl::StatusOr<std::vector<float>> Vector(const std::string& name, int64_t n) {
+    WEIR_ASSIGN_OR_RETURN(FloatTensor t, file_.Tensor(name));
+    const bool fits = t.shape.size() == 1 && t.shape[0] >= 1 && t.shape[0] <= kWidth &&
+                      (n == 0 || t.shape[0] == n);
+    if (!fits) return WrongShape(name, t);
+    return std::vector<float>(t.data, t.data + t.size());
+  }
+
+  absl::Status Embeddings(Bert& bert) {
+    const std::string base = prefix_ + "embeddings.";
+    WEIR_ASSIGN_OR_RETURN(bert.words_, file_.Tensor(base + "word_embeddings.weight"));
+    const FloatTensor& words = bert.words_;
+    if (words.shape.size() != 2 || words.shape[0] < 1 || words.shape[0] > (1 << 24) ||
+        words.shape[1] < 1 || words.shape[1] > kWidth) {
+      return WrongShape("word_embeddings", words);
+    }
+    bert.shape_.vocabulary = static_cast<int64_t>(words.shape[0]);
+    bert.shape_.hidden = static_cast<int>(words.shape[1]);
+    WEIR_ASSIGN_OR_RETURN(FloatTensor positions, file_.Tensor(base + "position_embeddings.weight"));
+    if (positions.shape.size() != 2 || positions.shape[0] < 1 ||
+        positions.shape[1] != words.shape[1]) {
+      return WrongShape("position_embeddings", positions);
+    }
+    bert.shape_.positions = static_cast<int64_t>(positions.shape[0]);
+    bert.positions_.assign(positions.data, positions.data + positions.size());
+    WEIR_ASSIGN_OR_RETURN(FloatTensor types, file_.Tensor(base + "token_type_embeddings.weight"));
+    if (types.shape.size() != 2 || types.shape[0] < 1 || types.shape[1] != words.shape[1]) {
+      return WrongShape("token_type_embeddings", types);
+    }
+    bert.type_.assign(types.data, types.data + bert.shape_.hidden);
+    return Norm(base + "LayerNorm", bert.shape_.hidden, bert.embedding_norm_);
+  }
+
+  absl::Status Norm(const std::string& name, int hidden, Bert::Norm& norm) {
+    WEIR_ASSIGN_OR_RETURN(norm.weight, Vector(name + ".weight", hidden));
+    WEIR_ASSIGN_OR_RETURN(norm.bias, Vector(name + ".bias", hidden));
+    return absl::OkStatus();
+  }
+
+  absl::Status Dense(const std::string& name, int out, int in, Bert::Dense& dense) {
+    WEIR_ASSIGN_OR_RETURN(dense.weight, file_.Dense(name));
+    const FloatTensor& w = dense.weight;
+    if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in) return WrongShape(name, w);
+    WEIR_ASSIGN_OR_RETURN(dense.bias, Vector(name + ".bias", out));
+    const tensor::MatrixView view{tensor::DType::kF32, reinterpret_cast<const std::byte*>(w.data),
+                                  static_cast<size_t>(out), static_cast<size_t>(in)};
+    WEIR_ASSIGN_OR_RETURN(dense.matrix, tensor::Matrix::Pack(view, threads_));
+    return absl::OkStatus();
+  }
+
+  absl::Status OneLayer(const std::string& name, const BertShape& s, Layer& layer) {
+    const std::string self = name + "attention.self.";
+    WEIR_RETURN_IF_ERROR(Dense(self + "query", s.hidden, s.hidden, layer.query));
+    WEIR_RETURN_IF_ERROR(Dense(self + "key", s.hidden, s.hidden, layer.key));
+    WEIR_RETURN_IF_ERROR(Dense(self + "value", s.hidden, s.hidden, layer.value));
+    WEIR_RETURN_IF_ERROR(Dense(name + "attention.output.dense", s.hidden, s.hidden, layer.output));
+    WEIR_RETURN_IF_ERROR(Norm(name + "attention.output.LayerNorm", s.hidden, layer.attention_norm));
+    WEIR_RETURN_IF_ERROR(Dense(name + "intermediate.dense", s.ffn, s.hidden, layer.up));
+    WEIR_RETURN_IF_ERROR(Dense(name + "output.dense", s.hidden, s.ffn, layer.down));
+    return Norm(name + "output.LayerNorm", s.hidden, layer.output_norm);
+  }
+
+  const WeightFile& file_;
+  Threads* threads_;
+  std::string prefix_;
+};
+
+absl::StatusOr<std::unique_ptr<const Bert>> Bert::Load(const WeightFile& file, int heads,
+                                                       float epsilon, Threads* threads) {
+  auto bert = std::make_unique<Bert>();
+  WEIR_RETURN_IF_ERROR(Loader(file, threads).Load(*bert, heads, epsilon));
+  return bert;
+}
+
+size_t Bert::bytes() const {
+  size_t total = words_.size() * sizeof(float);
+  for (const Layer& l : layers_) {
+    for (const Dense* d : {&l.query, &l.key, &l.value, &l.output, &l.up, &l.down}) {
+      total += d->matrix.bytes();
+    }
+  }
+  return total;
+}
+
+}  // namespace weir::model
