@@ -26,6 +26,9 @@ absl::StatusOr<DType> DTypeFromGguf(uint32_t gguf_id);  // kUnimplemented names 
 // dst[0, n) = the n elements at src. Bit-equal to the `gguf` package. REQUIRES: n % block_columns == 0.
 void Dequantize(DType type, const void* src, float* dst, size_t n);
 
+// The eight 6-bit scales and minima in 12 bytes of a Q4_K or Q5_K block.
+void UnpackScalesK(const uint8_t packed[12], uint8_t scales[8], uint8_t minima[8]);
+
 float HalfToFloat(uint16_t half);
 uint16_t FloatToHalf(float value);  // round to nearest even
 inline size_t RowBytes(DType type, size_t columns) {

@@ -2,7 +2,7 @@
 //
 // Pack() turns a matrix into the layout that this CPU's kernels read (16 rows interleaved for VNNI,
 // another for AVX2); Matrix owns or borrows those bytes. Activations are quantised to int8 in blocks of
-// 32 (256 for K types) on entry to each product, f32 accumulation between blocks, so results do not
+// 32 columns on entry to each product, f32 accumulation between blocks, so results do not
 // depend on the number of threads or on the other rows of the batch: logits are bit-equal for any split.
 #pragma once
 
@@ -46,6 +46,8 @@ class Matrix {
   void Row(size_t row, float* out) const;
 
  private:
+  friend void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, size_t n,
+                               std::span<float* const> ys, Threads* threads);
   struct Packed;
   size_t rows_ = 0, columns_ = 0;
   DType type_ = DType::kF32;
@@ -54,6 +56,7 @@ class Matrix {
 
 // Several products over one activation (q, k, v or gate, up): the activation is quantised once and the
 // rows of all matrices are split over the threads together, one barrier. ys[j]: [n, matrices[j].rows()].
+// REQUIRES: all matrices are packed and have the same columns.
 void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, size_t n,
                       std::span<float* const> ys, Threads* threads);
 

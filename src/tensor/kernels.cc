@@ -1,0 +1,82 @@
+#include "tensor/kernels.h"
+
+#include <cstdlib>
+#include <vector>
+
+namespace weir::tensor {
+namespace {
+
+// The one place of this room that reads the environment: tests and benches lower the target with it.
+std::string_view WantedTarget() {
+  const char* wanted = std::getenv("WEIR_CPU_TARGET");
+  return wanted == nullptr ? std::string_view() : std::string_view(wanted);
+}
+
+const std::vector<const KernelSet*>& Supported() {
+  static const std::vector<const KernelSet*>* const sets = [] {
+    auto* found = new std::vector<const KernelSet*>;
+    for (const KernelSet* set : {&kScalarKernels}) {
+      if (set->supported()) found->push_back(set);
+    }
+    return found;
+  }();
+  return *sets;
+}
+
+const KernelSet& Choose() {
+  const std::string_view wanted = WantedTarget();
+  for (const KernelSet* set : Supported()) {
+    if ((wanted == "scalar" && set->name == "SCALAR") || (wanted == "avx2" && set->name == "AVX2")) {
+      return *set;
+    }
+  }
+  return *Supported().back();
+}
+
+}  // namespace
+
+std::span<const KernelSet* const> AllKernels() { return Supported(); }
+
+const KernelSet& Kernels() {
+  static const KernelSet& chosen = Choose();
+  return chosen;
+}
+
+std::string_view KernelTarget() { return Kernels().name; }
+
+QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float* x, size_t n,
+                                           size_t columns, bool codes, Threads* threads) {
+  view_.n = n;
+  view_.columns = columns;
+  view_.x = x;
+  if (!codes || n == 0 || columns == 0) return;
+  const size_t blocks = columns / kBlockColumns;
+  // A line between rows, so that rows of a power of two do not all fall into one cache set.
+  view_.stride = (columns + 63) / 64 * 64 + (n > 1 ? 64 : 0);
+  const size_t array = (blocks * n * sizeof(float) + 63) / 64 * 64;
+  bytes_ = AllocateAligned(n * view_.stride + 5 * array + 64);
+  std::byte* at = bytes_.get();
+  auto take = [&at](size_t bytes) { return std::exchange(at, at + bytes); };
+  const ActivationRow first = {
+      reinterpret_cast<int8_t*>(take(n * view_.stride)), reinterpret_cast<float*>(take(array)),
+      reinterpret_cast<float*>(take(array)),             reinterpret_cast<int32_t*>(take(array)),
+      reinterpret_cast<int32_t*>(take(2 * array)),       n};
+  view_.codes = first.codes;
+  view_.scales = first.scales;
+  view_.scaled_sums = first.scaled_sums;
+  view_.negative_sums = first.negative_sums;
+  view_.negative_halves = first.negative_halves;
+  ParallelFor(n > 4 ? threads : nullptr, n, 1, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      ActivationRow row = first;
+      row.codes += i * view_.stride;
+      row.scales += i;
+      row.scaled_sums += i;
+      row.negative_sums += i;
+      row.negative_halves += i;
+      kernels.quantize_row(x + i * columns, columns, row);
+    }
+  });
+}
+
+}  // namespace weir::tensor

@@ -1,0 +1,96 @@
+#include "tensor/matmul.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tensor/kernels.h"
+#include "tensor/packed.h"
+
+namespace weir::tensor {
+
+struct Matrix::Packed {
+  PackedMatrix matrix;
+  MatrixView view;  // for rows
+  AlignedBytes bytes;
+};
+
+Matrix::Matrix() = default;
+Matrix::~Matrix() = default;
+Matrix::Matrix(Matrix&&) noexcept = default;
+Matrix& Matrix::operator=(Matrix&&) noexcept = default;
+
+absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads) {
+  const DTypeInfo& info = InfoOf(view.type);
+  if (view.columns % info.block_columns != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("matrix columns: ", view.columns, "; ", info.name,
+                                                   " expects a multiple of ", info.block_columns));
+  }
+  if (view.data == nullptr && view.rows * view.columns != 0) {
+    return absl::InvalidArgumentError("matrix data: null; expected rows * columns elements");
+  }
+  Matrix out;
+  out.rows_ = view.rows;
+  out.columns_ = view.columns;
+  out.type_ = view.type;
+  out.packed_ = std::make_unique<Packed>();
+  out.packed_->view = view;
+  PackedMatrix& m = out.packed_->matrix;
+  m.type = view.type;
+  m.rows = view.rows;
+  m.columns = view.columns;
+  m.groups = view.rows / kGroupRows + (view.rows % kGroupRows != 0);
+  m.group_bytes = GroupBytes(view.type, view.columns);
+  if (m.group_bytes != 0 && m.groups > std::numeric_limits<ptrdiff_t>::max() / m.group_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("matrix of ", view.rows, " x ", view.columns));
+  }
+  out.packed_->bytes = AllocateAligned(m.groups * m.group_bytes);
+  if (out.packed_->bytes == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat("memory for a matrix of ", view.rows, " x ", view.columns));
+  }
+  m.data = out.packed_->bytes.get();
+  ParallelFor(threads, m.groups, 1, [&](size_t begin, size_t end, int) {
+    for (size_t g = begin; g < end; ++g) PackGroup(view, g, out.packed_->bytes.get() + g * m.group_bytes);
+  });
+  return out;
+}
+
+size_t Matrix::bytes() const {
+  return packed_ == nullptr ? 0 : packed_->matrix.groups * packed_->matrix.group_bytes;
+}
+
+void Matrix::Row(size_t row, float* out) const {
+  const MatrixView& v = packed_->view;
+  Dequantize(v.type, v.data + row * RowBytes(v.type, v.columns), out, v.columns);
+}
+
+void Matrix::Multiply(const float* x, size_t n, float* y, Threads* threads) const {
+  const Matrix* self = this;
+  MultiplyTogether({&self, 1}, x, n, {&y, 1}, threads);
+}
+
+// All groups of all matrices form one range that is split over the threads.
+void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, size_t n,
+                      std::span<float* const> ys, Threads* threads) {
+  size_t groups = 0;
+  bool codes = false;
+  for (const Matrix* m : matrices) {
+    groups += (m->rows() + kGroupRows - 1) / kGroupRows;
+    codes |= !IsFloat(m->type());
+  }
+  if (groups == 0 || n == 0) return;
+  const KernelSet& kernels = Kernels();
+  const QuantizedActivations activations(kernels, x, n, matrices[0]->columns(), codes, threads);
+  ParallelFor(threads, groups, n == 1 ? 1 : 2, [&](size_t begin, size_t end, int) {
+    size_t first = 0;  // of the matrix at hand
+    for (size_t j = 0; j < matrices.size() && first < end; ++j) {
+      const PackedMatrix& w = matrices[j]->packed_->matrix;
+      const size_t from = std::max(begin, first), to = std::min(end, first + w.groups);
+      if (from < to) kernels.multiply(w, from - first, to - first, activations.view(), ys[j]);
+      first += w.groups;
+    }
+  });
+}
+
+}  // namespace weir::tensor

@@ -1,0 +1,235 @@
+// Online-softmax attention of a tile of rows, in 16-lane vectors (included once inside a target's
+// namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x kValueVectors.
+// Per row and block of 32 keys: scores by fma over head_dim in order, peak, p = 2^(s - peak), then
+// acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other.
+
+template <bool kHalf>
+inline Floats LoadKeys(const void* p, size_t i) {
+  if constexpr (kHalf) return LoadHalf(static_cast<const uint16_t*>(p) + i);
+  return Load(static_cast<const float*>(p) + i);
+}
+
+// scores[r][0, 32) for R rows.
+template <int R, bool kHalf>
+inline void ScoreRows(const float* q, int head_dim, const void* keys, float* scores) {
+  Floats s[R][2];
+  for (int r = 0; r < R; ++r) s[r][0] = s[r][1] = Set(0.0f);
+  for (int d = 0; d < head_dim; ++d) {
+    const Floats k0 = LoadKeys<kHalf>(keys, static_cast<size_t>(d) * 32);
+    const Floats k1 = LoadKeys<kHalf>(keys, static_cast<size_t>(d) * 32 + 16);
+    for (int r = 0; r < R; ++r) {
+      const Floats x = Set(q[r * head_dim + d]);
+      s[r][0] = Fma(x, k0, s[r][0]);
+      s[r][1] = Fma(x, k1, s[r][1]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    Store(scores + r * 32, s[r][0]);
+    Store(scores + r * 32 + 16, s[r][1]);
+  }
+}
+
+template <int R, bool kHalf>
+inline void ScoresUpTo(int rows, const float* q, int head_dim, const void* keys, float* scores) {
+  if constexpr (R > 1) {
+    if (rows < R) return ScoresUpTo<R - 1, kHalf>(rows, q, head_dim, keys, scores);
+  }
+  ScoreRows<R, kHalf>(q, head_dim, keys, scores);
+}
+
+struct ValueRange {
+  int first, last;  // keys of the block that some row sees
+};
+
+// acc[r][0, 16 V) += sum over keys j of p[r][j] * values[j][0, 16 V).
+template <int R, int V, bool kHalf>
+inline void AddValues(const float* p, const void* values, size_t stride, ValueRange keys, float* acc,
+                      int head_dim) {
+  Floats sum[R][V];
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) sum[r][v] = Load(acc + r * head_dim + 16 * v);
+  }
+  for (int j = keys.first; j < keys.last; ++j) {
+    Floats value[V];
+    for (int v = 0; v < V; ++v) value[v] = LoadKeys<kHalf>(values, j * stride + 16 * v);
+    for (int r = 0; r < R; ++r) {
+      const Floats x = Set(p[r * 32 + j]);
+      for (int v = 0; v < V; ++v) sum[r][v] = Fma(x, value[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) Store(acc + r * head_dim + 16 * v, sum[r][v]);
+  }
+}
+
+template <int R, int V, bool kHalf>
+inline void AddValuesUpTo(int rows, const float* p, const void* values, size_t stride, ValueRange keys,
+                          float* acc, int head_dim) {
+  if constexpr (R > 1) {
+    if (rows < R) return AddValuesUpTo<R - 1, V, kHalf>(rows, p, values, stride, keys, acc, head_dim);
+  }
+  AddValues<R, V, kHalf>(p, values, stride, keys, acc, head_dim);
+}
+
+template <bool kHalf>
+inline const void* Advance(const void* p, size_t i) {
+  if constexpr (kHalf) return static_cast<const uint16_t*>(p) + i;
+  return static_cast<const float*>(p) + i;
+}
+
+template <bool kHalf>
+inline float ElementAt(const void* p, size_t i) {
+  if constexpr (kHalf) return HalfToFloat(static_cast<const uint16_t*>(p)[i]);
+  return static_cast<const float*>(p)[i];
+}
+
+template <bool kHalf>
+inline void AllValues(int rows, const float* p, const void* values, size_t stride, ValueRange keys,
+                      float* acc, int head_dim) {
+  for (int first = 0; first < rows; first += kValueRows) {
+    const int here = std::min(kValueRows, rows - first);
+    const float* p_here = p + first * 32;
+    float* acc_here = acc + first * head_dim;
+    int d = 0;
+    for (; d + 16 * kValueVectors <= head_dim; d += 16 * kValueVectors) {
+      AddValuesUpTo<kValueRows, kValueVectors, kHalf>(here, p_here, Advance<kHalf>(values, d), stride, keys,
+                                                      acc_here + d, head_dim);
+    }
+    for (; d + 16 <= head_dim; d += 16) {
+      AddValuesUpTo<kValueRows, 1, kHalf>(here, p_here, Advance<kHalf>(values, d), stride, keys,
+                                          acc_here + d, head_dim);
+    }
+    for (; d < head_dim; ++d) {  // head_dim that is not a multiple of 16
+      for (int r = 0; r < here; ++r) {
+        float sum = acc_here[r * head_dim + d];
+        for (int j = keys.first; j < keys.last; ++j) {
+          sum = std::fma(p_here[r * 32 + j], ElementAt<kHalf>(values, j * stride + d), sum);
+        }
+        acc_here[r * head_dim + d] = sum;
+      }
+    }
+  }
+}
+
+inline void ScaleRow(float* row, float factor, int n) {
+  const Floats f = Set(factor);
+  int i = 0;
+  for (; i + 16 <= n; i += 16) Store(row + i, Mul(Load(row + i), f));
+  if (i < n) StoreSome(row + i, Mul(LoadSome(row + i, n - i), f), n - i);
+}
+
+// Bits of the 32 keys at [first_key, first_key + 32) that lie in [begin, end).
+inline uint32_t VisibleKeys(int64_t first_key, int64_t begin, int64_t end) {
+  const int64_t lo = std::clamp<int64_t>(begin - first_key, 0, 32);
+  const int64_t hi = std::clamp<int64_t>(end - first_key, 0, 32);
+  if (hi <= lo) return 0;
+  return static_cast<uint32_t>(((uint64_t{1} << hi) - 1) & ~((uint64_t{1} << lo) - 1));
+}
+
+// Turns the scores of row r into weights and rescales what the row holds to its new peak.
+inline void UpdateRow(const AttentionTile& t, int r, uint32_t visible, float* scores) {
+  Floats s0 = Load(scores), s1 = Load(scores + 16);
+  if (visible != 0xffffffffu) {
+    s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
+    s1 = Select(visible >> 16, s1, Set(-INFINITY));
+  }
+  const float old_peak = t.peak[r];
+  const float largest = ReduceMax(Max(s0, s1));
+  const float peak = largest > old_peak ? largest : old_peak;
+  if (peak == -INFINITY) {  // nothing seen yet: exactly no contribution
+    Store(scores, Set(0.0f));
+    Store(scores + 16, Set(0.0f));
+    return;
+  }
+  const Floats p0 = ExpTwo(Sub(s0, Set(peak))), p1 = ExpTwo(Sub(s1, Set(peak)));
+  Store(scores, p0);
+  Store(scores + 16, p1);
+  float factor = 1.0f;
+  if (peak != old_peak) {
+    factor = First(ExpTwo(Set(old_peak - peak)));
+    ScaleRow(t.acc + r * t.head_dim, factor, t.head_dim);
+  }
+  Store(t.sums + 16 * r, Fma(Load(t.sums + 16 * r), Set(factor), Add(p0, p1)));
+  t.peak[r] = peak;
+}
+
+template <bool kHalf>
+inline void AttendBlock(const AttentionTile& t, const void* keys, const void* values, size_t stride,
+                        int64_t first_key) {
+  alignas(64) float scores[kMaxTileRows * 32];
+  ValueRange range{32, 0};
+  for (int r = 0; r < t.rows; ++r) {
+    range.first = std::min<int64_t>(range.first, std::clamp<int64_t>(t.begin[r] - first_key, 0, 32));
+    range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(t.end[r] - first_key, 0, 32));
+  }
+  if (range.last <= range.first) return;
+  for (int r = 0; r < t.rows; r += kScoreRows) {
+    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim, t.head_dim, keys,
+                                  scores + r * 32);
+  }
+  for (int r = 0; r < t.rows; ++r) {
+    UpdateRow(t, r, VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
+  }
+  AllValues<kHalf>(t.rows, scores, values, stride, range, t.acc, t.head_dim);
+}
+
+inline void HalfsToFloats(const void* from, size_t n, float* to) {
+  for (size_t i = 0; i < n; i += 16) Store(to + i, LoadHalf(static_cast<const uint16_t*>(from) + i));
+}
+
+// Many rows share one conversion of a block to f32; few rows convert as they load.
+inline constexpr int kConvertRows = 8;
+inline constexpr int kConvertDim = 128;
+
+inline void AttendTile(const AttentionTile& t) {
+  int64_t first_key = t.first_key;
+  const bool convert = t.half && t.rows > kConvertRows && t.head_dim <= kConvertDim &&
+                       t.value_stride == static_cast<size_t>(t.head_dim);
+  alignas(64) float floats[2][32 * kConvertDim];
+  for (const KeyBlock& block : t.blocks) {
+    if (convert) {
+      HalfsToFloats(block.keys, 32 * t.head_dim, floats[0]);
+      HalfsToFloats(block.values, 32 * t.head_dim, floats[1]);
+      AttendBlock<false>(t, floats[0], floats[1], t.value_stride, first_key);
+    } else if (t.half) {
+      AttendBlock<true>(t, block.keys, block.values, t.value_stride, first_key);
+    } else {
+      AttendBlock<false>(t, block.keys, block.values, t.value_stride, first_key);
+    }
+    first_key += 32;
+  }
+}
+
+inline void MergeRow(float* acc, float* peak, float* sums, const float* acc2, float peak2,
+                     const float* sums2, int head_dim) {
+  if (peak2 == -INFINITY) return;
+  const float most = *peak > peak2 ? *peak : peak2;
+  const Floats a = ExpTwo(Set(*peak - most)), b = ExpTwo(Set(peak2 - most));
+  int d = 0;
+  for (; d + 16 <= head_dim; d += 16) Store(acc + d, Fma(Load(acc2 + d), b, Mul(Load(acc + d), a)));
+  if (d < head_dim) {
+    const size_t m = head_dim - d;
+    StoreSome(acc + d, Fma(LoadSome(acc2 + d, m), b, Mul(LoadSome(acc + d, m), a)), m);
+  }
+  Store(sums, Fma(Load(sums2), b, Mul(Load(sums), a)));
+  *peak = most;
+}
+
+inline float FinishRow(const float* acc, float peak, const float* sums, float* out, int head_dim) {
+  const float total = ReduceAdd(Load(sums));
+  if (peak == -INFINITY) {
+    std::fill_n(out, head_dim, 0.0f);
+    return -INFINITY;
+  }
+  const Floats inverse = Set(1.0f / total);
+  int d = 0;
+  for (; d + 16 <= head_dim; d += 16) Store(out + d, Mul(Load(acc + d), inverse));
+  if (d < head_dim) StoreSome(out + d, Mul(LoadSome(acc + d, head_dim - d), inverse), head_dim - d);
+  return (peak + std::log2(total)) * 0.69314718056f;
+}
+
+inline void ToHalf(const float* x, uint16_t* out, size_t n) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) StoreHalf(out + i, Load(x + i));
+  for (; i < n; ++i) out[i] = FloatToHalf(x[i]);
+}

@@ -1,0 +1,61 @@
+// The scalar target: the shared templates over plain arrays, and the twins of scalar_matmul.cc.
+#include "tensor/kernels.h"
+#include "tensor/simd/scalar.h"
+#include "tensor/simd/vec16_scalar.h"
+
+namespace weir::tensor {
+namespace scalar {
+namespace {
+
+inline constexpr int kScoreRows = 1;
+inline constexpr int kValueRows = 1;
+inline constexpr int kValueVectors = 1;
+
+namespace shared {
+using ::weir::tensor::scalar::Ints;
+#include "tensor/simd/ops-inl.h"
+#include "tensor/simd/attention-inl.h"
+}  // namespace shared
+
+int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += static_cast<int32_t>(a[i]) * b[i];
+  return sum;
+}
+
+void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
+              size_t row_count, size_t n, float* scores) {
+  for (size_t i = 0; i < row_count; ++i) {
+    scores[i] = static_cast<float>(DotInt8(query, rows + i * n, n)) * row_scales[i] * query_scale;
+  }
+}
+
+bool Supported() { return true; }
+
+}  // namespace
+}  // namespace scalar
+
+const KernelSet kScalarKernels = {
+    .name = "SCALAR",
+    .supported = scalar::Supported,
+    .quantize_row = scalar::QuantizeRow,
+    .multiply = scalar::Multiply,
+    .unpack = scalar::Unpack,
+    .attend = scalar::shared::AttendTile,
+    .merge_row = scalar::shared::MergeRow,
+    .finish_row = scalar::shared::FinishRow,
+    .to_half = scalar::shared::ToHalf,
+    .rms_norm = scalar::shared::RmsNorm,
+    .layer_norm = scalar::shared::LayerNorm,
+    .add_to = scalar::shared::AddTo,
+    .silu_multiply = scalar::shared::SiluMultiply,
+    .gelu = scalar::shared::Gelu,
+    .softmax = scalar::shared::Softmax,
+    .rotary_interleaved = scalar::shared::RotaryInterleaved,
+    .rotary_halves = scalar::shared::RotaryHalves,
+    .dot = scalar::shared::Dot,
+    .dot_int8 = scalar::DotInt8,
+    .scan_int8 = scalar::ScanInt8,
+};
+
+}  // namespace weir::tensor
