@@ -17,15 +17,12 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "index/lexical/bm25.h"
+#include "index/scored.h"
 #include "text/ports.h"
 #include "text/records.h"
 
 namespace weir::index {
-
-struct Scored {
-  int64_t passage = -1;
-  float score = 0;
-};
 
 struct StoreStatus {
   int64_t documents = 0, passages = 0, pending = 0, bytes = 0;
@@ -37,13 +34,8 @@ struct StoreStatus {
 struct Prepared {
   text::Document document;
   std::vector<text::Passage> passages;
-};
-
-// What a term contributes, for --explain.
-struct TermScore {
-  std::string term;
-  int64_t document_frequency = 0, frequency = 0;
-  double idf = 0, score = 0;
+  int64_t file_size = -1;     // bytes, -1 when the document is no file
+  int64_t file_mtime_ns = -1;  // -1: unknown, the next run compares hashes
 };
 
 class Store {

@@ -1,0 +1,144 @@
+#include "index/lexical/analysed.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "index/lexical/segment_builder.h"
+#include "text/analysis.h"
+
+namespace weir::index {
+namespace {
+
+// At most `limit` bytes, not ending inside a character.
+std::string_view CutField(std::string_view text, size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
+}  // namespace
+
+PassageFields MakeFields(std::string_view title, std::string_view heading, std::string_view text) {
+  PassageFields fields{CutField(title, kMaxFieldBytes), CutField(heading, kMaxFieldBytes), text};
+  if (fields.heading == fields.title) fields.heading = {};
+  return fields;
+}
+
+std::string EncoderInput(const PassageFields& fields) {
+  std::string out;
+  for (std::string_view field : {fields.title, fields.heading, fields.text}) {
+    if (field.empty()) continue;
+    if (!out.empty()) out += ' ';
+    out += field;
+  }
+  return out;
+}
+
+absl::StatusOr<AnalysedRun> AnalysedRun::Analyse(std::span<const PassageFields> passages,
+                                                 std::string_view analyzer_name) {
+  WEIR_ASSIGN_OR_RETURN(auto analyzer, text::Analyzer::Make(analyzer_name));
+  AnalysedRun run;
+  absl::flat_hash_map<std::string, uint32_t> numbers;
+  std::vector<text::Token> tokens;
+  run.lengths_.reserve(passages.size());
+  for (uint32_t row = 0; row < passages.size(); ++row) {
+    uint32_t base = 0, length = 0;
+    for (std::string_view field : {passages[row].title, passages[row].heading, passages[row].text}) {
+      if (field.empty()) continue;
+      tokens.clear();
+      analyzer->Analyze(field, tokens);
+      uint32_t last = base;
+      for (const text::Token& token : tokens) {
+        // Longer words are cut: what differs only later is found as the same term.
+        const std::string_view term = CutField(token.term, kMaxTermBytes);
+        auto at = numbers.find(term);
+        if (at == numbers.end()) {
+          at = numbers.emplace(std::string(term), static_cast<uint32_t>(run.terms_.size())).first;
+          run.terms_.emplace_back(term);
+        }
+        last = base + static_cast<uint32_t>(token.position);
+        run.occurrences_.push_back({at->second, row, last});
+      }
+      length += static_cast<uint32_t>(tokens.size());
+      base = last + kFieldGap;
+    }
+    run.lengths_.push_back(length);
+  }
+  return run;
+}
+
+absl::StatusOr<SegmentInfo> BuildLexicalSegment(std::span<const PassageFields> passages, std::span<const int64_t> ids,
+                                                std::string_view analyzer, const std::string& folder,
+                                                const std::string& name, const Context& context) {
+  const int workers = context.threads == nullptr ? 1 : context.threads->count();
+  std::vector<absl::StatusOr<AnalysedRun>> runs(workers, absl::UnknownError("not run"));
+  std::vector<size_t> begins(workers, 0);
+  ParallelFor(context.threads, passages.size(), 1, [&](size_t begin, size_t end, int worker) {
+    begins[worker] = begin;
+    runs[worker] = AnalysedRun::Analyse(passages.subspan(begin, end - begin), analyzer);
+  });
+  WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+  // One order of terms over all runs.
+  struct Named {
+    std::string_view term;
+    uint32_t run, number;
+  };
+  std::vector<Named> named;
+  std::vector<uint32_t> lengths(passages.size(), 0);
+  for (int r = 0; r < workers; ++r) {
+    if (!runs[r].ok()) {
+      if (absl::IsUnknown(runs[r].status())) continue;  // fewer passages than workers
+      return runs[r].status();
+    }
+    std::copy(runs[r]->lengths().begin(), runs[r]->lengths().end(), lengths.begin() + begins[r]);
+    for (uint32_t t = 0; t < runs[r]->terms().size(); ++t) named.push_back({runs[r]->terms()[t], uint32_t(r), t});
+  }
+  std::sort(named.begin(), named.end(), [](const Named& a, const Named& b) {
+    return a.term != b.term ? a.term < b.term : a.run < b.run;
+  });
+  std::vector<std::vector<uint32_t>> ranks(workers);
+  for (int r = 0; r < workers; ++r) {
+    if (runs[r].ok()) ranks[r].resize(runs[r]->terms().size());
+  }
+  std::vector<std::string_view> terms;
+  for (const Named& n : named) {
+    if (terms.empty() || terms.back() != n.term) terms.push_back(n.term);
+    ranks[n.run][n.number] = static_cast<uint32_t>(terms.size() - 1);
+  }
+  // Counting sort by term; runs are in the order of passages, so rows and positions stay ascending.
+  std::vector<uint64_t> starts(terms.size() + 1, 0);
+  for (int r = 0; r < workers; ++r) {
+    if (!runs[r].ok()) continue;
+    for (const auto& o : runs[r]->occurrences()) ++starts[ranks[r][o.term] + 1];
+  }
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  struct Place {
+    uint32_t row, position;
+  };
+  std::vector<Place> places(starts.back());
+  std::vector<uint64_t> next(starts.begin(), starts.end() - 1);
+  for (int r = 0; r < workers; ++r) {
+    if (!runs[r].ok()) continue;
+    for (const auto& o : runs[r]->occurrences()) {
+      places[next[ranks[r][o.term]]++] = {o.row + static_cast<uint32_t>(begins[r]), o.position};
+    }
+  }
+  LexicalSegmentBuilder builder({ids.begin(), ids.end()}, std::move(lengths));
+  std::vector<uint32_t> positions;
+  for (size_t t = 0; t < terms.size(); ++t) {
+    for (uint64_t i = starts[t]; i < starts[t + 1];) {
+      positions.clear();
+      const uint32_t row = places[i].row;
+      for (; i < starts[t + 1] && places[i].row == row; ++i) positions.push_back(places[i].position);
+      builder.Add(row, positions);
+    }
+    WEIR_RETURN_IF_ERROR(builder.EndTerm(terms[t]));
+  }
+  return builder.Write(folder, name);
+}
+
+}  // namespace weir::index

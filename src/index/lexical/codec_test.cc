@@ -1,0 +1,70 @@
+#include "index/lexical/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+namespace weir::index {
+namespace {
+
+TEST(Codec, PackedValuesComeBackAtEveryWidth) {
+  std::mt19937 random(1);
+  for (int bits = 0; bits <= 32; ++bits) {
+    uint32_t values[kBlockSize];
+    for (uint32_t& v : values) v = bits == 0 ? 0 : static_cast<uint32_t>(random()) >> (32 - bits);
+    std::string packed;
+    Pack128(values, bits, packed);
+    ASSERT_EQ(packed.size(), PackedBytes(bits));
+    // An exact copy on the heap: a read past the end shows under ASan.
+    std::vector<uint8_t> bytes(packed.begin(), packed.end());
+    uint32_t plain[kBlockSize], plus_one[kBlockSize], gaps[kBlockSize];
+    Unpack128(bytes.data(), bits, plain);
+    UnpackPlusOne128(bytes.data(), bits, plus_one);
+    UnpackGaps128(bytes.data(), bits, 7, gaps);
+    uint32_t sum = 7;
+    for (uint32_t i = 0; i < kBlockSize; ++i) {
+      sum += values[i] + 1;
+      ASSERT_EQ(plain[i], values[i]) << bits << " bits, value " << i;
+      ASSERT_EQ(plus_one[i], values[i] + 1);
+      ASSERT_EQ(gaps[i], sum) << bits << " bits, value " << i;
+    }
+    EXPECT_LE(BitsNeeded(values, kBlockSize), bits);
+  }
+}
+
+TEST(Codec, VarintsComeBack) {
+  std::string bytes;
+  std::vector<uint64_t> values = {0, 1, 127, 128, 16383, 16384, ~0u, ~uint64_t{0}};
+  for (uint64_t v : values) PutVarint(v, bytes);
+  ByteReader reader(reinterpret_cast<const uint8_t*>(bytes.data()),
+                    reinterpret_cast<const uint8_t*>(bytes.data()) + bytes.size());
+  for (uint64_t v : values) EXPECT_EQ(reader.Varint(), v);
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(reader.Varint(), 0u);
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(Codec, EndlessVarintIsRefused) {
+  const std::vector<uint8_t> bytes(20, 0xff);
+  ByteReader reader(bytes.data(), bytes.data() + bytes.size());
+  reader.Varint();
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(Codec, ByteCodesBoundTheirValue) {
+  for (uint32_t v = 0; v < 70000; ++v) {
+    ASSERT_LE(DecodeCode(FloorCode(v)), v);
+    ASSERT_GE(DecodeCode(CeilCode(v)), v);
+    if (v >= 32) {
+      ASSERT_GE(DecodeCode(FloorCode(v)) * 17 / 16 + 1, v);
+    }
+  }
+  EXPECT_EQ(CeilCode(600000), kUnboundedCode);
+  EXPECT_EQ(CeilCode(~0u), kUnboundedCode);
+  EXPECT_LE(DecodeCode(FloorCode(~0u)), ~0u);
+  for (int c = 0; c < 256; ++c) EXPECT_EQ(FloorCode(DecodeCode(static_cast<uint8_t>(c))), c);
+}
+
+}  // namespace
+}  // namespace weir::index

@@ -1,0 +1,64 @@
+// Walks one term's postings in one segment, a block of 128 documents at a time; frequencies and positions
+// are unpacked only when asked for. Not thread-safe. About 2 KiB, no allocation before positions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "index/lexical/segment_reader.h"
+
+namespace weir::index {
+
+class PostingsCursor {
+ public:
+  PostingsCursor(const LexicalSegment& segment, const TermInfo& info);
+
+  const TermInfo& info() const { return info_; }
+  uint32_t block_count() const { return block_count_; }
+  // Lists below 128 documents have no skip table: their last document is known once block 0 is loaded.
+  bool has_skips() const { return info_.document_count >= kBlockSize; }
+  SkipEntry Skip(uint32_t block) const;    // REQUIRES: has_skips()
+  Impacts ListImpacts() const;             // REQUIRES: has_skips()
+  uint32_t LastDoc(uint32_t block) const;  // loads block 0 where there is no skip table
+  // The first block at or after `from` whose last document is at least `doc`; block_count() if none.
+  uint32_t FindBlock(uint32_t from, uint32_t doc) const;
+
+  // Unpacks document ids. False when the bytes are damaged; then status() says where.
+  bool Load(uint32_t block);
+  uint32_t block() const { return block_; }
+  uint32_t count() const { return count_; }
+  const uint32_t* docs() const { return docs_; }
+  const uint32_t* Frequencies();
+  // Positions of the i-th document of the block; empty when damaged.
+  std::span<const uint32_t> Positions(uint32_t i);
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  bool LoadPacked(const SkipEntry& skip, uint32_t base);
+  bool LoadTail(uint32_t base);
+  bool LoadPositions();
+  bool Fail(std::string_view what);
+
+  const LexicalSegment& segment_;
+  TermInfo info_;
+  const uint8_t* list_ = nullptr;   // of postings_size bytes
+  const uint8_t* skips_ = nullptr;  // block_count_ entries
+  const uint8_t* data_ = nullptr;   // after the skip table
+  size_t data_size_ = 0;
+  uint32_t block_count_ = 0;
+  uint32_t block_ = ~0u;
+  uint32_t count_ = 0;
+  bool frequencies_loaded_ = false, positions_loaded_ = false;
+  const uint8_t* packed_frequencies_ = nullptr;
+  int frequency_bits_ = 0;
+  uint32_t docs_[kBlockSize];
+  uint32_t frequencies_[kBlockSize];
+  uint32_t starts_[kBlockSize + 1];
+  std::vector<uint32_t> positions_;
+  absl::Status status_;
+};
+
+}  // namespace weir::index

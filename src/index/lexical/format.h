@@ -1,0 +1,52 @@
+// Constants and small records that the writer and the reader of a lexical segment share. Format page:
+// docs/formats/lexical-segment.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "index/lexical/codec.h"
+
+namespace weir::index {
+
+enum LexicalSection { kIdsSection, kLengthsSection, kTermsSection, kTermIndexSection, kPostingsSection,
+                      kPositionsSection, kLexicalSections };
+enum LexicalParam { kFirstPassageParam, kTermCountParam, kTotalTokensParam, kLengthBytesParam };
+
+inline constexpr int kTermsPerBlock = 32;
+inline constexpr size_t kTermIndexEntryBytes = 24;  // offsets into terms, postings, positions
+inline constexpr size_t kMaxTermBytes = 255;        // longer tokens are cut by the builder
+inline constexpr int kImpactPairs = 3;
+
+// Upper bound of what any document of a block can score: up to three points (frequency, length) of the
+// block's Pareto frontier, frequencies rounded up and lengths rounded down to a byte each.
+struct Impacts {
+  std::array<uint8_t, kImpactPairs> frequency{};
+  std::array<uint8_t, kImpactPairs> length{};
+};
+static_assert(sizeof(Impacts) == 6);
+
+// One for each block of a list of 128 documents or more, the last block included.
+struct SkipEntry {
+  uint32_t last_doc = 0;
+  uint32_t data_offset = 0;      // of the block, from the end of the skip table
+  uint32_t positions_offset = 0;  // of the block, from the start of the term's positions
+  uint8_t doc_bits = 0;
+  uint8_t frequency_bits = 0;
+  Impacts impacts;
+};
+inline constexpr size_t kSkipBytes = 20;
+static_assert(sizeof(SkipEntry) == kSkipBytes);
+
+inline constexpr size_t kListImpactBytes = 8;  // of the whole list, before the skip table; two are zero
+
+// Where a term's list lies in a segment, and its counts.
+struct TermInfo {
+  uint32_t document_count = 0;  // deleted ones included
+  uint64_t occurrences = 0;
+  uint64_t postings_offset = 0, postings_size = 0;
+  uint64_t positions_offset = 0, positions_size = 0;
+};
+
+}  // namespace weir::index

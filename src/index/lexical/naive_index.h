@@ -1,0 +1,109 @@
+// For tests only: an inverted index of maps, scored one passage after the other. What it returns is what
+// the real index must return, score for score.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "index/lexical/analysed.h"
+#include "index/lexical/bm25.h"
+#include "index/lexical/query.h"
+#include "index/lexical/top_k.h"
+#include "text/analysis.h"
+
+namespace weir::index {
+
+class NaiveIndex {
+ public:
+  explicit NaiveIndex(std::string_view analyzer) : analyzer_(*text::Analyzer::Make(analyzer)) {}
+
+  void Add(int64_t id, const PassageFields& fields) {
+    uint32_t base = 0;
+    for (std::string_view field : {fields.title, fields.heading, fields.text}) {
+      if (field.empty()) continue;
+      std::vector<text::Token> tokens;
+      analyzer_->Analyze(field, tokens);
+      uint32_t last = base;
+      for (const text::Token& t : tokens) {
+        last = base + static_cast<uint32_t>(t.position);
+        positions_[t.term][id].push_back(last);
+      }
+      lengths_[id] += static_cast<int64_t>(tokens.size());
+      base = last + kFieldGap;
+    }
+    lengths_[id] += 0;
+  }
+
+  void Remove(int64_t id) {
+    lengths_.erase(id);
+    for (auto& [term, docs] : positions_) docs.erase(id);
+  }
+
+  std::vector<Scored> Search(const LexicalQuery& query, int64_t k, const Bm25Options& options) const {
+    CollectionStatistics statistics{static_cast<int64_t>(lengths_.size()), 0};
+    for (const auto& [id, length] : lengths_) statistics.tokens += length;
+    const Bm25Saturation saturation(options, statistics);
+    std::map<int64_t, double> sums;
+    std::map<int64_t, size_t> matched;
+    for (const LexicalClause& clause : query.clauses) {
+      double idf = 0;
+      bool present = true;
+      for (const std::string& term : clause.terms) {
+        auto at = positions_.find(term);
+        if (at == positions_.end() || at->second.empty()) {
+          present = false;
+          break;
+        }
+        idf += Bm25Idf(statistics.documents, static_cast<int64_t>(at->second.size()));
+      }
+      if (!present) continue;
+      const float factor = static_cast<float>(clause.weight * idf);
+      for (const auto& [id, unused] : positions_.at(clause.terms[0])) {
+        const uint32_t frequency = Frequency(clause, id);
+        if (frequency == 0) continue;
+        sums[id] += double{factor * saturation(static_cast<float>(frequency), static_cast<float>(lengths_.at(id)))};
+        ++matched[id];
+      }
+    }
+    std::vector<Scored> hits;
+    for (const auto& [id, sum] : sums) {
+      if (!query.all || matched[id] == query.clauses.size()) hits.push_back({id, static_cast<float>(sum)});
+    }
+    std::sort(hits.begin(), hits.end(), Better);
+    if (hits.size() > static_cast<size_t>(k)) hits.resize(static_cast<size_t>(k));
+    return hits;
+  }
+
+  const std::map<int64_t, int64_t>& lengths() const { return lengths_; }
+  std::vector<std::string> Terms() const {
+    std::vector<std::string> terms;
+    for (const auto& [term, docs] : positions_) terms.push_back(term);
+    return terms;
+  }
+
+ private:
+  uint32_t Frequency(const LexicalClause& clause, int64_t id) const {
+    uint32_t frequency = 0;
+    for (uint32_t start : positions_.at(clause.terms[0]).at(id)) {
+      bool all = true;
+      for (size_t t = 1; t < clause.terms.size() && all; ++t) {
+        auto docs = positions_.find(clause.terms[t]);
+        all = docs != positions_.end() && docs->second.contains(id);
+        if (!all) break;
+        const std::vector<uint32_t>& places = docs->second.at(id);
+        all = std::find(places.begin(), places.end(), start + static_cast<uint32_t>(clause.offsets[t])) != places.end();
+      }
+      frequency += all;
+    }
+    return frequency;
+  }
+
+  std::unique_ptr<text::Analyzer> analyzer_;
+  std::map<std::string, std::map<int64_t, std::vector<uint32_t>>> positions_;
+  std::map<int64_t, int64_t> lengths_;
+};
+
+}  // namespace weir::index

@@ -1,0 +1,381 @@
+#include "index/lexical/search.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "index/lexical/clause_scorer.h"
+#include "index/lexical/top_k.h"
+
+namespace weir::index {
+namespace {
+
+constexpr uint32_t kWindow = 4096;
+constexpr uint32_t kWideWindow = 65536;  // while one clause is essential, nothing is accumulated
+// Bounds are compared after this much slack: f32 and f64 roundings of bounds are far below it.
+constexpr double kSlack = 1 + 1e-6;
+
+class SegmentSearch {
+ public:
+  SegmentSearch(const SegmentView& view, std::deque<ClauseScorer>& clauses, bool ascending, TopK& top)
+      : view_(view), ascending_(ascending), top_(top) {
+    for (ClauseScorer& c : clauses) order_.push_back({&c, 0});
+    below_.resize(order_.size() + 1);
+  }
+
+  absl::Status Any();
+  absl::Status All();
+
+ private:
+  struct Entry {
+    ClauseScorer* clause;
+    float bound;  // in this window
+  };
+
+  double Least() const { return top_.Least(ascending_); }
+  uint32_t Bounds(uint32_t begin, uint32_t end);
+  size_t NonEssential(double least) const;
+  void Single(uint32_t begin, uint32_t end);
+  void Many(uint32_t begin, uint32_t end, size_t essential);
+  void Finish(uint32_t doc, double score, size_t open);
+  void Offer(uint32_t doc, double score) {
+    const float rounded = static_cast<float>(score);
+    if (rounded < top_.Least(ascending_)) return;
+    if (view_.deleted != nullptr && view_.deleted->Contains(doc)) return;
+    top_.Add({view_.segment->passage(doc), rounded});
+  }
+  absl::Status Damage() const {
+    for (const Entry& e : order_) WEIR_RETURN_IF_ERROR(e.clause->status());
+    return absl::OkStatus();
+  }
+
+  const SegmentView& view_;
+  const bool ascending_;
+  TopK& top_;
+  std::vector<Entry> order_;   // bounds ascending
+  std::vector<double> below_;  // below_[i] = sum of the bounds of order_[0 .. i)
+  std::array<double, kWindow> sums_{};
+  std::array<uint64_t, kWindow / 64> seen_{};
+};
+
+// Fills and sorts the bounds of a window; returns the document up to which all of them hold.
+uint32_t SegmentSearch::Bounds(uint32_t begin, uint32_t end) {
+  uint32_t until = ClauseScorer::kNone - 1;
+  for (Entry& e : order_) {
+    uint32_t here = 0;
+    e.bound = e.clause->WindowBound(begin, end, here);
+    until = std::min(until, here);
+  }
+  // Insertion sort: few clauses, nearly the order of the window before.
+  for (size_t i = 1; i < order_.size(); ++i) {
+    const Entry e = order_[i];
+    size_t j = i;
+    for (; j > 0 && order_[j - 1].bound > e.bound; --j) order_[j] = order_[j - 1];
+    order_[j] = e;
+  }
+  for (size_t i = 0; i < order_.size(); ++i) below_[i + 1] = below_[i] + double{order_[i].bound};
+  return until;
+}
+
+// How many of the lowest clauses cannot reach `least` together.
+size_t SegmentSearch::NonEssential(double least) const {
+  size_t n = 0;
+  while (n + 1 < order_.size() && below_[n + 1] * kSlack < least) ++n;
+  return n;
+}
+
+absl::Status SegmentSearch::Any() {
+  const uint32_t rows = view_.segment->rows();
+  const bool one = order_.size() == 1;
+  uint32_t begin = 0, width = one ? rows : kWindow;
+  while (begin < rows) {
+    uint32_t next = ClauseScorer::kNone;
+    for (Entry& e : order_) {
+      e.clause->Advance(begin);
+      next = std::min(next, e.clause->NextPossible(begin));
+    }
+    if (next >= rows) break;
+    begin = next;
+    uint32_t end = static_cast<uint32_t>(std::min<uint64_t>(rows, uint64_t{begin} + width));
+    const double least = Least();
+    uint32_t until = Bounds(begin, end);
+    if (below_.back() * kSlack < least) {
+      begin = std::max(end, until + 1);
+      continue;
+    }
+    size_t open = NonEssential(least);
+    if (!one && open + 1 < order_.size() && width > kWindow) {
+      width = kWindow;
+      end = static_cast<uint32_t>(std::min<uint64_t>(rows, uint64_t{begin} + width));
+      Bounds(begin, end);
+      open = NonEssential(least);
+    }
+    if (open + 1 == order_.size()) {
+      Single(begin, end);
+      width = one ? rows : kWideWindow;
+    } else {
+      Many(begin, end, open);
+      width = kWindow;
+    }
+    begin = end;
+  }
+  return Damage();
+}
+
+// One essential clause, the last: its blocks are walked, and only documents that may win are completed.
+void SegmentSearch::Single(uint32_t begin, uint32_t end) {
+  ClauseScorer& clause = *order_.back().clause;
+  const size_t open = order_.size() - 1;
+  const double rest = below_[open];
+  for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end; ++b) {
+    clause.set_block(b);
+    double cut = Least() / kSlack - rest;
+    if (double{clause.BlockBound(b)} < cut) continue;
+    if (!clause.Load(b)) return;
+    const float* scores = clause.Scores();
+    const uint32_t* docs = clause.docs();
+    const uint32_t count = clause.count();
+    uint32_t i = 0;
+    while (i < count && docs[i] < begin) ++i;
+    for (; i < count && docs[i] < end; ++i) {
+      if (double{scores[i]} < cut) continue;
+      Finish(docs[i], scores[i], open);
+      cut = Least() / kSlack - rest;
+    }
+  }
+}
+
+// Several essential clauses: they are added up over the window, then its candidates are completed.
+void SegmentSearch::Many(uint32_t begin, uint32_t end, size_t essential) {
+  for (size_t e = essential; e < order_.size(); ++e) {
+    ClauseScorer& clause = *order_[e].clause;
+    for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end; ++b) {
+      clause.set_block(b);
+      if (!clause.Load(b)) break;
+      const float* scores = clause.Scores();
+      const uint32_t* docs = clause.docs();
+      const uint32_t count = clause.count();
+      uint32_t i = docs[0] >= begin ? 0
+                                    : static_cast<uint32_t>(std::lower_bound(docs, docs + count, begin) - docs);
+      for (; i < count && docs[i] < end; ++i) {
+        const uint32_t at = docs[i] - begin;
+        sums_[at] += double{scores[i]};
+        seen_[at / 64] |= uint64_t{1} << (at % 64);
+      }
+    }
+  }
+  double cut = Least() / kSlack - below_[essential];
+  const uint32_t words = (end - begin + 63) / 64;
+  for (uint32_t w = 0; w < words; ++w) {
+    for (uint64_t left = std::exchange(seen_[w], 0); left != 0; left &= left - 1) {
+      const uint32_t at = w * 64 + static_cast<uint32_t>(std::countr_zero(left));
+      const double score = std::exchange(sums_[at], 0.0);
+      if (score < cut) continue;
+      Finish(begin + at, score, essential);
+      cut = Least() / kSlack - below_[essential];
+    }
+  }
+}
+
+// Adds what the clauses order_[0 .. open) give, strongest first, and stops as soon as `doc` cannot win.
+void SegmentSearch::Finish(uint32_t doc, double score, size_t open) {
+  const double least = Least() / kSlack;
+  while (open > 0) {
+    if (score + below_[open] < least) return;
+    --open;
+    if (order_[open].bound == 0) break;  // neither it nor those below it occur here
+    const float more =
+        order_[open].clause->ScoreOf(doc, static_cast<float>((least - score - below_[open]) / kSlack));
+    if (more < 0) return;
+    score += double{more};
+  }
+  Offer(doc, score);
+}
+
+absl::Status SegmentSearch::All() {
+  std::sort(order_.begin(), order_.end(), [](const Entry& a, const Entry& b) {
+    return a.clause->document_count() < b.clause->document_count();
+  });
+  // below_ from the other end: rest[i] = what the clauses from i on can add.
+  std::vector<double> rest(order_.size() + 1, 0);
+  for (size_t i = order_.size(); i-- > 0;) rest[i] = rest[i + 1] + double{order_[i].clause->list_bound()};
+  ClauseScorer& lead = *order_[0].clause;
+  for (uint32_t b = 0; b < lead.block_count(); ++b) {
+    double cut = Least() / kSlack;
+    if (double{lead.BlockBound(b)} + rest[1] < cut) continue;
+    if (!lead.Load(b)) break;
+    const float* scores = lead.Scores();
+    for (uint32_t i = 0; i < lead.count(); ++i) {
+      double score = scores[i];
+      if (score + rest[1] < cut) continue;
+      size_t c = 1;
+      for (; c < order_.size(); ++c) {
+        const float more = order_[c].clause->ScoreOf(lead.docs()[i],
+                                                     static_cast<float>((cut - score - rest[c + 1]) / kSlack));
+        if (more <= 0) break;
+        score += double{more};
+      }
+      if (c < order_.size()) continue;
+      Offer(lead.docs()[i], score);
+      cut = Least() / kSlack;
+    }
+  }
+  return Damage();
+}
+
+// What a clause needs that is the same in all segments.
+struct Plan {
+  const LexicalClause* clause;
+  std::vector<int64_t> document_frequencies;  // of each term
+  double idf = 0;                             // the sum over the terms of a phrase
+};
+
+absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segments, const LexicalQuery& query,
+                                            const CollectionStatistics& statistics) {
+  std::vector<Plan> plans;
+  for (const LexicalClause& clause : query.clauses) {
+    Plan plan{&clause, {}, 0};
+    bool present = true;
+    for (const std::string& term : clause.terms) {
+      WEIR_ASSIGN_OR_RETURN(const int64_t count, LiveFrequency(segments, term));
+      plan.document_frequencies.push_back(count);
+      plan.idf += Bm25Idf(statistics.documents, count);
+      present = present && count > 0;
+    }
+    if (present) plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+// The terms of a clause in one segment; empty when one is missing.
+absl::StatusOr<std::vector<TermInfo>> FindTerms(const LexicalSegment& segment, const LexicalClause& clause) {
+  std::vector<TermInfo> infos;
+  for (const std::string& term : clause.terms) {
+    WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, segment.Find(term));
+    if (!info.has_value()) return std::vector<TermInfo>();
+    infos.push_back(*info);
+  }
+  return infos;
+}
+
+}  // namespace
+
+CollectionStatistics Statistics(std::span<const SegmentView> segments) {
+  CollectionStatistics s;
+  for (const SegmentView& view : segments) {
+    s.documents += view.segment->rows();
+    s.tokens += static_cast<int64_t>(view.segment->total_tokens());
+    if (view.deleted == nullptr) continue;
+    s.documents -= static_cast<int64_t>(view.deleted->rows.size());
+    s.tokens -= static_cast<int64_t>(view.deleted->tokens);
+  }
+  return s;
+}
+
+absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments, std::string_view term) {
+  int64_t live = 0;
+  for (const SegmentView& view : segments) {
+    WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, view.segment->Find(term));
+    if (!info.has_value()) continue;
+    live += info->document_count;
+    if (view.deleted == nullptr || view.deleted->rows.empty()) continue;
+    // Only blocks that may hold a deleted document are unpacked.
+    PostingsCursor cursor(*view.segment, *info);
+    cursor.Load(0);
+    uint32_t block = 0;
+    for (uint32_t row : view.deleted->rows) {
+      block = cursor.FindBlock(block, row);
+      if (block >= cursor.block_count() || !cursor.Load(block)) break;
+      live -= std::binary_search(cursor.docs(), cursor.docs() + cursor.count(), row);
+    }
+    WEIR_RETURN_IF_ERROR(cursor.status());
+  }
+  return live;
+}
+
+absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> segments, const LexicalQuery& query,
+                                                   int64_t k, const Bm25Options& options) {
+  if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
+  const CollectionStatistics statistics = Statistics(segments);
+  const Bm25Saturation saturation(options, statistics);
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Plan> plans, MakePlans(segments, query, statistics));
+  if (plans.empty() || (query.all && plans.size() < query.clauses.size())) return std::vector<Scored>();
+  TopK top(k);
+  int64_t highest = -1;
+  for (const SegmentView& view : segments) {
+    std::deque<ClauseScorer> clauses;
+    for (const Plan& plan : plans) {
+      const float factor = static_cast<float>(plan.clause->weight * plan.idf);
+      WEIR_ASSIGN_OR_RETURN(const std::vector<TermInfo> infos, FindTerms(*view.segment, *plan.clause));
+      if (infos.empty()) continue;
+      if (infos.size() == 1) {
+        clauses.emplace_back(*view.segment, infos[0], factor, saturation);
+      } else {
+        PhraseMatches matches;
+        WEIR_RETURN_IF_ERROR(MatchPhrase(*view.segment, infos, plan.clause->offsets, matches));
+        if (!matches.docs.empty()) clauses.emplace_back(*view.segment, std::move(matches), factor, saturation);
+      }
+    }
+    const bool ascending = view.segment->first_passage() > highest;
+    highest = std::max(highest, view.segment->last_passage());
+    if (clauses.empty() || (query.all && clauses.size() < plans.size())) continue;
+    SegmentSearch search(view, clauses, ascending, top);
+    WEIR_RETURN_IF_ERROR(query.all && clauses.size() > 1 ? search.All() : search.Any());
+  }
+  return top.Take();
+}
+
+absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentView> segments,
+                                                       const LexicalQuery& query, int64_t passage,
+                                                       const Bm25Options& options) {
+  const SegmentView* view = nullptr;
+  int64_t row = -1;
+  for (const SegmentView& v : segments) {
+    row = v.segment->Row(passage);
+    if (row >= 0 && v.deleted != nullptr && v.deleted->Contains(static_cast<uint32_t>(row))) row = -1;
+    if (row < 0) continue;
+    view = &v;
+    break;
+  }
+  if (view == nullptr) return absl::NotFoundError(absl::StrCat("passage ", passage, " is not in the store"));
+  const uint32_t doc = static_cast<uint32_t>(row);
+  const CollectionStatistics statistics = Statistics(segments);
+  const Bm25Saturation saturation(options, statistics);
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Plan> plans, MakePlans(segments, query, statistics));
+  std::vector<TermScore> out;
+  for (const Plan& plan : plans) {
+    TermScore score;
+    score.term = plan.clause->Text();
+    score.idf = plan.idf;
+    score.document_frequency = *std::min_element(plan.document_frequencies.begin(), plan.document_frequencies.end());
+    WEIR_ASSIGN_OR_RETURN(const std::vector<TermInfo> infos, FindTerms(*view->segment, *plan.clause));
+    if (infos.size() == 1) {
+      PostingsCursor cursor(*view->segment, infos[0]);
+      cursor.Load(0);
+      const uint32_t block = cursor.FindBlock(0, doc);
+      if (block < cursor.block_count() && cursor.Load(block)) {
+        const uint32_t* at = std::lower_bound(cursor.docs(), cursor.docs() + cursor.count(), doc);
+        if (at != cursor.docs() + cursor.count() && *at == doc) score.frequency = cursor.Frequencies()[at - cursor.docs()];
+      }
+      WEIR_RETURN_IF_ERROR(cursor.status());
+    } else if (!infos.empty()) {
+      PhraseMatches matches;
+      WEIR_RETURN_IF_ERROR(MatchPhrase(*view->segment, infos, plan.clause->offsets, matches));
+      auto at = std::lower_bound(matches.docs.begin(), matches.docs.end(), doc);
+      if (at != matches.docs.end() && *at == doc) score.frequency = matches.frequencies[at - matches.docs.begin()];
+    }
+    if (score.frequency > 0) {
+      score.score = static_cast<float>(plan.clause->weight * plan.idf) *
+                    saturation(static_cast<float>(score.frequency), static_cast<float>(view->segment->length(doc)));
+    }
+    out.push_back(std::move(score));
+  }
+  return out;
+}
+
+}  // namespace weir::index
