@@ -2,7 +2,7 @@
 #
 # Debian builds Abseil with a string_view class of its own, so that one library serves C++14 and C++17
 # callers; our interfaces use std::string_view. This writes the three headers concerned, as installed,
-# into the build folder with converting members added. They are inline and add no data, so the layout
+# into build/ (one place, so that ccache serves all presets) with converting members added. They are inline and add no data, so the layout
 # and the compiled library stay as they are. Where Abseil's view already is the standard one, nothing
 # matches and nothing is written.
 include_guard()
@@ -16,7 +16,7 @@ function(_weir_patch_header include name class members)
   endif()
   string(REPLACE "${marker}" "${marker}${members}" text "${text}")
   string(PREPEND text "#pragma GCC system_header\n#include <string_view>\n")
-  set(target ${CMAKE_BINARY_DIR}/abseil_views/${name})
+  set(target ${CMAKE_SOURCE_DIR}/build/abseil_views/${name})
   if(EXISTS ${target})
     file(READ ${target} old)
     if(old STREQUAL text)
@@ -43,5 +43,5 @@ function(weir_unite_string_views)
   _weir_patch_header(${WEIR_ABSL_INCLUDE} absl/strings/internal/str_split_internal.h ConvertibleToStringView
 "  ConvertibleToStringView(std::string_view s) : value_(s) {}
 ")
-  include_directories(BEFORE ${CMAKE_BINARY_DIR}/abseil_views)
+  include_directories(BEFORE ${CMAKE_SOURCE_DIR}/build/abseil_views)
 endfunction()
