@@ -75,12 +75,14 @@ SAMPLES = {
          "src/index/bm_25.h:1",
          changed("src/index/bm_25.h", "Checked by: text", "Checked by: Bm25.Sorts")),
         (changed("src/index/bm_25.h", "weir bench", "weir race"), "src/index/bm_25.h:1",
-         {**changed("src/index/bm_25.h", "weir bench", "weir race"), "src/index/bm_25_bench.cc": ""}),
-        (changed("src/index/bm_25.h", "bench search", "bench swim"), "src/index/bm_25.h:1", TECHNIQUE),
+         {**changed("src/index/bm_25.h", "weir bench", "weir race"),
+          "src/index/bm_25_bench.cc": ""}),
+        (changed("src/index/bm_25.h", "bench search", "bench swim"), "src/index/bm_25.h:1",
+         TECHNIQUE),
     ],
     "columns": [
         ({"src/base/a.cc": "\n// " + "x" * 98 + "\n"}, "src/base/a.cc:2",
-         {"src/base/a.cc": "// " + "ß" * 97 + "\n// https://" + "x" * 100 + "\n"}),
+         {"src/base/a.cc": 'auto s = R"(' + "x" * 100 + ')";\n// ' + "ß" * 97 + "\n// https://" + "x" * 100 + "\n"}),
     ],
     "file-length": [
         ({"src/base/a.cc": "\n" * 801}, "src/base/a.cc:1", {"src/base/a.cc": "\n" * 800}),
@@ -227,8 +229,8 @@ class TidyTest(unittest.TestCase):
         self.assertIn("1'000", code)
 
     def test_card_lines_continue(self):
-        card = tidy.read_card("// Source: a\n//   b\n// Checked by: X.Y   Measured by: weir bench z\n"
-                              "#pragma once\n// Idea: late\n")
+        card = tidy.read_card("// Source: a\n//   b\n// Checked by: X.Y   Measured by: weir"
+                              " bench z\n#pragma once\n// Idea: late\n")
         self.assertEqual(card, {"Source": "a b", "Checked by": "X.Y",
                                 "Measured by": "weir bench z"})
 

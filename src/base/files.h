@@ -13,7 +13,8 @@
 
 namespace weir {
 
-// A read-only private mapping of a whole regular file. Thread-safe once opened. Empty files map to {}.
+// A read-only private mapping of a whole regular file. Thread-safe once opened. Empty files map to
+// {}.
 class MappedFile {
  public:
   static absl::StatusOr<std::shared_ptr<const MappedFile>> Open(const std::string& path);
@@ -31,8 +32,8 @@ class MappedFile {
 // Reads at most `limit` bytes; a longer file is kResourceExhausted, before anything is allocated.
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t limit = uint64_t{1} << 30);
 
-// Writes path.tmp.<thread>, fsyncs it, renames it over `path`, fsyncs the folder: after a crash the file is
-// the old one or the new one, never a mixture.
+// Writes path.tmp.<thread>, fsyncs it, renames it over `path`, fsyncs the folder: after a crash the
+// file is the old one or the new one, never a mixture.
 absl::Status WriteFileAtomic(const std::string& path, std::string_view bytes);
 
 // Makes a folder and its parents, durably; an existing one is fine. SyncFolder fsyncs its entries.
@@ -43,7 +44,8 @@ absl::Status SyncFolder(const std::string& path);
 absl::StatusOr<std::string> Sha256File(const std::string& path);
 std::string Sha256(std::string_view bytes);
 
-// $WEIR_HOME, else $XDG_DATA_HOME/weir, else ~/.local/share/weir: models and libraries live below it.
+// $WEIR_HOME, else $XDG_DATA_HOME/weir, else ~/.local/share/weir: models and libraries live below
+// it.
 std::string WeirHome();
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// Completion scripts for bash, zsh and fish. All three first find the verb in the words typed so far
-// and then offer its sub-verbs, flags and choices.
+// Completion scripts for bash, zsh and fish. All three first find the verb in the words typed so
+// far and then offer its sub-verbs, flags and choices.
 #include <string>
 #include <vector>
 
@@ -94,15 +94,20 @@ std::string Bash(const std::vector<Node>& nodes) {
   }
   return absl::StrCat(
       "# bash completion for weir; written by `weir completion bash`\n_weir() {\n"
-      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= words= value= i\n"
+      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+      "  local verb= words= value= i\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n    case \"$verb ${COMP_WORDS[i]}\" in\n",
       CaseLines(nodes, "      @FROM) verb=@TO ;;\n"),
       "    esac\n  done\n"
       "  # bash splits --flag=value into three words\n"
       "  if [[ $cur == '=' ]]; then cur=\n"
       "  elif [[ $prev == '=' ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-      "  case \"$verb $prev\" in\n", values, "  esac\n"
-      "  if [[ -z $value ]]; then\n    case \"$verb\" in\n", words, "    esac\n  fi\n"
+      "  case \"$verb $prev\" in\n",
+      values,
+      "  esac\n"
+      "  if [[ -z $value ]]; then\n    case \"$verb\" in\n",
+      words,
+      "    esac\n  fi\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
       "  # paths, where nothing of ours fits\n"
       "  [[ ${#COMPREPLY[@]} -eq 0 ]] && compopt -o default 2>/dev/null\n"
@@ -144,7 +149,8 @@ std::string Zsh(const std::vector<Node>& nodes) {
     for (const OptionField& field : node.verb->options.fields()) {
       absl::StrAppend(&options, " \\\n      ", ZshOption(field));
     }
-    absl::StrAppend(&options, " \\\n      '(-h --help)'{-h,--help}'[Show help]' '*:file:_files' ;;\n");
+    absl::StrAppend(&options,
+                    " \\\n      '(-h --help)'{-h,--help}'[Show help]' '*:file:_files' ;;\n");
   }
   return absl::StrCat(
       "#compdef weir\n# zsh completion for weir; written by `weir completion zsh`\n_weir() {\n"
@@ -190,7 +196,8 @@ std::string Fish(const std::vector<Node>& nodes) {
       "    for word in (commandline -opc)[2..]\n        switch \"$verb $word\"\n",
       CaseLines(nodes, "            case @FROM\n                set verb @TO\n"),
       "        end\n    end\n    echo $verb\nend\n"
-      "function __weir_at\n    set -l verb (__weir_verb)\n    test \"$verb\" = \"$argv[1]\"\nend\n");
+      "function __weir_at\n    set -l verb (__weir_verb)\n    test \"$verb\" = "
+      "\"$argv[1]\"\nend\n");
   for (const Node& node : nodes) absl::StrAppend(&out, FishNode(node));
   return out;
 }

@@ -1,8 +1,5 @@
 #include "base/option_docs.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/option_text.h"
@@ -80,7 +77,8 @@ std::string RoffParagraph(std::string_view text) {
     if (!line.empty()) absl::StrAppend(&out, Roff(line), "\n");
     line.clear();
   };
-  for (const std::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
+  for (const std::string_view word :
+       absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
     if (line.size() + word.size() > 76) flush();
     absl::StrAppend(&line, line.empty() ? "" : " ", word);
     if (word.back() == '.') flush();
@@ -99,7 +97,7 @@ std::string RoffLines(std::string_view lines) {
 
 std::string RoffVerb(const VerbDoc& verb) {
   std::string out = absl::StrCat(".SS ", Roff(absl::StrCat("weir ", verb.name)), "\n");
-  absl::StrAppend(&out, RoffParagraph(absl::StrCat(verb.summary, ".")));
+  absl::StrAppend(&out, RoffParagraph(verb.summary));
   for (const std::string_view paragraph : absl::StrSplit(verb.description, "\n\n",
                                                          absl::SkipWhitespace())) {
     absl::StrAppend(&out, ".PP\n", RoffParagraph(paragraph));
@@ -118,8 +116,8 @@ std::string RoffVerb(const VerbDoc& verb) {
 }
 
 constexpr std::string_view kSettings =
-    "An option may be given as a flag, as an environment variable, in a weir.toml of the project (a "
-    "section for each verb, keys named as the flags), or in the user's own weir.toml below "
+    "An option may be given as a flag, as an environment variable, in a weir.toml of the project "
+    "(a section for each verb, keys named as the flags), or in the user's own weir.toml below "
     "$XDG_CONFIG_HOME/weir. The first that is given in this order holds.";
 
 }  // namespace
@@ -141,16 +139,6 @@ std::string HelpText(const VerbDoc& verb, bool long_form) {
     absl::StrAppend(&out, "\n'weir ", verb.name, " --help' tells more about each option.\n");
   }
   return out;
-}
-
-std::string OverviewText(std::span<const VerbDoc> verbs, std::string_view version) {
-  std::string out = absl::StrCat("weir ", version, "\n\nUsage: weir VERB [options] [arguments]\n\n");
-  size_t widest = 0;
-  for (const VerbDoc& verb : verbs) widest = std::max(widest, verb.name.size());
-  for (const VerbDoc& verb : verbs) {
-    absl::StrAppend(&out, Columns(verb.name, verb.summary, widest + 4));
-  }
-  return out + "\n'weir VERB -h' shows an example and the options of a verb.\n";
 }
 
 std::string ManPage(std::span<const VerbDoc> verbs, std::string_view version) {

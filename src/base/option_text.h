@@ -19,8 +19,8 @@ std::string_view ShortHelp(const OptionField& field);
 // Whether the switch is on by default, so that --no-NAME is the flag one would type.
 bool OnByDefault(const OptionField& field);
 
-// Fills `text` into lines of at most `width` columns, each after `indent` spaces and with a newline.
-// Words are never split. Columns are counted as UTF-8 code points.
+// Fills `text` into lines of at most `width` columns, each after `indent` spaces and with a
+// newline. Words are never split. Columns are counted as UTF-8 code points.
 std::string Wrap(std::string_view text, size_t indent, size_t width);
 
 }  // namespace weir

@@ -1,7 +1,10 @@
-// Where option values come from and go to besides the command line: weir.toml, the environment, JSON.
+// Where option values come from and go to besides the command line: weir.toml, the environment,
+// JSON.
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -111,6 +114,27 @@ Json SchemaOf(const OptionField& field) {
   return schema;
 }
 
+// `prefix` is "" or the section that `table` is, with a dot after it.
+absl::Status CheckSections(std::string_view path, const toml::table& table,
+                           const std::string& prefix, const std::vector<std::string>& known) {
+  for (const auto& [key, value] : table) {
+    if (!value.is_table()) continue;
+    const std::string section = absl::StrCat(prefix, key.str());
+    const std::string below = absl::StrCat(section, ".");
+    const bool found = std::any_of(known.begin(), known.end(), [&](const std::string& name) {
+      return name == section || name.starts_with(below);
+    });
+    if (!found) {
+      const std::string nearest = NearestName(section, known);
+      return absl::InvalidArgumentError(
+          absl::StrCat(Place(path, key.source()), ": section [", section, "]: unknown",
+                       nearest.empty() ? "" : absl::StrCat("; did you mean \"", nearest, "\"?")));
+    }
+    WEIR_RETURN_IF_ERROR(CheckSections(path, *value.as_table(), below, known));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string OptionTable::JsonSchema() const {
@@ -157,7 +181,7 @@ absl::Status ApplyToml(std::string_view path, std::string_view toml_text, std::s
     }
   }
   for (const auto& [key, value] : *part) {
-    if (section.empty() && value.is_table()) continue;  // another section
+    if (value.is_table()) continue;  // another section
     const std::string place = Place(path, key.source());
     OptionField* field = table.Find(key.str());
     if (field == nullptr) return Annotate(table.Set(key.str(), ""), place);
@@ -171,15 +195,7 @@ absl::Status ApplyToml(std::string_view path, std::string_view toml_text, std::s
 absl::Status CheckTomlSections(std::string_view path, std::string_view toml_text,
                                const std::vector<std::string>& known) {
   WEIR_ASSIGN_OR_RETURN(const toml::table root, ParseToml(path, toml_text));
-  for (const auto& [key, value] : root) {
-    if (!value.is_table()) continue;
-    if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
-    const std::string nearest = NearestName(key.str(), known);
-    return absl::InvalidArgumentError(
-        absl::StrCat(Place(path, key.source()), ": section [", key.str(), "]: unknown",
-                     nearest.empty() ? "" : absl::StrCat("; did you mean \"", nearest, "\"?")));
-  }
-  return absl::OkStatus();
+  return CheckSections(path, root, "", known);
 }
 
 std::string EnvironmentName(std::string_view option_name) {

@@ -190,7 +190,8 @@ TEST(OptionsToml, SetsASection) {
   EXPECT_FALSE(options.dedupe);
   EXPECT_EQ(options.fuse, "rrf");
   EXPECT_THAT(options.tags, ElementsAre("a,b", "c"));
-  EXPECT_TRUE(ApplyToml("weir.toml", text, "index", table).ok());  // no such section: nothing to do
+  EXPECT_TRUE(ApplyToml("weir.toml", text, "index", table).ok());  // no such section
+  EXPECT_TRUE(ApplyToml("weir.toml", "[search.more]\nx = 1\n[search]\n", "search", table).ok());
 }
 
 TEST(OptionsToml, ErrorsNameFileAndLine) {
@@ -217,12 +218,16 @@ TEST(OptionsToml, UnknownSections) {
   EXPECT_TRUE(CheckTomlSections("w", "store = 'x'\n[ask]\n", known).ok());
   EXPECT_EQ(Message(CheckTomlSections("w", "\n[serach]\n", known)),
             "w:2: section [serach]: unknown; did you mean \"search\"?");
+  EXPECT_TRUE(CheckTomlSections("w", "[model.add]\n", {"model.add"}).ok());
+  EXPECT_EQ(Message(CheckTomlSections("w", "[model.ad]\n", {"model.add"})),
+            "w:1: section [model.ad]: unknown; did you mean \"model.add\"?");
 }
 
 TEST(OptionsJson, RoundTripAndStrictTypes) {
   SampleOptions options;
   OptionTable table = BindOptions(options);
-  ASSERT_TRUE(ApplyJson(R"({"top-k": 3, "weight": 0.25, "tags": ["x"], "dedupe": false})", table).ok());
+  ASSERT_TRUE(
+      ApplyJson(R"({"top-k": 3, "weight": 0.25, "tags": ["x"], "dedupe": false})", table).ok());
   EXPECT_EQ(options.top_k, 3);
   EXPECT_EQ(options.weight, 0.25);
   SampleOptions copy;

@@ -94,7 +94,8 @@ struct Progress::State {
     }
     nlohmann::ordered_json json = {{"task", task}, {"done", done}, {"total", total},
                                    {"unit", unit}, {"rate", Rate(now)}, {"finished", finished}};
-    WriteAll(fd, json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    WriteAll(fd,
+             json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 };
 

@@ -15,7 +15,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// Runs `work` with a progress on a pipe and a clock that the work moves, and returns what was written.
+// Runs `work` with a progress on a pipe and a clock that the work moves, and returns what was
+// written.
 template <class Work>
 std::string Written(ProgressMode mode, Work work) {
   int ends[2];

@@ -1,5 +1,5 @@
-// Every technique the build knows, by kind and name. Filled by the generated RegisterAll, which calls
-// one Register<Slug> function of each weir_technique line; there is no other list.
+// Every technique the build knows, by kind and name. Filled by the generated RegisterAll, which
+// calls one Register<Slug> function of each weir_technique line; there is no other list.
 //
 //   // in bm25.cc
 //   void RegisterBm25(Registry& r) {

@@ -1,4 +1,5 @@
-// Errors as values: absl::Status with one table from code to exit code, HTTP status and Python class.
+// Errors as values: absl::Status with one table from code to exit code, HTTP status and Python
+// class.
 //
 // Codes in use and what they mean here:
 //   kInvalidArgument    the caller's options or request are wrong (a flag, a JSON field)

@@ -43,9 +43,9 @@ bool SpinUntil(Ready ready) {
 
 }  // namespace
 
-// One job is one epoch. A waiter announces itself in `sleepers` under the mutex before it looks once
-// more; a waker changes the value first and then looks at `sleepers`. Both sides are sequentially
-// consistent, so at least one of them sees the other and no wake-up is lost.
+// One job is one epoch. A waiter announces itself in `sleepers` under the mutex before it looks
+// once more; a waker changes the value first and then looks at `sleepers`. Both sides are
+// sequentially consistent, so at least one of them sees the other and no wake-up is lost.
 struct Threads::State {
   using Work = absl::FunctionRef<void(int)>;
 

@@ -1,5 +1,5 @@
-// A fixed pool of threads for data-parallel loops. The caller is worker 0, so Threads(1) starts none.
-// Workers spin for a while between jobs (decode issues hundreds of jobs a token), then sleep.
+// A fixed pool of threads for data-parallel loops. The caller is worker 0, so Threads(1) starts
+// none. Workers spin for a while between jobs (decode issues hundreds of jobs a token), then sleep.
 // Thread-compatible: one Run at a time per pool.
 #pragma once
 
@@ -20,7 +20,8 @@ class Threads {
   Threads& operator=(const Threads&) = delete;
 
   int count() const { return count_; }
-  // Calls work(worker) once for each worker in [0, count) and returns when all are done (a barrier).
+  // Calls work(worker) once for each worker in [0, count) and returns when all are done (a
+  // barrier).
   void Run(absl::FunctionRef<void(int worker)> work);
   // Splits [0, n) into one contiguous static range a worker, each a multiple of `grain`, in order.
   void For(size_t n, size_t grain,
