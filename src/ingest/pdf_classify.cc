@@ -125,23 +125,27 @@ std::string Bare(std::string_view s) {
   return out;
 }
 
-bool ReferencesHeading(std::string_view s) {
+}  // namespace
+
+bool IsReferencesHeading(std::string_view s) {
   static constexpr std::string_view kNames[] = {"references", "bibliography", "literature cited",
                                                 "works cited", "literature", "references and notes"};
   const std::string bare = Bare(s);
   return std::find(std::begin(kNames), std::end(kNames), bare) != std::end(kNames);
 }
 
-bool KnownHeading(std::string_view s) {
+bool IsKnownHeading(std::string_view s) {
   static constexpr std::string_view kNames[] = {
       "abstract", "summary", "introduction", "background", "methods", "materials and methods",
       "method", "results", "discussion", "results and discussion", "conclusion", "conclusions",
       "acknowledgements", "acknowledgments", "acknowledgement", "acknowledgment", "appendix",
       "related work", "keywords", "competing interests", "funding", "limitations"};
   const std::string bare = Bare(s);
-  return ReferencesHeading(s) ||
+  return IsReferencesHeading(s) ||
          std::find(std::begin(kNames), std::end(kNames), bare) != std::end(kNames);
 }
+
+namespace {
 
 bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_view s) {
   if (p.lines.size() > kMaxHeadingLines || s.size() > kMaxHeading || Letters(s) < 3) return false;
@@ -156,7 +160,7 @@ bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_vi
   if (size < body.size * kSmaller) return false;
   if (p.lines.size() > 2) return false;
   if (AllBold(p) && !body.bold) return true;
-  if (KnownHeading(s)) return true;
+  if (IsKnownHeading(s)) return true;
   if (number && (AllItalic(p) || AllCaps(s))) return true;
   return (AllCaps(s) || AllItalic(p)) && p.lines.size() == 1 && s.size() < 80 && last != '.';
 }
@@ -175,21 +179,36 @@ bool Scrap(const PdfParagraph& p, std::string_view s) {
          (p.lines.size() > 3 && s.size() / p.lines.size() < 8);
 }
 
+// What journals print above a title in letters as large.
+bool ArticleKind(std::string_view s) {
+  static constexpr std::string_view kNames[] = {"research article", "original article", "review",
+                                                "review article", "open access", "research",
+                                                "original research", "letter", "short communication",
+                                                "case report", "systematic review", "editorial"};
+  const std::string bare = Bare(s);
+  return std::find(std::begin(kNames), std::end(kNames), bare) != std::end(kNames);
+}
+
 // The title: the largest text in the upper two thirds of the first page that has some.
 int FindTitle(const std::vector<PdfParagraph>& paragraphs, const std::vector<PdfPage>& pages,
               const PdfBody& body) {
   int best = -1;
-  float best_size = body.size * 1.15f;
+  float best_score = 0;
   for (size_t i = 0; i < paragraphs.size(); ++i) {
     const PdfParagraph& p = paragraphs[i];
     if (p.lines[0]->page != paragraphs[0].lines[0]->page) break;
     const std::string s = TextOf(p);
-    const float height = pages[0].height;
+    const float height = std::max(pages[0].height, 1.0f);
     if (p.lines[0]->baseline > height * 0.67f || s.size() > 300 || Letters(s) < 8) continue;
     if (s.find(' ') == std::string::npos && s.size() < 12) continue;  // a logo
-    const float size = SizeOf(p);
-    if (size > best_size * 1.02f) {
-      best_size = size;
+    if (ArticleKind(s)) continue;
+    if (SizeOf(p) < body.size * 1.1f) continue;
+    // Large, high on the page, and more than a label.
+    const bool label = std::count(s.begin(), s.end(), ' ') < 3;
+    const float score =
+        SizeOf(p) * (1 - 0.6f * p.lines[0]->baseline / height) * (label ? 0.75f : 1.0f);
+    if (score > best_score * 1.02f) {
+      best_score = score;
       best = static_cast<int>(i);
     }
   }
@@ -215,7 +234,7 @@ void SetLevels(std::vector<PdfParagraph>& paragraphs, int title) {
       p.level = 1;
     } else if (number.depth > 0) {
       p.level = std::min(number.depth + 1, 6);
-    } else if (KnownHeading(TextOf(p))) {
+    } else if (IsKnownHeading(TextOf(p))) {
       p.level = 2;
     } else {
       const auto rank = std::distance(looks.begin(), looks.find(look(p)));
@@ -230,10 +249,10 @@ void MarkReferences(std::vector<PdfParagraph>& paragraphs) {
   for (PdfParagraph& p : paragraphs) {
     if (p.kind == BlockKind::kHeading) {
       const std::string s = TextOf(p);
-      if (ReferencesHeading(s)) {
+      if (IsReferencesHeading(s)) {
         inside = true;
         p.level = 2;
-      } else if (inside && (KnownHeading(s) || absl::StartsWith(Bare(s), "appendix") ||
+      } else if (inside && (IsKnownHeading(s) || absl::StartsWith(Bare(s), "appendix") ||
                             (s.size() > 2 && s[1] == ' ' && s[0] >= 'A' && s[0] <= 'F'))) {
         inside = false;
       } else if (inside) {
@@ -262,7 +281,7 @@ int Classify(std::vector<PdfParagraph>& paragraphs, const std::vector<PdfPage>& 
       p.kind = BlockKind::kHeading;
       continue;
     }
-    if (p.lines[0]->page != paragraphs[0].lines[0]->page || KnownHeading(s) ||
+    if (p.lines[0]->page != paragraphs[0].lines[0]->page || IsKnownHeading(s) ||
         SectionNumber(s).depth > 0 || (s.size() > 250 && SizeOf(p) >= body.size * kSmaller)) {
       front = false;
     }

@@ -99,10 +99,16 @@ class ParagraphMaker {
     if (!SameSize(above.size, line.size)) return SmallPart(above, line, step);
     if (std::fabs(step) < 0.3f * size) return line.box.x0 > above.box.x0;  // beside it: one row
     if (step < 0 || !Overlap(above.box, line.box)) return false;
-    if (above.bold != line.bold && Heavy(above) != Heavy(line)) return false;
+    if (above.bold != line.bold) return false;
     if (step > Leading(lines, i) * kLooseLeading) return false;
     if (Bulleted(line.text)) return false;
     const Edges edges = EdgesOf(lines, i);
+    const bool short_above = edges.right - above.box.x1 > kShort * size;
+    if (out_.back().lines.size() == 1 && short_above && above.font != line.font &&
+        (IsKnownHeading(above.text) || !Terminated(above.text))) {
+      return false;  // a heading that only its font tells apart
+    }
+    if (IsKnownHeading(line.text) && line.font != above.font) return false;
     const bool numbered = Numbered(line.text);
     const bool outdented = line.box.x0 < above.box.x0 - kIndent * size;
     const PdfParagraph& paragraph = out_.back();
@@ -113,18 +119,18 @@ class ParagraphMaker {
         std::fabs(line.box.x0 - paragraph.lines[0]->box.x0) < kIndent * size) {
       return false;
     }
+    if (Numbered(paragraph.lines[0]->text) &&
+        line.box.x0 > paragraph.lines[0]->box.x0 + kIndent * size) {
+      return true;  // within a hanging entry
+    }
     const float indent = (line.box.x0 - above.box.x0) / size;
     const float from_left = (line.box.x0 - edges.left) / size;
     const bool ended = Terminated(above.text);
     const bool indented = indent > kIndent && indent < kMaxIndent && from_left > kIndent;
-    const bool short_above = edges.right - above.box.x1 > kShort * size;
-    // After a first line that hangs out, the second stands in without beginning a paragraph.
-    if (indented && ended && !(paragraph.lines.size() == 1 && Numbered(above.text))) return false;
+    if (indented && ended) return false;
     if (short_above && ended && !StartsLower(line.text)) return false;
     return true;
   }
-
-  static bool Heavy(const PdfLine& line) { return line.bold; }
 
   // A line of other size that is yet a part: a formula's index, an odd accent.
   static bool SmallPart(const PdfLine& above, const PdfLine& line, float step) {
@@ -153,8 +159,14 @@ PdfBody MeasureBody(const std::vector<PdfPage>& pages) {
   std::map<int, int64_t> letters;      // by half points
   std::map<int, int64_t> bold;
   std::map<int, int64_t> leadings;     // by twentieths of a size
+  // The reference list may be longer than the text, in smaller letters.
+  size_t all = 0, seen = 0;
+  for (const PdfPage& page : pages) all += page.lines.size();
+  bool references = false;
   for (const PdfPage& page : pages) {
     for (const PdfLine& line : page.lines) {
+      references |= ++seen * 4 > all && IsReferencesHeading(line.text);
+      if (references) break;
       const int key = static_cast<int>(std::lround(line.size * 2));
       letters[key] += static_cast<int64_t>(line.text.size());
       if (line.bold) bold[key] += static_cast<int64_t>(line.text.size());

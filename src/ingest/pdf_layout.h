@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ingest/pdf_lines.h"
@@ -43,6 +44,11 @@ struct PdfBody {
   float leading = 1.2f;  // baseline to baseline, in sizes
   bool bold = false;
 };
+
+// "References", "7. Bibliography", ...
+bool IsReferencesHeading(std::string_view text);
+// That, or a name that sections of papers usually have: "Abstract", "2 Methods", "Conclusion".
+bool IsKnownHeading(std::string_view text);
 
 PdfBody MeasureBody(const std::vector<PdfPage>& pages);
 std::vector<PdfParagraph> MakeParagraphs(const std::vector<PdfPage>& pages, const PdfBody& body);

@@ -95,9 +95,10 @@ class LineMaker {
     if (line.text.size() == text_.size()) line.cells = cells_;  // else the offsets would be off
     line.box = {x0_, top_, x1_, bottom_};
     line.baseline = baseline_;
-    line.size = DominantSize();
-    line.bold = bold_ * 2 > letters_;
-    line.italic = italic_ * 2 > letters_;
+    line.size = static_cast<float>(Most(sizes_, static_cast<int>(line_size_ * 4))) / 4;
+    line.bold = bold_ * 10 >= letters_ * 8;
+    line.italic = italic_ * 10 >= letters_ * 8;
+    line.font = static_cast<uint16_t>(Most(fonts_, 0));
     line.page = page_;
     out_.push_back(std::move(line));
   }
@@ -115,6 +116,7 @@ class LineMaker {
     text_.clear();
     cells_.clear();
     sizes_.clear();
+    fonts_.clear();
     x0_ = g.x0;
     x1_ = g.x1;
     top_ = g.baseline - g.size;
@@ -137,21 +139,27 @@ class LineMaker {
     ++letters_;
     bold_ += g.bold;
     italic_ += g.italic;
-    const int key = static_cast<int>(std::lround(g.size * 4));
-    for (auto& [size, count] : sizes_) {
-      if (size == key) {
+    Count(static_cast<int>(std::lround(g.size * 4)), sizes_);
+    Count(g.font, fonts_);
+  }
+
+  using Counts = std::vector<std::pair<int, int>>;  // value, letters; at most 16 values
+
+  static void Count(int value, Counts& counts) {
+    for (auto& [known, count] : counts) {
+      if (known == value) {
         ++count;
         return;
       }
     }
-    if (sizes_.size() < 16) sizes_.push_back({key, 1});
+    if (counts.size() < 16) counts.push_back({value, 1});
   }
 
-  float DominantSize() const {
-    const auto best = std::max_element(sizes_.begin(), sizes_.end(), [](auto& a, auto& b) {
+  static int Most(const Counts& counts, int otherwise) {
+    const auto best = std::max_element(counts.begin(), counts.end(), [](auto& a, auto& b) {
       return a.second < b.second;
     });
-    return best == sizes_.end() ? line_size_ : static_cast<float>(best->first) / 4;
+    return best == counts.end() ? otherwise : best->first;
   }
 
   const int page_;
@@ -160,7 +168,7 @@ class LineMaker {
   bool space_ = false;
   std::string text_;
   std::vector<int> cells_;
-  std::vector<std::pair<int, int>> sizes_;  // quarter points, letters
+  Counts sizes_, fonts_;  // sizes in quarter points
   float x0_ = 0, x1_ = 0, top_ = 0, bottom_ = 0, baseline_ = 0, end_ = 0, line_size_ = 0;
   int letters_ = 0, bold_ = 0, italic_ = 0;
 };

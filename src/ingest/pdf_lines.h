@@ -17,6 +17,7 @@ struct PdfGlyph {
   float size = 0;  // effective font size
   bool bold = false;
   bool italic = false;
+  uint16_t font = 0;  // a number for each font of the document
 };
 
 struct PdfLine {
@@ -25,8 +26,9 @@ struct PdfLine {
   text::Box box;
   float baseline = 0;
   float size = 0;           // of most of its letters
-  bool bold = false;        // most of its letters are
+  bool bold = false;        // nearly all of its letters are
   bool italic = false;
+  uint16_t font = 0;        // of most of its letters
   int page = 0;
 };
 

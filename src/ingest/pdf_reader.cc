@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -33,12 +34,19 @@ absl::Status LoadError(unsigned long code) {
 
 struct Style {
   bool bold = false, italic = false;
+  uint16_t font = 0;
 };
+
+constexpr float kUpright = 0.1f;  // radians that text may slant against the page
+
+// Fonts of a document, numbered as they come.
+using FontNumbers = std::map<FpdfFont, uint16_t>;
 
 // One page's glyphs. Remembers the style of the text object it saw last.
 class PageGlyphs {
  public:
-  PageGlyphs(const Pdfium& pdfium, FpdfPage page) : p_(pdfium), page_(page) {
+  PageGlyphs(const Pdfium& pdfium, FpdfPage page, FontNumbers& fonts)
+      : p_(pdfium), page_(page), fonts_(fonts) {
     text_ = p_.LoadTextPage(page);
     rotation_ = p_.GetRotation(page) & 3;
     if (!p_.GetPageBoundingBox(page, &bounds_)) {
@@ -62,10 +70,11 @@ class PageGlyphs {
       PdfGlyph g;
       g.c = p_.GetUnicode(text_, i);
       if (g.c > ' ' || g.c == 0x02) {
-        if (!Place(i, g)) continue;
-        const Style style = StyleAt(i);
-        g.bold = style.bold;
-        g.italic = style.italic;
+        Look(i);
+        if (!upright_ || !Place(i, g)) continue;
+        g.bold = last_style_.bold;
+        g.italic = last_style_.italic;
+        g.font = last_style_.font;
       } else {
         g.c = ' ';
       }
@@ -85,14 +94,11 @@ class PageGlyphs {
       g.x0 = r.left - bounds_.left;
       g.x1 = r.right - bounds_.left;
       g.baseline = bounds_.top - static_cast<float>(y);
-      g.size = r.top - r.bottom;  // 0 for text that runs up or down
+      g.size = r.top - r.bottom;
       return g.size > 0;
     }
-    const float angle = p_.GetCharAngle(text_, i);  // counter-clockwise, in the page's own space
-    const float upright = static_cast<float>(rotation_) * 1.5707964f;
-    const float off = std::remainder(angle - upright, 6.2831855f);
     double left = 0, right = 0, bottom = 0, top = 0;
-    if (std::fabs(off) > 0.1f || !p_.GetCharBox(text_, i, &left, &right, &bottom, &top)) return false;
+    if (!p_.GetCharBox(text_, i, &left, &right, &bottom, &top)) return false;
     float x1 = 0, y1 = 0, x2 = 0, y2 = 0, unused = 0;
     Turn(left, bottom, x1, y1);
     Turn(right, top, x2, y2);
@@ -122,15 +128,20 @@ class PageGlyphs {
     }
   }
 
-  Style StyleAt(int i) {
+  // Sets upright_ and last_style_ for glyph i; both hold for a text object as a whole.
+  void Look(int i) {
     const FpdfObject object = p_.GetTextObject(text_, i);
-    if (object == last_object_) return last_style_;
+    if (object == last_object_ && object != nullptr) return;
     last_object_ = object;
+    // Counter-clockwise, in the page's own space; text on a turned page is turned back.
+    const float angle = p_.GetCharAngle(text_, i) - static_cast<float>(rotation_) * 1.5707964f;
+    upright_ = !(std::fabs(std::remainder(angle, 6.2831855f)) > kUpright);
     const FpdfFont font = object == nullptr ? nullptr : p_.GetFont(object);
-    if (font == last_font_) return last_style_;
+    if (font == last_font_) return;
     last_font_ = font;
     last_style_ = {};
-    if (font == nullptr) return last_style_;
+    if (font == nullptr) return;
+    last_style_.font = fonts_.emplace(font, static_cast<uint16_t>(fonts_.size() + 1)).first->second;
     char name[128] = {};
     const size_t n = p_.GetBaseFontName(font, name, sizeof(name));
     const std::string_view view(name, n == 0 || n > sizeof(name) ? strnlen(name, sizeof(name)) : n - 1);
@@ -138,7 +149,6 @@ class PageGlyphs {
     last_style_.bold = p_.GetFontWeight(font) >= 600 || has("Bold") || has("bold") ||
                        has("Black") || has("Heavy") || has("CMBX") || has("-Semi") || has("Medi");
     last_style_.italic = has("Ital") || has("Obli") || has("CMTI");
-    return last_style_;
   }
 
   const Pdfium& p_;
@@ -147,6 +157,8 @@ class PageGlyphs {
   FpdfRect bounds_{};
   int rotation_ = 0;
   float rotated_size_ = 0;
+  FontNumbers& fonts_;
+  bool upright_ = true;
   FpdfObject last_object_ = nullptr;
   FpdfFont last_font_ = nullptr;
   Style last_style_;
@@ -212,6 +224,7 @@ class PdfReader final : public Reader {
     int64_t text_bytes = 0;
     int skipped = 0;
     std::vector<PdfGlyph> glyphs;
+    FontNumbers fonts;
     for (int i = 0; i < read && text_bytes <= limits.text_mb << 20; ++i) {
       FpdfPage page = p.LoadPage(document, i);
       if (page == nullptr) {
@@ -222,7 +235,7 @@ class PdfReader final : public Reader {
       out.number = i + 1;
       out.width = p.GetPageWidthF(page);
       out.height = p.GetPageHeightF(page);
-      if (!PageGlyphs(p, page).Read(glyphs)) {
+      if (!PageGlyphs(p, page, fonts).Read(glyphs)) {
         content.warnings.push_back(absl::StrCat("page ", i + 1, " is cut: too many glyphs"));
       }
       p.ClosePage(page);
