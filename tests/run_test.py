@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of test/run with a stand-in for the binary."""
+"""Tests of tests/run with a stand-in for the binary."""
 import importlib.machinery
 import importlib.util
 import os

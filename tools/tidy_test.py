@@ -137,7 +137,7 @@ SAMPLES = {
     ],
     "names": [
         ({"src/text/string_utils.h": ""}, "src/text/string_utils.h:1",
-         {"src/text/utility_function.h": "", "test/data/common/a.txt": ""}),
+         {"src/text/utility_function.h": "", "tests/data/common/a.txt": ""}),
         ({"src/base/common/a.cc": ""}, "src/base/common/a.cc:1", {"src/base/uncommon.cc": ""}),
         ({"docs/Manager.md": "# x\n"}, "docs/Manager.md:1", {"docs/managing.md": "# x\n"}),
     ],
@@ -162,17 +162,17 @@ SAMPLES = {
         ({"docs/a.md": "text\n"}, "docs/a.md:1", {"samples/a.md": "text\n"}),
     ],
     "data-source": [
-        ({"test/data/cats/a.txt": "miaow"}, "test/data/cats:1",
-         {"test/data/cats/a.txt": "miaow", "test/data/README.md": "# d\ncats: CC0\n"}),
-        ({"test/data/cats/a.txt": "miaow"}, "test/data/cats:1",
-         {"test/data/cats/a.txt": "miaow", "test/data/cats/README.md": "# cats\n"}),
+        ({"tests/data/cats/a.txt": "miaow"}, "tests/data/cats:1",
+         {"tests/data/cats/a.txt": "miaow", "tests/data/README.md": "# d\ncats: CC0\n"}),
+        ({"tests/data/cats/a.txt": "miaow"}, "tests/data/cats:1",
+         {"tests/data/cats/a.txt": "miaow", "tests/data/cats/README.md": "# cats\n"}),
     ],
     "words": [
         ({"src/base/a.cc": "\n// TO" + "DO: more\n"}, "src/base/a.cc:2",
          {"src/base/a.cc": "// TO" + "DO(#12): more\n"}),
         ({"docs/a.md": "# a\nhttps://py" + "pi.org/x\n"}, "docs/a.md:2",
          {"docs/a.md": "# a\nhttps://example.org/x\n"}),
-        ({"test/run": "x=.." + "/shared/data\n"}, "test/run:1",
+        ({"tests/run": "x=.." + "/shared/data\n"}, "tests/run:1",
          {".ci/run": "x=.." + "/shared/data\n"}),
     ],
 }

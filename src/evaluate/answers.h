@@ -1,6 +1,6 @@
 // Protocol of the question sets: how many answers are right, how many refusals are, and whether each
 // quotation is verbatim. The system is handed in as a function, so that any model, planner or a scripted
-// fake is measured by the same rules (test/data/questions/README.md).
+// fake is measured by the same rules (tests/data/questions/README.md).
 #pragma once
 
 #include <cstdint>

@@ -76,7 +76,7 @@ TEST(QuestionsTest, NamesWhatIsWrong) {
 }
 
 std::vector<Question> Load(const std::string& name) {
-  const auto lines = LineReader::Open(WEIR_SOURCE_DIR "/test/data/questions/" + name);
+  const auto lines = LineReader::Open(WEIR_SOURCE_DIR "/tests/data/questions/" + name);
   EXPECT_TRUE(lines.ok()) << lines.status();
   const auto questions = ReadQuestions(**lines);
   EXPECT_TRUE(questions.ok()) << questions.status();
@@ -110,7 +110,7 @@ TEST(QuestionsTest, EvidenceOfTheTextsIsInThem) {
   int checked = 0;
   for (const Question& q : Load("dev.jsonl")) {
     if (!q.answerable || !q.file.ends_with(".txt")) continue;
-    const auto text = ReadFile(WEIR_SOURCE_DIR "/test/data/dev-docs/" + q.file);
+    const auto text = ReadFile(WEIR_SOURCE_DIR "/tests/data/dev-docs/" + q.file);
     ASSERT_TRUE(text.ok()) << text.status();
     for (const std::string& e : q.evidence) {
       EXPECT_EQ(CoverageOf(LettersOf(e), LettersOf(*text), {}), 0) << q.id << ": " << e;

@@ -1,4 +1,4 @@
-// Two foldings under which an answer is compared with what was expected of it (test/data/questions/README.md).
+// Two foldings under which an answer is compared with what was expected of it (tests/data/questions/README.md).
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@
 namespace weir::evaluate {
 namespace {
 
-// The generator of test/data/metrics/make_expected.py, draw for draw.
+// The generator of tests/data/metrics/make_expected.py, draw for draw.
 class SplitMix64 {
  public:
   explicit SplitMix64(uint64_t seed) : state_(seed) {}
@@ -57,7 +57,7 @@ Case MakeCase(uint64_t seed) {
 }
 
 TEST(MetricsTest, EqualsTrecEvalOnRandomRuns) {
-  std::ifstream expected(WEIR_SOURCE_DIR "/test/data/metrics/expected.csv");
+  std::ifstream expected(WEIR_SOURCE_DIR "/tests/data/metrics/expected.csv");
   ASSERT_TRUE(expected.is_open());
   std::string line;
   std::getline(expected, line);

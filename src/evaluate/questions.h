@@ -1,4 +1,4 @@
-// Question sets with known evidence: one JSON object a line (test/data/questions/README.md).
+// Question sets with known evidence: one JSON object a line (tests/data/questions/README.md).
 #pragma once
 
 #include <string>

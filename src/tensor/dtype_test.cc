@@ -26,7 +26,7 @@ uint32_t WordAt(const std::string& s, size_t at) {
 }
 
 TEST(DTypeTest, DequantizeIsBitEqualToTheReference) {
-  const std::string file = ReadAll(WEIR_SOURCE_DIR "/test/data/dequant/blocks.bin");
+  const std::string file = ReadAll(WEIR_SOURCE_DIR "/tests/data/dequant/blocks.bin");
   ASSERT_FALSE(file.empty());
   std::set<DType> seen;
   for (size_t at = 0; at < file.size();) {

@@ -56,7 +56,7 @@ def main():
                 runs[-1] = (s, n + 1, c - last if n == 1 else stride, delta)
                 continue
         runs.append((c, 1, 1, to - c))
-    print("// Written by test/peers/make_unicode_tables.py from the Unicode Character Database. Do not edit.")
+    print("// Written by tests/peers/make_unicode_tables.py from the Unicode Character Database. Do not edit.")
     print('#include "model/tokenizer/unicode_tables.h"\n\nnamespace weir::model {\n')
     emit("kCategoryRows", "uint32_t", [f"0x{c << 8 | v:08x}" for c, v in rows])
     emit("kLowerRuns", "LowerRun", ["{0x%x, %d, %d, %d}" % r for r in runs])

@@ -19,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Sentences of real articles, three lines a passage, from test/data/dev-docs.
+// Sentences of real articles, three lines a passage, from tests/data/dev-docs.
 std::vector<std::string> RealPassages() {
   std::vector<std::string> files, passages;
-  for (const auto& entry : fs::directory_iterator(std::string(WEIR_SOURCE_DIR) + "/test/data/dev-docs")) {
+  for (const auto& entry : fs::directory_iterator(std::string(WEIR_SOURCE_DIR) + "/tests/data/dev-docs")) {
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

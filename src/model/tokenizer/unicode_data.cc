@@ -1,4 +1,4 @@
-// Written by test/peers/make_unicode_tables.py from the Unicode Character Database. Do not edit.
+// Written by tests/peers/make_unicode_tables.py from the Unicode Character Database. Do not edit.
 #include "model/tokenizer/unicode_tables.h"
 
 namespace weir::model {

@@ -39,7 +39,7 @@ char32_t ToLower(char32_t c, UnicodeVersion version);
 // the references, so it does here.
 bool IsBertHan(char32_t c);
 
-// Written by test/peers/make_unicode_tables.py. A row is start << 8 | age << 4 | category.
+// Written by tests/peers/make_unicode_tables.py. A row is start << 8 | age << 4 | category.
 struct LowerRun {
   uint32_t start;
   uint16_t count, stride;
