@@ -1,0 +1,37 @@
+// A BEIR corpus as a store of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "index/store.h"
+#include "text/ports.h"
+
+namespace weir::evaluate {
+
+// A store whose documents are the corpus' records (path = id) with one passage each. Made in `keep`, or
+// in a temporary folder that goes with this object.
+class Collection {
+ public:
+  // Adds what is missing or has changed, removes what is no longer in the corpus, then gives vectors
+  // when `encoder` is not null.
+  static absl::StatusOr<std::unique_ptr<Collection>> Open(const std::string& corpus_path,
+                                                          const std::string& keep,
+                                                          const text::Encoder* encoder,
+                                                          const Context& context);
+  ~Collection();
+  const index::Store& store() const { return *store_; }
+  int64_t documents() const { return documents_; }
+
+ private:
+  Collection() = default;
+  absl::Status Add(const std::string& corpus_path, const Context& context);
+  std::string temporary_;  // "" when kept
+  std::unique_ptr<index::Store> store_;
+  int64_t documents_ = 0;
+};
+
+}  // namespace weir::evaluate
