@@ -25,7 +25,8 @@
 namespace weir::index {
 
 struct StoreStatus {
-  int64_t documents = 0, passages = 0, pending = 0, bytes = 0;
+  int64_t documents = 0, passages = 0, bytes = 0;
+  int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason
   std::string encoder;                                      // name, "" while lexical only
 };
@@ -52,11 +53,18 @@ class Store {
   virtual absl::Status RecordFailure(std::string_view path, std::string_view reason) = 0;
   // Unchanged (same size, mtime, and then hash) files need no reading.
   virtual bool IsCurrent(std::string_view path, std::string_view sha256) const = 0;
+  virtual bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const { return false; }
+  // The file was touched, its bytes are the same: the next IsUnchanged knows.
+  virtual absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) { return absl::OkStatus(); }
+  // Gives a vector to each passage that has none, and commits every few seconds, so that a kill costs little
+  // and cancelling nothing. Vectors of another encoder (fingerprint) are dropped first: one store, one encoder.
   virtual absl::Status EncodePending(const text::Encoder& encoder, const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
   // --- reading ---
   virtual absl::Status Refresh() = 0;
+  // Of this object, from now on; the store itself holds no scores.
+  virtual void SetBm25(const Bm25Options& options) {}
   virtual absl::StatusOr<StoreStatus> Status() const = 0;
   virtual absl::StatusOr<std::vector<std::string>> Paths() const = 0;
   // Verifies every checksum and cross reference; one line a problem, empty when clean.
@@ -69,6 +77,7 @@ class Store {
   virtual bool has_vectors() const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;
+  virtual absl::StatusOr<int64_t> FindDocument(std::string_view path) const = 0;  // kNotFound
   virtual absl::StatusOr<std::string> GetText(int64_t document) const = 0;  // the whole text
   virtual absl::StatusOr<std::vector<float>> GetVector(int64_t passage) const = 0;
 };
