@@ -106,9 +106,16 @@ struct KernelSet {
   int32_t (*dot_int8)(const int8_t* a, const int8_t* b, size_t n);
   void (*scan_int8)(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
                     size_t row_count, size_t n, float* scores);
+
+  // For benches. Reads memory; repeats a loop of independent multiply-adds and returns how many one
+  // iteration is.
+  void (*read)(const std::byte* p, size_t bytes);
+  double (*int8_peak)(size_t loops);
+  double (*float_peak)(size_t loops);
 };
 
 extern const KernelSet kScalarKernels;
+extern const KernelSet kAvx512Kernels;
 
 // The best set this CPU supports, or the lower one that WEIR_CPU_TARGET names. Decided once.
 const KernelSet& Kernels();

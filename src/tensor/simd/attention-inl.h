@@ -13,16 +13,19 @@ inline Floats LoadKeys(const void* p, size_t i) {
 template <int R, bool kHalf>
 inline void ScoreRows(const float* q, int head_dim, const void* keys, float* scores) {
   Floats s[R][2];
+  WEIR_UNROLL
   for (int r = 0; r < R; ++r) s[r][0] = s[r][1] = Set(0.0f);
   for (int d = 0; d < head_dim; ++d) {
     const Floats k0 = LoadKeys<kHalf>(keys, static_cast<size_t>(d) * 32);
     const Floats k1 = LoadKeys<kHalf>(keys, static_cast<size_t>(d) * 32 + 16);
+    WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
       const Floats x = Set(q[r * head_dim + d]);
       s[r][0] = Fma(x, k0, s[r][0]);
       s[r][1] = Fma(x, k1, s[r][1]);
     }
   }
+  WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
     Store(scores + r * 32, s[r][0]);
     Store(scores + r * 32 + 16, s[r][1]);
@@ -46,18 +49,25 @@ template <int R, int V, bool kHalf>
 inline void AddValues(const float* p, const void* values, size_t stride, ValueRange keys, float* acc,
                       int head_dim) {
   Floats sum[R][V];
+  WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
+    WEIR_UNROLL
     for (int v = 0; v < V; ++v) sum[r][v] = Load(acc + r * head_dim + 16 * v);
   }
   for (int j = keys.first; j < keys.last; ++j) {
     Floats value[V];
+    WEIR_UNROLL
     for (int v = 0; v < V; ++v) value[v] = LoadKeys<kHalf>(values, j * stride + 16 * v);
+    WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
       const Floats x = Set(p[r * 32 + j]);
+      WEIR_UNROLL
       for (int v = 0; v < V; ++v) sum[r][v] = Fma(x, value[v], sum[r][v]);
     }
   }
+  WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
+    WEIR_UNROLL
     for (int v = 0; v < V; ++v) Store(acc + r * head_dim + 16 * v, sum[r][v]);
   }
 }

@@ -208,3 +208,19 @@ inline void QuantizeRow(const float* x, size_t columns, const ActivationRow& out
     out.negative_halves[(2 * b + 1) * out.n] = -sums[1];
   }
 }
+
+// What the vector units can do with operands in registers (for benches): eight independent sums.
+inline double FloatPeak(size_t loops) {
+  Floats sum[8];
+  WEIR_UNROLL
+  for (int i = 0; i < 8; ++i) sum[i] = Set(0.0f);
+  const Floats x = Set(1e-3f);
+  for (size_t n = 0; n < loops; ++n) {
+    WEIR_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      sum[i] = Fma(x, x, sum[i]);
+      Keep(sum[i]);
+    }
+  }
+  return 8 * 16;
+}

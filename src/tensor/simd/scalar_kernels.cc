@@ -1,6 +1,7 @@
 // The scalar target: the shared templates over plain arrays, and the twins of scalar_matmul.cc.
 #include "tensor/kernels.h"
 #include "tensor/simd/scalar.h"
+#include "tensor/simd/unroll.h"
 #include "tensor/simd/vec16_scalar.h"
 
 namespace weir::tensor {
@@ -30,6 +31,26 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
   }
 }
 
+void Read(const std::byte* p, size_t bytes) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i + 8 <= bytes; i += 8) {
+    uint64_t word;
+    std::memcpy(&word, p + i, 8);
+    sum ^= word;
+  }
+  asm volatile("" : : "r"(sum));
+}
+
+double Int8Peak(size_t loops) {
+  int32_t sum = 0, x = 3;
+  for (size_t i = 0; i < loops; ++i) {
+    asm volatile("" : "+r"(x));
+    sum += x * x;
+  }
+  asm volatile("" : : "r"(sum));
+  return 1;
+}
+
 bool Supported() { return true; }
 
 }  // namespace
@@ -56,6 +77,9 @@ const KernelSet kScalarKernels = {
     .dot = scalar::shared::Dot,
     .dot_int8 = scalar::DotInt8,
     .scan_int8 = scalar::ScanInt8,
+    .read = scalar::Read,
+    .int8_peak = scalar::Int8Peak,
+    .float_peak = scalar::shared::FloatPeak,
 };
 
 }  // namespace weir::tensor

@@ -97,6 +97,9 @@ inline Floats ScaleExponent(Floats a, Floats n) {
   });
 }
 
+// Keeps the compiler from seeing through a value.
+inline void Keep(Floats& a) { asm volatile("" : "+m"(a)); }
+
 inline float First(Floats a) { return a.v[0]; }
 inline float ReduceAdd(Floats a) {
   for (int step = 8; step > 0; step /= 2) {

@@ -1,0 +1,78 @@
+// The AVX-512 target: the shared templates on one register of 16 lanes, and the table.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "tensor/simd/avx512.h"
+#include "tensor/simd/unroll.h"
+
+#include "tensor/simd/target_avx512.h"
+#include "tensor/simd/vec16_avx512.h"
+
+namespace weir::tensor {
+namespace avx512 {
+namespace {
+
+inline constexpr int kScoreRows = 8;
+inline constexpr int kValueRows = 4;
+inline constexpr int kValueVectors = 4;
+inline constexpr int kFloatRows = 12;
+inline constexpr int kFloatGroups = 2;
+
+namespace shared {
+#include "tensor/simd/ops-inl.h"
+#include "tensor/simd/attention-inl.h"
+#include "tensor/simd/float_matmul-inl.h"
+}  // namespace shared
+
+void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
+  if (IsFloat(w.type)) return shared::MultiplyFloats(w, begin, end, a, y);
+  a.n == 1 ? MultiplyOne(w, begin, end, a, y) : MultiplyMany(w, begin, end, a, y);
+}
+
+}  // namespace
+}  // namespace avx512
+}  // namespace weir::tensor
+
+#include "tensor/simd/target_end.h"
+
+namespace weir::tensor {
+
+namespace {
+bool SupportedAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+}
+}  // namespace
+
+extern const KernelSet kAvx512Kernels = {
+    .name = "AVX3_DL+VNNI",
+    .supported = SupportedAvx512,
+    .quantize_row = avx512::shared::QuantizeRow,
+    .multiply = avx512::Multiply,
+    .unpack = avx512::Unpack,
+    .attend = avx512::shared::AttendTile,
+    .merge_row = avx512::shared::MergeRow,
+    .finish_row = avx512::shared::FinishRow,
+    .to_half = avx512::shared::ToHalf,
+    .rms_norm = avx512::shared::RmsNorm,
+    .layer_norm = avx512::shared::LayerNorm,
+    .add_to = avx512::shared::AddTo,
+    .silu_multiply = avx512::shared::SiluMultiply,
+    .gelu = avx512::shared::Gelu,
+    .softmax = avx512::shared::Softmax,
+    .rotary_interleaved = avx512::shared::RotaryInterleaved,
+    .rotary_halves = avx512::shared::RotaryHalves,
+    .dot = avx512::shared::Dot,
+    .dot_int8 = avx512::DotInt8,
+    .scan_int8 = avx512::ScanInt8,
+    .read = avx512::Read,
+    .int8_peak = avx512::Int8Peak,
+    .float_peak = avx512::shared::FloatPeak,
+};
+
+}  // namespace weir::tensor
