@@ -1,32 +1,22 @@
 // weir ask: a cited answer, or "not in your documents".
 
-#include <sys/resource.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "answer/ask.h"
 #include "base/status.h"
+#include "cli/asker.h"
 #include "cli/verbs.h"
 #include "text/records_json.h"
 
 namespace weir::cli {
 namespace {
 
-struct AskOptions {
-  answer::AnswerOptions answer;
-  retrieve::SearchOptions search;
-  std::string model;
-  std::string encoder;
-  bool extract = false;
+struct AskVerbOptions {
+  AskOptions ask;
   bool quotes = true;
   template <class V>
   void Visit(V& v) {
-    answer.Visit(v);
-    search.Visit(v);
-    v(model, {.name = "model", .help = "Model that writes; a name or a GGUF file (default: see weir model list)."});
-    v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
-    v(extract, {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
+    ask.Visit(v);
     v(quotes, {.name = "quotes", .help = "Show the quoted text of every citation."});
   }
 };
@@ -46,7 +36,8 @@ class AskVerb : public Verb {
   OptionTable Options() override { return BindOptions(options_); }
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
-    WEIR_ASSIGN_OR_RETURN(const text::Answer answer, Work(absl::StrJoin(arguments, " "), session));
+    WEIR_ASSIGN_OR_RETURN(auto asker, Asker::Open(options_.ask, session));
+    WEIR_ASSIGN_OR_RETURN(const text::Answer answer, asker->Ask(absl::StrJoin(arguments, " ")));
     if (session.json()) {
       session.Print(text::AnswerToJson(answer));
     } else {
@@ -56,24 +47,6 @@ class AskVerb : public Verb {
   }
 
  private:
-  absl::StatusOr<text::Answer> Work(const std::string& question, Session& session) {
-    if (options_.extract) options_.answer.planner = "extract";
-    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
-    std::unique_ptr<text::Encoder> encoder;
-    WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
-    if (encoder == nullptr) {
-      WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
-    }
-    std::unique_ptr<generate::Engine> engine;
-    if (options_.answer.planner != "extract") {
-      WEIR_ASSIGN_OR_RETURN(engine, session.LoadEngine(options_.model, {}));
-    }
-    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoder.get(), options_.search,
-                                                                 session.registry()));
-    const answer::AnswerPorts ports{*store, *pipeline, *encoder, engine.get(), nullptr};
-    return answer::Ask(question, ports, options_.answer, session.registry(), session.context());
-  }
-
   void PrintAnswer(const text::Answer& answer, Session& session) const {
     std::vector<const text::Citation*> cited;
     std::string body;
@@ -113,7 +86,7 @@ class AskVerb : public Verb {
     return it == answer.timings.end() ? 0 : it->second;
   }
 
-  AskOptions options_;
+  AskVerbOptions options_;
 };
 
 }  // namespace

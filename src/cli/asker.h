@@ -1,0 +1,52 @@
+// Everything one needs to ask questions of a store, opened by the options of `weir ask`: store, encoder,
+// engine, pipeline. `weir ask` asks once, `weir eval answers` a whole set.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "answer/ask.h"
+#include "cli/session.h"
+#include "generate/engine.h"
+#include "index/store.h"
+#include "retrieve/pipeline.h"
+
+namespace weir::cli {
+
+struct AskOptions {
+  answer::AnswerOptions answer;
+  retrieve::SearchOptions search{.top_k = 20};
+  std::string model;
+  std::string encoder;
+  bool extract = false;
+  template <class V>
+  void Visit(V& v) {
+    answer.Visit(v);
+    search.Visit(v);
+    v(model, {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
+    v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
+    v(extract, {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
+  }
+};
+
+class Asker {
+ public:
+  // `session` must outlive the result.
+  static absl::StatusOr<std::unique_ptr<Asker>> Open(AskOptions options, Session& session);
+  absl::StatusOr<text::Answer> Ask(const std::string& question);
+  answer::AnswerPorts Ports() const;
+  const index::Store& store() const { return *store_; }
+  std::string model_name() const { return engine_ == nullptr ? "extract" : engine_->name(); }
+
+ private:
+  explicit Asker(Session& session) : session_(session) {}
+  Session& session_;
+  AskOptions options_;
+  std::unique_ptr<index::Store> store_;
+  std::unique_ptr<text::Encoder> encoder_;
+  std::unique_ptr<generate::Engine> engine_;
+  std::unique_ptr<retrieve::Pipeline> pipeline_;
+};
+
+}  // namespace weir::cli
