@@ -10,10 +10,11 @@ namespace {
 
 constexpr int kProseLength = 80;       // bytes of a paragraph that counts as prose
 constexpr double kProseShare = 0.85;   // of the page's prose, that the content must hold
+constexpr int kLongLink = 25;          // bytes of a link's text, on average, that is more than a label
 constexpr double kLinkShare = 0.6;     // of an element's text, above which it is navigation
 
 // Parts of class and id names that mark what is not content, as whole words between - and _.
-constexpr std::array<std::string_view, 52> kBoilerplateWords = {
+constexpr std::array<std::string_view, 51> kBoilerplateWords = {
     "nav",        "navbar",     "navbox",    "navigation", "menu",       "sidebar",   "footer",
     "breadcrumb", "breadcrumbs", "share",    "sharing",    "social",     "related",   "comments",
     "comment",    "disqus",     "promo",     "advert",     "advertisement", "ads",    "sponsor",
@@ -21,7 +22,7 @@ constexpr std::array<std::string_view, 52> kBoilerplateWords = {
     "popup",      "modal",      "pagination", "pager",     "widget",     "masthead",  "tags",
     "toolbar",    "skip",       "catlinks",  "editsection", "metadata",  "printfooter", "noprint",
     "authorbox",  "recommended", "respond",  "trackback",  "rss",        "search",    "jump",
-    "toc",        "hatnote",    "reflist"};
+    "toc",        "hatnote"};
 
 bool BoilerplateName(std::string_view name) {
   size_t start = 0;
@@ -148,6 +149,7 @@ void MeasureHtml(HtmlTree& tree) {
     n.hidden = (!root && nodes[parent].hidden) || HiddenElement(n.node);
     n.boilerplate = (!root && nodes[parent].boilerplate) || (IsElement(n.node) && BoilerplateElement(n.node));
     link[i] = (!root && link[parent]) || tag == GUMBO_TAG_A;
+    n.links = tag == GUMBO_TAG_A;
     skipped[i] = (!root && skipped[parent]) || role == HtmlRole::kSkipped;
     block[i] = root || role == HtmlRole::kBlock ? static_cast<int>(i) : block[parent];
     if (!IsText(n.node) || skipped[i] || n.hidden) continue;
@@ -160,16 +162,20 @@ void MeasureHtml(HtmlTree& tree) {
     HtmlNode& parent = nodes[static_cast<size_t>(nodes[i].parent)];
     parent.text += nodes[i].text;
     parent.link_text += nodes[i].link_text;
+    parent.links += nodes[i].links;
   }
   AddProse(nodes, own, own_link);
-  // A block of many links and no prose is navigation, whatever its name.
+  // A block of short links and no prose is navigation, whatever its name; long links are titles of works.
   for (size_t i = 0; i < nodes.size(); ++i) {
     HtmlNode& n = nodes[i];
     if (n.parent >= 0) n.boilerplate |= nodes[static_cast<size_t>(n.parent)].boilerplate;
     const GumboTag tag = TagOf(n.node);
     const bool list = tag == GUMBO_TAG_UL || tag == GUMBO_TAG_OL || tag == GUMBO_TAG_DIV ||
                       tag == GUMBO_TAG_SECTION || tag == GUMBO_TAG_TABLE || tag == GUMBO_TAG_DL;
-    if (list && n.prose == 0 && n.link_text > kLinkShare * n.text && n.text > 30) n.boilerplate = true;
+    if (list && n.prose == 0 && n.link_text > kLinkShare * n.text && n.text > 30 &&
+        n.link_text < kLongLink * n.links) {
+      n.boilerplate = true;
+    }
   }
 }
 

@@ -21,6 +21,7 @@ struct HtmlNode {
   // Of the visible text below, in bytes without white space; filled by MeasureHtml.
   int text = 0;
   int link_text = 0;   // inside <a>
+  int links = 0;       // <a> elements
   int prose = 0;       // in long paragraphs with few links
   bool hidden = false;      // by attribute or style
   bool boilerplate = false; // navigation, scripts, forms, sharing, comments

@@ -157,12 +157,26 @@ bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_vi
   if (last == ',' || last == ';' || last == '-' || (last == '.' && !number && s.size() > 60)) return false;
   const float size = SizeOf(p);
   if (size > body.size * kLarger) return true;
+  if (IsKnownHeading(s) && size > body.size * 0.75f) return true;
   if (size < body.size * kSmaller) return false;
   if (p.lines.size() > 2) return false;
   if (AllBold(p) && !body.bold) return true;
-  if (IsKnownHeading(s)) return true;
   if (number && (AllItalic(p) || AllCaps(s))) return true;
   return (AllCaps(s) || AllItalic(p)) && p.lines.size() == 1 && s.size() < 80 && last != '.';
+}
+
+// A short line in a font of its own, right above text in the body's font.
+bool OpensText(const PdfParagraph& p, const PdfParagraph* next, const PdfBody& body, std::string_view s) {
+  if (next == nullptr || p.lines.size() != 1 || s.size() > 80 || Letters(s) < 4) return false;
+  const PdfLine& line = *p.lines[0];
+  const PdfLine& below = *next->lines[0];
+  const char last = s.back();
+  if (last == '.' || last == ',' || last == ';' || last == ':' || !line.cells.empty()) return false;
+  if (!absl::ascii_isupper(static_cast<unsigned char>(s[0])) && SectionNumber(s).depth == 0) return false;
+  return line.font != body.font && below.font == body.font && line.size > body.size * 0.85f &&
+         next->lines.size() > 1 && below.page == line.page && below.baseline > line.baseline &&
+         below.baseline - line.baseline < 2.5f * line.size &&
+         std::fabs(below.box.x0 - line.box.x0) < 2 * line.size;
 }
 
 bool TableRows(const PdfParagraph& p) {
@@ -243,6 +257,31 @@ void SetLevels(std::vector<PdfParagraph>& paragraphs, int title) {
   }
 }
 
+bool OneRow(const PdfParagraph& p) { return p.lines.size() == 1 && p.lines[0]->cells.size() >= 2; }
+
+// Rows that gaps parted are one table again.
+void JoinTables(std::vector<PdfParagraph>& paragraphs) {
+  size_t open = paragraphs.size();  // the table being read
+  for (size_t i = 0; i < paragraphs.size(); ++i) {
+    PdfParagraph& p = paragraphs[i];
+    const bool row = p.kind == BlockKind::kTable ||
+                     (OneRow(p) && (p.kind == BlockKind::kParagraph || p.kind == BlockKind::kOther));
+    const bool near = open < paragraphs.size() && row &&
+                      p.lines[0]->page == paragraphs[open].lines.back()->page &&
+                      std::fabs(p.lines[0]->baseline - paragraphs[open].lines.back()->baseline) <
+                          4 * p.lines[0]->size;
+    if (near) {
+      PdfParagraph& table = paragraphs[open];
+      table.kind = BlockKind::kTable;
+      table.lines.insert(table.lines.end(), p.lines.begin(), p.lines.end());
+      p.lines.clear();
+    } else {
+      open = row ? i : paragraphs.size();
+    }
+  }
+  std::erase_if(paragraphs, [](const PdfParagraph& p) { return p.lines.empty(); });
+}
+
 // From a heading "References" to the next heading that is no entry: kOther, one paragraph an entry.
 void MarkReferences(std::vector<PdfParagraph>& paragraphs) {
   bool inside = false;
@@ -289,7 +328,8 @@ int Classify(std::vector<PdfParagraph>& paragraphs, const std::vector<PdfPage>& 
       p.kind = BlockKind::kCaption;
     } else if (TableRows(p)) {
       p.kind = BlockKind::kTable;
-    } else if (LooksLikeHeading(p, body, s) && !front) {
+    } else if (!front && (LooksLikeHeading(p, body, s) ||
+                          OpensText(p, i + 1 < paragraphs.size() ? &paragraphs[i + 1] : nullptr, body, s))) {
       p.kind = BlockKind::kHeading;
     } else if (Scrap(p, s) || (front && s.size() < 250) ||
                (SizeOf(p) < body.size * kSmaller && s.size() < 200)) {
@@ -298,7 +338,12 @@ int Classify(std::vector<PdfParagraph>& paragraphs, const std::vector<PdfPage>& 
   }
   SetLevels(paragraphs, title);
   MarkReferences(paragraphs);
-  return title;
+  // The title is the only heading of level 1; find it again, for joining tables moves what follows.
+  JoinTables(paragraphs);
+  const auto it = std::find_if(paragraphs.begin(), paragraphs.end(), [](const PdfParagraph& p) {
+    return p.kind == BlockKind::kHeading && p.level == 1;
+  });
+  return it == paragraphs.end() ? -1 : static_cast<int>(it - paragraphs.begin());
 }
 
 }  // namespace weir::ingest

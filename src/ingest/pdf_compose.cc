@@ -211,7 +211,12 @@ class Composer {
 std::string JoinLines(const PdfParagraph& p) {
   std::string s;
   for (const PdfLine* line : p.lines) s += (s.empty() ? "" : " ") + line->text;
-  return CleanInline(s);
+  s = CleanInline(s);
+  // Marks of a footnote behind a title are no part of it.
+  for (std::string_view mark : {"*", "\u2217", "\u2020", "\u2021"}) {
+    if (s.size() > mark.size() && s.ends_with(mark)) s = CleanInline(s.substr(0, s.size() - mark.size()));
+  }
+  return s;
 }
 
 // The title of the file's metadata counts when page 1 spells it; many say "untitled" or a file name.

@@ -55,6 +55,13 @@ bool Numbered(std::string_view s) {
   return (s[i] == '.' || s[i] == ')') && i + 1 < s.size() && s[i + 1] == ' ';
 }
 
+// "1. ", "2.1 ": what a section's heading begins with.
+bool SectionStart(std::string_view s) {
+  size_t i = 0;
+  while (i < s.size() && i < 8 && ((s[i] >= '0' && s[i] <= '9') || s[i] == '.')) ++i;
+  return i > 0 && s[0] != '.' && i < s.size() && s[i] == ' ';
+}
+
 bool Bulleted(std::string_view s) {
   return s.starts_with("\u2022") || s.starts_with("\u25CF") || s.starts_with("\u2023") ||
          s.starts_with("\u25AA") || s.starts_with("\u2013 ");
@@ -108,6 +115,7 @@ class ParagraphMaker {
         (IsKnownHeading(above.text) || !Terminated(above.text))) {
       return false;  // a heading that only its font tells apart
     }
+    if (line.bold && SectionStart(line.text) && SectionStart(above.text)) return false;
     if (IsKnownHeading(line.text) && line.font != above.font) return false;
     const bool numbered = Numbered(line.text);
     const bool outdented = line.box.x0 < above.box.x0 - kIndent * size;
@@ -158,6 +166,7 @@ class ParagraphMaker {
 PdfBody MeasureBody(const std::vector<PdfPage>& pages) {
   std::map<int, int64_t> letters;      // by half points
   std::map<int, int64_t> bold;
+  std::map<int, int64_t> fonts;
   std::map<int, int64_t> leadings;     // by twentieths of a size
   // The reference list may be longer than the text, in smaller letters.
   size_t all = 0, seen = 0;
@@ -169,6 +178,7 @@ PdfBody MeasureBody(const std::vector<PdfPage>& pages) {
       if (references) break;
       const int key = static_cast<int>(std::lround(line.size * 2));
       letters[key] += static_cast<int64_t>(line.text.size());
+      fonts[line.font] += static_cast<int64_t>(line.text.size());
       if (line.bold) bold[key] += static_cast<int64_t>(line.text.size());
     }
   }
@@ -182,6 +192,7 @@ PdfBody MeasureBody(const std::vector<PdfPage>& pages) {
   const int key = most(letters);
   body.size = static_cast<float>(key) / 2;
   body.bold = bold[key] * 2 > letters[key];
+  body.font = static_cast<uint16_t>(most(fonts));
   for (const PdfPage& page : pages) {
     for (size_t i = 1; i < page.lines.size(); ++i) {
       const PdfLine& a = page.lines[i - 1];

@@ -43,6 +43,7 @@ struct PdfBody {
   float size = 10;       // of most letters
   float leading = 1.2f;  // baseline to baseline, in sizes
   bool bold = false;
+  uint16_t font = 0;
 };
 
 // "References", "7. Bibliography", ...

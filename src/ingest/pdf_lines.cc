@@ -60,6 +60,11 @@ void AppendGlyph(char32_t c, std::string& out) {
   text::AppendUtf8(c, out);
 }
 
+// A rule drawn with characters ("......", "____") or dots that lead to nothing.
+bool Leaders(std::string_view s) {
+  return s.size() >= 5 && s.find_first_not_of("._-=* ") == std::string_view::npos;
+}
+
 class LineMaker {
  public:
   LineMaker(int page, std::vector<PdfLine>& out) : page_(page), out_(out) {}
@@ -91,7 +96,7 @@ class LineMaker {
     open_ = false;
     PdfLine line;
     line.text = CleanInline(text_);
-    if (line.text.empty()) return;
+    if (line.text.empty() || Leaders(line.text)) return;
     if (line.text.size() == text_.size()) line.cells = cells_;  // else the offsets would be off
     line.box = {x0_, top_, x1_, bottom_};
     line.baseline = baseline_;

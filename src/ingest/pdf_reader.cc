@@ -1,6 +1,7 @@
 #include "ingest/pdf_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -37,6 +38,7 @@ struct Style {
   uint16_t font = 0;
 };
 
+constexpr float kQuarter = 1.5707964f;  // radians
 constexpr float kUpright = 0.1f;  // radians that text may slant against the page
 
 // Fonts of a document, numbered as they come.
@@ -59,10 +61,25 @@ class PageGlyphs {
   PageGlyphs(const PageGlyphs&) = delete;
   PageGlyphs& operator=(const PageGlyphs&) = delete;
 
-  // False when the page has more glyphs than are read.
+  // False when the page has more glyphs than are read. A page most of whose text runs up or down (a
+  // wide table) is read as if it were turned; boxes are then in the turned page.
   bool Read(std::vector<PdfGlyph>& out) {
-    out.clear();
     if (text_ == nullptr) return true;
+    const bool whole = ReadTurned(out);
+    int most = rotation_;
+    for (int turn = 0; turn < 4; ++turn) {
+      if (turns_[turn] > turns_[most]) most = turn;
+    }
+    if (most == rotation_) return whole;
+    rotation_ = most;
+    last_object_ = nullptr;
+    return ReadTurned(out);
+  }
+
+ private:
+  bool ReadTurned(std::vector<PdfGlyph>& out) {
+    out.clear();
+    turns_ = {};
     const int all = p_.CountChars(text_);
     const int count = std::clamp(all, 0, kMaxGlyphs);
     out.reserve(static_cast<size_t>(count));
@@ -71,6 +88,7 @@ class PageGlyphs {
       g.c = p_.GetUnicode(text_, i);
       if (g.c > ' ' || g.c == 0x02) {
         Look(i);
+        ++turns_[turn_];
         if (!upright_ || !Place(i, g)) continue;
         g.bold = last_style_.bold;
         g.italic = last_style_.italic;
@@ -83,7 +101,6 @@ class PageGlyphs {
     return all <= kMaxGlyphs;
   }
 
- private:
   // False when the glyph does not stand upright on the page as it is shown.
   bool Place(int i, PdfGlyph& g) {
     double x = 0, y = 0;
@@ -134,8 +151,14 @@ class PageGlyphs {
     if (object == last_object_ && object != nullptr) return;
     last_object_ = object;
     // Counter-clockwise, in the page's own space; text on a turned page is turned back.
-    const float angle = p_.GetCharAngle(text_, i) - static_cast<float>(rotation_) * 1.5707964f;
-    upright_ = !(std::fabs(std::remainder(angle, 6.2831855f)) > kUpright);
+    const float angle = p_.GetCharAngle(text_, i);
+    if (!std::isfinite(angle)) {
+      upright_ = false;
+    } else {
+      const float quarters = std::round(angle / kQuarter);
+      turn_ = (static_cast<int>(std::fmod(quarters, 4.0f)) + 4) & 3;
+      upright_ = turn_ == rotation_ && std::fabs(angle - quarters * kQuarter) < kUpright;
+    }
     const FpdfFont font = object == nullptr ? nullptr : p_.GetFont(object);
     if (font == last_font_) return;
     last_font_ = font;
@@ -159,6 +182,8 @@ class PageGlyphs {
   float rotated_size_ = 0;
   FontNumbers& fonts_;
   bool upright_ = true;
+  int turn_ = 0;                  // quarters that the last text object runs against the page
+  std::array<int, 4> turns_{};    // glyphs by that
   FpdfObject last_object_ = nullptr;
   FpdfFont last_font_ = nullptr;
   Style last_style_;
