@@ -125,8 +125,8 @@ absl::StatusOr<std::vector<BeirRecord>> ReadJudgedQueries(const std::string& pat
 }
 
 void DropIdenticalIds(RankedRun& run) {
-  for (auto& [query, documents] : run) {
-    std::erase_if(documents, [&](const Ranked& d) { return d.document == query; });
+  for (auto& entry : run) {
+    std::erase_if(entry.second, [&](const Ranked& d) { return d.document == entry.first; });
   }
 }
 
