@@ -106,13 +106,18 @@ class ParagraphMaker {
     if (!SameSize(above.size, line.size)) return SmallPart(above, line, step);
     if (std::fabs(step) < 0.3f * size) return line.box.x0 > above.box.x0;  // beside it: one row
     if (step < 0 || !Overlap(above.box, line.box)) return false;
-    if (above.bold != line.bold) return false;
     if (step > Leading(lines, i) * kLooseLeading) return false;
+    const PdfLine& head = *out_.back().lines[0];
+    if (Numbered(head.text) && !(head.bold && !line.bold) && !Numbered(line.text) &&
+        line.box.x0 > head.box.x0 + kIndent * size && line.box.x0 < head.box.x0 + kMaxIndent * size) {
+      return true;  // within a hanging entry of a list
+    }
+    if (above.bold != line.bold) return false;
     if (Bulleted(line.text)) return false;
     const Edges edges = EdgesOf(lines, i);
     const bool short_above = edges.right - above.box.x1 > kShort * size;
     if (out_.back().lines.size() == 1 && short_above && above.font != line.font &&
-        (IsKnownHeading(above.text) || !Terminated(above.text))) {
+        (IsKnownHeading(above.text) || (!Terminated(above.text) && !Numbered(above.text)))) {
       return false;  // a heading that only its font tells apart
     }
     if (line.bold && SectionStart(line.text) && SectionStart(above.text)) return false;
@@ -126,10 +131,6 @@ class ParagraphMaker {
     if (numbered && Numbered(paragraph.lines[0]->text) &&
         std::fabs(line.box.x0 - paragraph.lines[0]->box.x0) < kIndent * size) {
       return false;
-    }
-    if (Numbered(paragraph.lines[0]->text) &&
-        line.box.x0 > paragraph.lines[0]->box.x0 + kIndent * size) {
-      return true;  // within a hanging entry
     }
     const float indent = (line.box.x0 - above.box.x0) / size;
     const float from_left = (line.box.x0 - edges.left) / size;

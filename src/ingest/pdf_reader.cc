@@ -150,8 +150,7 @@ class PageGlyphs {
     const FpdfObject object = p_.GetTextObject(text_, i);
     if (object == last_object_ && object != nullptr) return;
     last_object_ = object;
-    // Counter-clockwise, in the page's own space; text on a turned page is turned back.
-    const float angle = p_.GetCharAngle(text_, i);
+      const float angle = -p_.GetCharAngle(text_, i);  // PDFium counts clockwise
     if (!std::isfinite(angle)) {
       upright_ = false;
     } else {

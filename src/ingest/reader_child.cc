@@ -78,29 +78,32 @@ int ServeReader(Reader& reader, const ReadLimits& limits) {
   return WriteAll(kReply, Reply(reader, limits)) ? 0 : 1;
 }
 
-namespace internal {
-
-// argv: program verb format name=value...; the values are those of ReadLimits.
-std::optional<int> ServeVerb(int argc, char** argv) {
+absl::StatusOr<ReadLimits> ReaderLimits(int argc, char** argv) {
   ReadLimits limits;
   OptionTable table = BindOptions(limits);
-  absl::Status status;
-  for (int i = 3; i < argc && status.ok(); ++i) {
+  for (int i = 3; i < argc; ++i) {
     const std::string_view arg = argv[i];
     const size_t equals = arg.find('=');
     if (equals == std::string_view::npos) {
-      status = absl::InvalidArgumentError("reader: malformed argument");
-    } else {
-      status = table.Set(arg.substr(0, equals), arg.substr(equals + 1));
+      return absl::InvalidArgumentError("reader: malformed argument; expected name=value");
     }
+    WEIR_RETURN_IF_ERROR(table.Set(arg.substr(0, equals), arg.substr(equals + 1)));
   }
+  return limits;
+}
+
+namespace internal {
+
+std::optional<int> ServeVerb(int argc, char** argv) {
+  const absl::StatusOr<ReadLimits> limits = ReaderLimits(argc, argv);
+  absl::Status status = limits.status();
   std::unique_ptr<Reader> reader = argc > 2 ? FindReaderOfFormat(argv[2]) : nullptr;
   if (status.ok() && reader == nullptr) status = absl::UnimplementedError("reader: unknown format");
   if (!status.ok()) {
     WriteAll(kReply, EncodeReply(status));
     return 1;
   }
-  return ServeReader(*reader, limits);
+  return ServeReader(*reader, *limits);
 }
 
 }  // namespace internal

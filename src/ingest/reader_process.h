@@ -27,6 +27,9 @@ std::optional<int> ReaderMain(int argc, char** argv);
 // For programs that are not Weir's own (Python): start `program` for readers instead of this one.
 void UseReaderProgram(const std::string& program);
 
+// The limits on a reader's command line: program verb format name=value...
+absl::StatusOr<ReadLimits> ReaderLimits(int argc, char** argv);
+
 // The child's part: serves the file on descriptor 0 and replies on 1. Returns the exit code.
 int ServeReader(Reader& reader, const ReadLimits& limits);
 
