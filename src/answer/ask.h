@@ -15,7 +15,6 @@
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "base/registry.h"
-#include "index/store.h"
 #include "retrieve/pipeline.h"
 #include "text/ports.h"
 #include "text/records.h"
@@ -39,7 +38,6 @@ struct AnswerOptions {
 
 // What a planner works with; borrowed. `completer` is null for the planners that do not write.
 struct AnswerPorts {
-  const index::Store& store;
   const retrieve::Pipeline& pipeline;
   const text::Encoder& encoder;
   text::Completer* completer = nullptr;

@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
 }
 
 answer::AnswerPorts Asker::Ports() const {
-  return {*store_, *pipeline_, *encoder_, engine_.get(), nullptr};
+  return {*pipeline_, *encoder_, engine_.get(), nullptr};
 }
 
 absl::StatusOr<text::Answer> Asker::Ask(const std::string& question) {

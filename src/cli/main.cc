@@ -7,7 +7,7 @@
 #include "base/context.h"
 #include "base/registry.h"
 #include "cli/run.h"
-#include "ingest/sandbox.h"
+#include "ingest/reader_process.h"
 
 namespace {
 
@@ -23,7 +23,7 @@ void OnInterrupt(int signal) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (weir::ingest::IsReaderCall(argc, argv)) return weir::ingest::ReaderMain(argc, argv);
+  if (std::optional<int> code = weir::ingest::ReaderMain(argc, argv)) return *code;
   std::signal(SIGINT, OnInterrupt);
   std::signal(SIGTERM, OnInterrupt);
   std::signal(SIGPIPE, SIG_IGN);

@@ -71,18 +71,11 @@ absl::StatusOr<std::unique_ptr<index::Store>> Session::OpenStore(index::Store::M
   return index::Store::Open(folder, mode, context_);
 }
 
-absl::StatusOr<std::string> DefaultModel(bool encoder) {
-  WEIR_ASSIGN_OR_RETURN(const std::vector<model::ModelRecord> models, model::ListModels());
-  for (const model::ModelRecord& record : models) {
-    if (record.is_default && (record.kind == model::ModelKind::kEncoder) == encoder) return record.name;
-  }
-  return absl::NotFoundError("catalogue: no default model");
-}
-
 absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_view name) {
   std::string chosen(name);
   if (chosen.empty()) {
-    WEIR_ASSIGN_OR_RETURN(chosen, DefaultModel(/*encoder=*/true));
+    WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kEncoder));
+    chosen = record.name;
   }
   WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(chosen));
   if (record.kind != model::ModelKind::kEncoder) {
@@ -95,7 +88,8 @@ absl::StatusOr<std::unique_ptr<generate::Engine>> Session::LoadEngine(
     std::string_view name, const generate::GenerateOptions& options) {
   std::string chosen(name);
   if (chosen.empty()) {
-    WEIR_ASSIGN_OR_RETURN(chosen, DefaultModel(/*encoder=*/false));
+    WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kDecoder));
+    chosen = record.name;
   }
   WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(chosen));
   if (record.kind != model::ModelKind::kDecoder) {

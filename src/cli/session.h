@@ -66,7 +66,4 @@ class Session {
   Context context_;
 };
 
-// The default model of a kind, by the catalogue's mark.
-absl::StatusOr<std::string> DefaultModel(bool encoder);
-
 }  // namespace weir::cli

@@ -73,7 +73,9 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
   const std::string name = FirstMissing(claimed.names, offered.names);
   v.numbers = number.empty();
   v.names = name.empty();
-  v.polarity = claimed.negations == 0 || offered.negations > 0;
+  // A negated claim needs a negated quote; a plain claim must not rest on one negated quote alone.
+  v.polarity = claimed.negations > 0 ? offered.negations > 0
+                                     : quotes.size() > 1 || offered.negations == 0;
   v.lexical = Share(claimed.stems, offered.stems);
   WEIR_ASSIGN_OR_RETURN(v.cosine, Cosine(sentence, joined, encoder, context));
   v.support = 1 / (1 + std::exp(-(kIntercept + kLexicalWeight * v.lexical + kCosineWeight * v.cosine)));

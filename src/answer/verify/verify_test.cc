@@ -1,0 +1,125 @@
+#include "answer/verify/verify.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "answer/scripted.h"
+#include "answer/verify/claims.h"
+
+namespace weir::answer {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+SentenceVerdict Verdict(std::string_view sentence, std::vector<std::string_view> quotes) {
+  BagEncoder encoder;
+  return *VerifySentence(sentence, quotes, encoder, Context());
+}
+
+TEST(ClaimsTest, NumbersByValue) {
+  EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("1200.5"));
+  EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("3"));
+  EXPECT_THAT(ReadClaims("60mg in 95% of 1-3 cases (p<.05)", false).numbers,
+              ::testing::IsSupersetOf({"60", "95", "1", "3", "05"}));
+}
+
+TEST(ClaimsTest, NamesAreNotSentenceStarts) {
+  const Claims claims = ReadClaims("Patients saw Dr Smith. Doctors use MiniLM and VTE scores.", false);
+  EXPECT_THAT(claims.names, ::testing::IsSupersetOf({"smith", "minilm", "vte"}));
+  EXPECT_THAT(claims.names, Not(Contains("patients")));
+  EXPECT_THAT(claims.names, Not(Contains("doctors")));
+}
+
+TEST(VerifyTest, ASentenceProvesItself) {
+  const SentenceVerdict v = Verdict("The trial had 44 patients.", {"The trial had 44 patients."});
+  EXPECT_TRUE(v.supported);
+  EXPECT_EQ(v.support, 1);
+}
+
+TEST(VerifyTest, ParaphraseWithTheSameWordsIsSupported) {
+  EXPECT_TRUE(Verdict("The trial enrolled 44 patients with heart failure.",
+                      {"In all, 44 patients with heart failure were enrolled in the trial."})
+                  .supported);
+}
+
+TEST(VerifyTest, AnotherNumberIsRefused) {
+  const SentenceVerdict v = Verdict("The trial enrolled 45 patients with heart failure.",
+                                    {"In all, 44 patients with heart failure were enrolled in the trial."});
+  EXPECT_FALSE(v.supported);
+  EXPECT_FALSE(v.numbers);
+  EXPECT_THAT(v.reason, HasSubstr("45"));
+}
+
+TEST(VerifyTest, AnotherNameIsRefused) {
+  const SentenceVerdict v = Verdict("The tool was written by Webb in Leeds.",
+                                    {"The tool was written by Webb in Dublin."});
+  EXPECT_FALSE(v.names);
+  EXPECT_THAT(v.reason, HasSubstr("leeds"));
+}
+
+TEST(VerifyTest, NegationMustAgree) {
+  EXPECT_FALSE(Verdict("Stress is not associated with dementia.", {"Stress is associated with dementia."})
+                   .polarity);
+  EXPECT_FALSE(Verdict("Stress is associated with dementia.", {"Stress is not associated with dementia."})
+                   .polarity);
+}
+
+TEST(VerifyTest, UnrelatedQuoteIsRefused) {
+  const SentenceVerdict v = Verdict("The library indexes documents quickly.",
+                                    {"Bleeding was rare after surgery in older adults."});
+  EXPECT_FALSE(v.supported);
+  EXPECT_THAT(v.reason, HasSubstr("support"));
+}
+
+TEST(VerifyTest, NoCitationNoSupport) { EXPECT_EQ(Verdict("Anything.", {}).reason, "no citation"); }
+
+class AnswerProofTest : public ::testing::Test {
+ protected:
+  AnswerProofTest() {
+    document_.text = "First. The trial had 44 patients. Last.";
+    document_.sha256 = "abc";
+    text::Citation citation;
+    citation.document.path = "a.txt";
+    citation.document.sha256 = "abc";
+    citation.span = {7, 33};
+    citation.quote = "The trial had 44 patients.";
+    answer_.sentences.push_back({"The trial had 44 patients.", 1, {citation}});
+  }
+  AnswerVerdict Verify() {
+    BagEncoder encoder;
+    return *VerifyAnswer(answer_, [&](const std::string&) { return document_; }, encoder, Context());
+  }
+  text::Document document_;
+  text::Answer answer_;
+};
+
+TEST_F(AnswerProofTest, HoldsOnTheSameFile) { EXPECT_TRUE(Verify().proved); }
+
+TEST_F(AnswerProofTest, FailsWhenTheFileChanged) {
+  document_.sha256 = "def";
+  EXPECT_FALSE(Verify().proved);
+  EXPECT_THAT(Verify().sentences[0].reason, HasSubstr("changed"));
+}
+
+TEST_F(AnswerProofTest, FailsWhenTheQuoteIsNotThere) {
+  answer_.sentences[0].citations[0].quote = "The trial had 45 patients.";
+  EXPECT_FALSE(Verify().proved);
+}
+
+TEST_F(AnswerProofTest, FailsWhenTheSpanIsOutside) {
+  answer_.sentences[0].citations[0].span = {7, 3300};
+  EXPECT_THAT(Verify().sentences[0].reason, HasSubstr("outside"));
+}
+
+TEST_F(AnswerProofTest, FailsWhenTheFileIsGone) {
+  BagEncoder encoder;
+  const auto verdict = *VerifyAnswer(
+      answer_, [](const std::string&) { return absl::NotFoundError("gone"); }, encoder, Context());
+  EXPECT_FALSE(verdict.proved);
+}
+
+}  // namespace
+}  // namespace weir::answer

@@ -1,0 +1,130 @@
+// weir index: files and folders into the store.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "cli/verbs.h"
+#include "index/indexer.h"
+#include "ingest/chunk.h"
+#include "ingest/reader.h"
+#include "ingest/walk.h"
+
+namespace weir::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+struct IndexOptions {
+  index::IndexerOptions indexer;
+  ingest::ChunkOptions chunk;
+  ingest::ReadLimits limits;
+  ingest::WalkOptions walk;
+  std::string encoder;
+  template <class V>
+  void Visit(V& v) {
+    indexer.Visit(v);
+    chunk.Visit(v);
+    limits.Visit(v);
+    v(encoder, {.name = "encoder", .help = "Encoder of the passages; a name (see weir model list)."});
+  }
+};
+
+class IndexVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "index",
+            .summary = "Read files and folders into the store; unchanged files are skipped.",
+            .arguments = "PATH...",
+            .example = "weir index ~/papers",
+            .description = "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
+                           "network. A document that was reported is kept, whatever happens after. Files that "
+                           "fail are listed by `weir index status`. Without an installed encoder the store is "
+                           "searched by words alone; index again once one is installed.",
+            .min_arguments = 1,
+            .max_arguments = -1};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    std::vector<std::string> paths;
+    for (const std::string& path : arguments) {
+      std::error_code error;
+      const fs::path full = fs::canonical(path, error);
+      if (error) return absl::NotFoundError(absl::StrCat(path, ": ", error.message()));
+      paths.push_back(full.string());
+    }
+    WEIR_ASSIGN_OR_RETURN(const ingest::WalkResult walk, ingest::WalkFiles(paths, options_.walk));
+    for (const auto& skipped : walk.skipped) {
+      session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
+    }
+    std::unique_ptr<text::Encoder> encoder;
+    WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(session, encoder));
+    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
+    options_.indexer.roots = paths;
+    index::IndexReport report;
+    const absl::StatusOr<index::IndexReport> done =
+        index::IndexFiles(*store, walk.files, Ports(encoder.get()), options_.indexer, session.context(),
+                          &report);
+    Report(report, session);
+    if (!done.ok()) return done.status();
+    return report.failed > 0 && report.added + report.unchanged == 0 ? ExitCode(absl::DataLossError(""))
+                                                                    : kExitDone;
+  }
+
+ private:
+  // A store without vectors beats no store: only a named encoder must be there.
+  absl::Status LoadEncoderIfThere(Session& session, std::unique_ptr<text::Encoder>& encoder) {
+    if (!options_.indexer.encode) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<text::Encoder>> loaded = session.LoadEncoder(options_.encoder);
+    if (loaded.ok()) {
+      encoder = *std::move(loaded);
+    } else if (!options_.encoder.empty() || !absl::IsUnavailable(loaded.status())) {
+      return loaded.status();
+    } else {
+      session.Note(absl::StrCat(loaded.status().message(), "; indexing words only"));
+      options_.indexer.encode = false;
+    }
+    return absl::OkStatus();
+  }
+
+  index::IndexerPorts Ports(const text::Encoder* encoder) const {
+    index::IndexerPorts ports;
+    ports.read = [this](const std::string& path, const Context& context) {
+      return ingest::ReadDocument(path, options_.limits, context);
+    };
+    ports.chunk = [this](const text::Document& document) {
+      return ingest::Chunk(document, options_.chunk);
+    };
+    ports.encoder = encoder;
+    return ports;
+  }
+
+  static void Report(const index::IndexReport& r, Session& session) {
+    if (session.json()) {
+      session.Print(Json{{"version", 1},
+                         {"added", r.added},
+                         {"unchanged", r.unchanged},
+                         {"removed", r.removed},
+                         {"failed", r.failed},
+                         {"passages", r.passages},
+                         {"seconds", r.seconds}}
+                        .dump());
+      return;
+    }
+    session.Print(absl::StrFormat("%d added, %d unchanged, %d removed, %d failed; %d passages in %.1f s",
+                                  r.added, r.unchanged, r.removed, r.failed, r.passages, r.seconds));
+    if (r.failed > 0) session.Note("the reasons: weir index status");
+  }
+
+  IndexOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeIndexVerb() { return std::make_unique<IndexVerb>(); }
+
+}  // namespace weir::cli

