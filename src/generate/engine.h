@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
@@ -33,14 +35,34 @@ struct GenerateOptions {
   }
 };
 
+struct ScoredPair {
+  std::vector<text::ChatMessage> messages;
+  std::string continuation;
+};
+
+// Calls share one KV cache: what a prompt has in common with the previous call's is not computed again
+// (the results are bit-equal either way). Thread-compatible, as Completer.
 class Engine : public text::Completer {
  public:
   static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& gguf_path, std::string name,
                                                       const GenerateOptions& options, const Context& context);
   virtual const model::Decoder& decoder() const = 0;
   virtual const model::Tokenizer& tokenizer() const = 0;
+  // LogLikelihood of many (prompt, continuation) pairs, in an order that shares the most of their
+  // prompts; results in the order given.
+  virtual absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
+                                                             const Context& context) = 0;
+  // The tokens a list of messages becomes, generation prompt appended. Special tokens are recognised in
+  // the template's own text only, never inside a message.
+  virtual absl::StatusOr<std::vector<int32_t>> PromptTokens(
+      const std::vector<text::ChatMessage>& messages) const = 0;
+  // Bytes of weights and of the KV cache at full length.
+  virtual int64_t weight_bytes() const = 0;
+  virtual int64_t cache_bytes() const = 0;
+
   // Perplexity as llama.cpp counts it: windows of `window` tokens, the second half of each scored.
-  struct PerplexityResult { double perplexity = 0; int64_t tokens = 0; };
+  // Only whole windows within max_tokens count (0: the whole text); `tokens` are those of the windows.
+  struct PerplexityResult { double perplexity = 0; int64_t tokens = 0, scored = 0; };
   virtual absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens, int64_t window,
                                                       const Context& context) = 0;
 };

@@ -23,6 +23,13 @@ struct DecoderShape {
 
 enum class LogitRows { kNone, kLast, kAll };
 
+// Where a workspace's time went since it was made or reset, nanoseconds of the calling thread.
+struct DecoderTimes {
+  int64_t qkv = 0, attention = 0, output = 0, ffn = 0, head = 0;
+  int64_t other = 0;  // embedding, norms, rotary, residuals
+  int64_t total() const { return qkv + attention + output + ffn + head + other; }
+};
+
 class Decoder {
  public:
   virtual ~Decoder() = default;
@@ -34,11 +41,15 @@ class Decoder {
   class Workspace {
    public:
     virtual ~Workspace() = default;
+    virtual DecoderTimes& times() = 0;
   };
+  // All memory that Forward needs. max_batch_tokens is the size of a chunk, cut to [1, 4096].
   virtual std::unique_ptr<Workspace> MakeWorkspace(int64_t max_batch_tokens) const = 0;
 
   // Runs tokens at positions [kv.length(), +n) in chunks of the workspace's size, appends their K and V,
-  // writes logits [rows, vocabulary] f32 (rows: 0, 1 or n). Checks cancellation between chunks.
+  // writes logits [rows, vocabulary] f32 (rows: 0, 1 or n). Checks cancellation between chunks; then what was computed so far stays in kv.
+  // Logits are bit-equal for any number of threads and any split of the tokens over calls or chunks.
+  // Errors: kInvalidArgument (token ids, size of logits), kResourceExhausted (kv), kCancelled.
   virtual absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                                std::span<float> logits, Workspace& workspace,
                                const Context& context) const = 0;

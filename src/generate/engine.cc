@@ -1,0 +1,175 @@
+#include "generate/engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "generate/completion.h"
+#include "generate/constrain/constraint.h"
+#include "generate/prompt.h"
+#include "generate/session.h"
+#include "model/gguf.h"
+
+namespace weir::generate {
+namespace {
+
+class LocalEngine : public Engine {
+ public:
+  LocalEngine(std::string name, const GenerateOptions& options, std::shared_ptr<const model::GgufFile> file,
+              std::unique_ptr<model::Tokenizer> tokenizer, std::shared_ptr<const model::Decoder> decoder,
+              std::unique_ptr<Session> session)
+      : name_(std::move(name)), options_(options), file_(std::move(file)), tokenizer_(std::move(tokenizer)),
+        decoder_(std::move(decoder)), session_(std::move(session)), prompts_(*file_, tokenizer_.get()) {}
+
+  std::string name() const override { return name_; }
+  int64_t context_tokens() const override { return session_->window(); }
+  const model::Decoder& decoder() const override { return *decoder_; }
+  const model::Tokenizer& tokenizer() const override { return *tokenizer_; }
+  int64_t weight_bytes() const override { return decoder_->weight_bytes(); }
+  int64_t cache_bytes() const override { return session_->cache_bytes(); }
+  absl::StatusOr<int64_t> CountTokens(std::string_view text) const override {
+    return static_cast<int64_t>(tokenizer_->Encode(text, {}).size());
+  }
+  absl::StatusOr<std::vector<int32_t>> PromptTokens(
+      const std::vector<text::ChatMessage>& messages) const override {
+    return prompts_.Tokens(messages);
+  }
+
+  absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
+                                            const Context& context) override {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, prompts_.Tokens(request.messages));
+    SampleOptions sampling{.temperature = request.temperature, .top_k = options_.top_k, .top_p = options_.top_p,
+                           .min_p = options_.min_p, .repetition = options_.repetition, .seed = request.seed};
+    std::unique_ptr<Constraint> constraint;
+    if (!request.grammar.empty() || !request.json_schema.empty()) {
+      if (vocabulary_ == nullptr) vocabulary_ = std::make_shared<const VocabularyPieces>(*tokenizer_);
+      WEIR_ASSIGN_OR_RETURN(constraint, Constraint::Make(request.grammar, request.json_schema, vocabulary_));
+    }
+    absl::StatusOr<text::Completion> done =
+        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_, context);
+    if (done.ok() && context.metrics != nullptr) {
+      context.metrics->Add("generate_prompt_tokens", static_cast<double>(done->prompt_tokens));
+      context.metrics->Add("generate_reused_prompt_tokens", static_cast<double>(session_->reused()));
+      context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
+    }
+    return done;
+  }
+
+  absl::StatusOr<std::vector<double>> LogLikelihood(const std::vector<text::ChatMessage>& messages,
+                                                    std::span<const std::string> continuations,
+                                                    const Context& context) override {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, prompts_.Tokens(messages));
+    std::vector<Scored> list;
+    for (const std::string& c : continuations) {
+      WEIR_ASSIGN_OR_RETURN(Scored scored, Joined(prompt, c));
+      list.push_back(std::move(scored));
+    }
+    return ScoreAll(list, context);
+  }
+
+  absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
+                                                     const Context& context) override {
+    std::vector<Scored> list;
+    for (const ScoredPair& pair : pairs) {
+      WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, prompts_.Tokens(pair.messages));
+      WEIR_ASSIGN_OR_RETURN(Scored scored, Joined(prompt, pair.continuation));
+      list.push_back(std::move(scored));
+    }
+    return ScoreAll(list, context);
+  }
+
+  absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens, int64_t window,
+                                              const Context& context) override;
+
+ private:
+  struct Scored {
+    std::vector<int32_t> tokens;  // prompt and continuation
+    size_t first = 0;             // of the continuation
+  };
+
+  absl::StatusOr<Scored> Joined(const std::vector<int32_t>& prompt, std::string_view continuation) const {
+    if (prompt.empty()) return absl::InvalidArgumentError("log-likelihood: an empty prompt");
+    Scored scored{prompt, prompt.size()};
+    const std::vector<int32_t> more = tokenizer_->Encode(continuation, {});
+    scored.tokens.insert(scored.tokens.end(), more.begin(), more.end());
+    return scored;
+  }
+
+  // In the order of their tokens, so that neighbours share the longest prefixes.
+  absl::StatusOr<std::vector<double>> ScoreAll(const std::vector<Scored>& list, const Context& context) {
+    std::vector<size_t> order(list.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return list[a].tokens < list[b].tokens; });
+    std::vector<double> out(list.size());
+    for (size_t i : order) {
+      WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+      WEIR_ASSIGN_OR_RETURN(out[i], session_->Score(list[i].tokens, list[i].first, context));
+    }
+    return out;
+  }
+
+  std::string name_;
+  GenerateOptions options_;
+  std::shared_ptr<const model::GgufFile> file_;
+  std::unique_ptr<model::Tokenizer> tokenizer_;
+  std::shared_ptr<const model::Decoder> decoder_;
+  std::unique_ptr<Session> session_;
+  PromptWriter prompts_;
+  std::shared_ptr<const VocabularyPieces> vocabulary_;  // made when a grammar is first asked for
+};
+
+// Each window starts anew; where the model asks for BOS it replaces the window's first token, as in
+// llama.cpp's tool. Tokens [window / 2 + 1, window) are scored.
+absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_view text, int64_t max_tokens,
+                                                                 int64_t window, const Context& context) {
+  if (window < 4 || window > session_->window()) {
+    return absl::InvalidArgumentError(absl::StrCat("perplexity: a window of ", window, " tokens; expected 4 to ",
+                                                   session_->window()));
+  }
+  std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
+  const auto add_bos = file_->Bool("tokenizer.ggml.add_bos_token");
+  const bool bos = add_bos.ok() && *add_bos && tokenizer_->bos() >= 0;
+  if (bos) tokens.insert(tokens.begin(), tokenizer_->bos());
+  int64_t usable = static_cast<int64_t>(tokens.size());
+  if (max_tokens > 0) usable = std::min(usable, max_tokens);
+  const int64_t windows = usable / window;
+  if (windows == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("perplexity: ", usable, " tokens; expected at least ", window));
+  }
+  double sum = 0;
+  PerplexityResult result;
+  for (int64_t w = 0; w < windows; ++w) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    std::span<int32_t> part(&tokens[w * window], static_cast<size_t>(window));
+    if (bos) part[0] = tokenizer_->bos();
+    WEIR_ASSIGN_OR_RETURN(const double score, session_->Score(part, window / 2 + 1, context));
+    sum += score;
+    result.tokens += window;
+    result.scored += window - window / 2 - 1;
+  }
+  result.perplexity = std::exp(-sum / static_cast<double>(result.scored));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_path, std::string name,
+                                                     const GenerateOptions& options, const Context& context) {
+  WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
+  WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
+  WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
+  if (tokenizer->vocabulary_size() != decoder->shape().vocabulary) {
+    return absl::DataLossError(absl::StrCat(gguf_path, ": the tokenizer has ", tokenizer->vocabulary_size(),
+                                            " tokens, the decoder ", decoder->shape().vocabulary));
+  }
+  const int64_t window = std::min(options.context, decoder->shape().context);
+  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, KvChoice(), window));
+  return std::make_unique<LocalEngine>(std::move(name), options, std::move(file), std::move(tokenizer),
+                                       std::move(decoder), std::move(session));
+}
+
+}  // namespace weir::generate

@@ -1,0 +1,95 @@
+#include "generate/kv/policy.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "generate/kv/block_pool.h"
+#include "generate/kv/f16_format.h"
+
+namespace weir::generate {
+namespace {
+
+struct AxisValue {
+  std::string_view axis, name;
+};
+// Every value this build has; the first of an axis is its default.
+constexpr AxisValue kValues[] = {
+    {"format", "f16"},        {"retention", "all"}, {"selection", "dense"},
+    {"execution", "per-sequence"}, {"placement", "ram"},
+};
+
+class DenseSelection : public KvSelection {
+ public:
+  ReadPlan::Kind reads() const override { return ReadPlan::Kind::kAll; }
+  ReadPlan BeforeAttention(int, int64_t, const float*, int64_t) override { return {}; }
+  std::unique_ptr<KvSelection> Fork() const override { return std::make_unique<DenseSelection>(); }
+};
+
+class KeepAll : public KvRetention {
+ public:
+  std::unique_ptr<KvRetention> Fork() const override { return std::make_unique<KeepAll>(); }
+};
+
+class PerSequence : public KvExecution {
+ public:
+  void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,
+              Threads* threads) const override {
+    for (const AttendJob& job : jobs) {
+      format.Attend(job.blocks, job.length, job.q, job.queries, job.out, job.lse, shape, threads);
+    }
+  }
+};
+
+std::string_view NameOn(const KvChoice& c, std::string_view axis) {
+  if (axis == "format") return c.format;
+  if (axis == "retention") return c.retention;
+  if (axis == "selection") return c.selection;
+  if (axis == "execution") return c.execution;
+  return c.placement;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis) {
+  std::vector<std::string_view> names;
+  for (const AxisValue& v : kValues) {
+    if (v.axis == axis) names.push_back(v.name);
+  }
+  if (names.empty()) {
+    return absl::NotFoundError(absl::StrCat("KV axis '", axis, "'; expected format, retention, selection, execution or placement"));
+  }
+  return names;
+}
+
+absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& choice) {
+  for (std::string_view axis : {"format", "retention", "selection", "execution", "placement"}) {
+    WEIR_ASSIGN_OR_RETURN(const auto names, KvValues(axis));
+    if (std::find(names.begin(), names.end(), NameOn(choice, axis)) != names.end()) continue;
+    return absl::InvalidArgumentError(absl::StrCat("KV ", axis, ": '", NameOn(choice, axis), "'; expected ",
+                                                   absl::StrJoin(names, ", ")));
+  }
+  std::shared_ptr<KvPolicy> policy(new KvPolicy());
+  policy->choice_ = choice;
+  policy->format_ = std::make_unique<F16Format>();
+  policy->execution_ = std::make_unique<PerSequence>();
+  WEIR_RETURN_IF_ERROR(CheckKvPair(*policy->format_, *policy->MakeSelection()));
+  return std::shared_ptr<const KvPolicy>(std::move(policy));
+}
+
+absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection) {
+  if (format.Reads(selection.reads())) return absl::OkStatus();
+  return absl::UnimplementedError("KV format and selection: the format has no kernel for what the selection reads");
+}
+
+std::unique_ptr<KvRetention> KvPolicy::MakeRetention() const { return std::make_unique<KeepAll>(); }
+std::unique_ptr<KvSelection> KvPolicy::MakeSelection() const { return std::make_unique<DenseSelection>(); }
+
+absl::StatusOr<std::unique_ptr<KvPlacement>> KvPolicy::MakePlacement(const KvShape& shape,
+                                                                     int64_t tokens) const {
+  const int64_t blocks_a_layer = (tokens + kBlockTokens - 1) / kBlockTokens;
+  return BlockPool::Make(format_->BlockBytes(shape), blocks_a_layer * shape.layers);
+}
+
+}  // namespace weir::generate

@@ -1,0 +1,182 @@
+// The KV cache's five axes and the interfaces behind them. A run picks one value per axis:
+//
+//   format     how a block is stored              KvFormat
+//   retention  which tokens exist                 KvRetention
+//   selection  which tokens are read this step    KvSelection
+//   execution  how the reads of a step are made   KvExecution
+//   placement  where blocks live                  KvPlacement
+//
+// A block holds 32 tokens of one layer and all KV heads. It is immutable once it is full or shared. Each
+// cached token keeps its original position and keys are stored after RoPE, so dropping or gathering
+// tokens never rotates anything again. Decisions are made per KV head, never per query head.
+// Formats, executions and placements have no state of a sequence; retention and selection do, and are
+// made, forked and truncated with it. All hooks are called by the sequence's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/threads.h"
+#include "tensor/attention.h"
+
+namespace weir::generate {
+
+inline constexpr int kBlockTokens = tensor::kKvBlockTokens;
+
+struct KvShape {
+  int layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+};
+
+using BlockId = uint32_t;  // an address in a placement
+
+// What one step's attention reads of one layer.
+struct ReadPlan {
+  enum class Kind {
+    kAll,     // every stored token
+    kBlocks,  // whole blocks by index in the sequence, ascending, the newest block last
+    kTokens,  // token positions for each KV head, ascending
+  };
+  Kind kind = Kind::kAll;
+  std::vector<uint32_t> blocks;
+  std::vector<std::vector<int64_t>> tokens;  // [kv_heads]
+};
+
+// Shown after attention to the policies that asked for it.
+struct AttentionView {
+  int layer = 0;
+  int64_t queries = 0;        // newest tokens that asked
+  const float* lse = nullptr;  // [queries, heads] log-sum-exp of the visited logits
+};
+
+// What a retention policy gives up when memory is short.
+struct EvictPlan {
+  std::vector<int64_t> tokens;        // positions to drop
+  std::vector<uint32_t> move_blocks;  // blocks that another tier may take
+};
+
+// Writes or reads a policy's own state (scores, kept sets) beside the blocks.
+class KvSink {
+ public:
+  virtual ~KvSink() = default;
+  virtual absl::Status Write(std::string_view bytes) = 0;
+};
+
+// Hooks that retention and selection share. The defaults fit a policy without state.
+class KvHooks {
+ public:
+  virtual ~KvHooks() = default;
+  virtual void Begin(int64_t prompt_tokens, int64_t max_new) {}  // budgets
+  // K and V of positions [first, first + n) were written to a layer.
+  virtual void OnAppend(int layer, int64_t first, int64_t n) {}
+  virtual bool needs_lse() const { return false; }
+  virtual void OnAttention(const AttentionView& view) {}
+  virtual void OnTruncate(int64_t length) {}
+  virtual absl::Status Save(KvSink& sink) const { return absl::OkStatus(); }
+  virtual absl::Status Load(std::string_view bytes) { return absl::OkStatus(); }
+};
+
+class KvRetention : public KvHooks {
+ public:
+  // `blocks`: how many are missing. An empty plan means that nothing can be given up.
+  virtual EvictPlan OnEvict(int64_t blocks) { return {}; }
+  virtual std::unique_ptr<KvRetention> Fork() const = 0;
+};
+
+class KvSelection : public KvHooks {
+ public:
+  // The widest kind of plan it makes: what the format must be able to read.
+  virtual ReadPlan::Kind reads() const = 0;
+  // q: [n, heads, head_dim] f32 after RoPE; `length` counts the n new tokens.
+  virtual ReadPlan BeforeAttention(int layer, int64_t n, const float* q, int64_t length) = 0;
+  virtual std::unique_ptr<KvSelection> Fork() const = 0;
+};
+
+class KvFormat {
+ public:
+  virtual ~KvFormat() = default;
+  virtual size_t BlockBytes(const KvShape& shape) const = 0;
+  // One token at `slot` in [0, 32). k, v: [kv_heads, head_dim] f32.
+  virtual void Write(std::byte* block, int slot, const float* k, const float* v,
+                     const KvShape& shape) const = 0;
+  virtual bool Reads(ReadPlan::Kind kind) const = 0;
+  // Attention of n queries over the given blocks, of which `length` tokens are stored, the queries'
+  // own last. lse: [n, heads] or null.
+  virtual void Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q,
+                      int64_t n, float* out, float* lse, const KvShape& shape,
+                      Threads* threads) const = 0;
+};
+
+// One sequence's read of one layer, as an execution sees it.
+struct AttendJob {
+  std::span<const std::byte* const> blocks;
+  int64_t length = 0, queries = 0;
+  const float* q = nullptr;
+  float* out = nullptr;
+  float* lse = nullptr;
+};
+
+class KvExecution {
+ public:
+  virtual ~KvExecution() = default;
+  virtual void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,
+                      Threads* threads) const = 0;
+};
+
+// Owns blocks, counts their users, and says where they are. Not thread-safe.
+class KvPlacement {
+ public:
+  virtual ~KvPlacement() = default;
+  // kResourceExhausted when fewer are free; then none is taken. The blocks' count is 1.
+  virtual absl::Status Allocate(std::span<BlockId> out) = 0;
+  virtual void Share(BlockId id) = 0;
+  virtual void Release(BlockId id) = 0;
+  virtual int Users(BlockId id) const = 0;
+  // Valid until the block is released; a placement that moves blocks brings them here first.
+  virtual std::byte* Address(BlockId id) = 0;
+  virtual int64_t free_blocks() const = 0;
+  virtual int64_t used_blocks() const = 0;
+  virtual size_t block_bytes() const = 0;
+};
+
+// The names of one run's choice, as `--kv` gives them.
+struct KvChoice {
+  std::string format = "f16", retention = "all", selection = "dense", execution = "per-sequence",
+              placement = "ram";
+};
+
+// The values of an axis ("format", ...), the default first. kNotFound for another word.
+absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis);
+
+// kUnimplemented when the two do not work together. Make asks it at start-up; so does whoever brings a
+// selection of their own.
+absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection);
+
+// One policy, made from a choice: unknown names and pairs that do not work together are refused here,
+// before anything is allocated.
+class KvPolicy {
+ public:
+  // Errors: kInvalidArgument (a name; the message lists the values), kUnimplemented (a refused pair).
+  static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(const KvChoice& choice);
+
+  const KvFormat& format() const { return *format_; }
+  const KvExecution& execution() const { return *execution_; }
+  std::unique_ptr<KvRetention> MakeRetention() const;
+  std::unique_ptr<KvSelection> MakeSelection() const;
+  // Room for `tokens` tokens over all layers, taken at once. Errors: kInvalidArgument, kResourceExhausted.
+  absl::StatusOr<std::unique_ptr<KvPlacement>> MakePlacement(const KvShape& shape, int64_t tokens) const;
+
+ private:
+  KvPolicy() = default;
+  KvChoice choice_;
+  std::unique_ptr<const KvFormat> format_;
+  std::unique_ptr<const KvExecution> execution_;
+};
+
+}  // namespace weir::generate

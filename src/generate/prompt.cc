@@ -1,0 +1,99 @@
+#include "generate/prompt.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/status.h"
+
+namespace weir::generate {
+namespace {
+
+// Private-use characters that mark where a message begins and ends in the rendered text.
+constexpr std::string_view kOpen = "\xEE\x80\x91", kClose = "\xEE\x80\x92";  // U+E011, U+E012
+
+std::string_view TemplateOf(const model::GgufFile& file) {
+  const auto source = file.String("tokenizer.chat_template");
+  return source.ok() ? *source : std::string_view();
+}
+
+}  // namespace
+
+PromptWriter::PromptWriter(const model::GgufFile& file, const model::Tokenizer* tokenizer)
+    : PromptWriter(TemplateOf(file), tokenizer) {}
+
+PromptWriter::PromptWriter(std::string_view template_source, const model::Tokenizer* tokenizer)
+    : tokenizer_(tokenizer) {
+  if (template_source.empty()) return;
+  absl::StatusOr<model::ChatTemplate> compiled = model::ChatTemplate::Compile(template_source);
+  compiled_ = compiled.status();
+  if (compiled.ok()) template_.emplace(*std::move(compiled));
+}
+
+absl::StatusOr<std::string> PromptWriter::Render(const std::vector<text::ChatMessage>& messages) const {
+  WEIR_RETURN_IF_ERROR(compiled_);
+  if (!template_.has_value()) {
+    std::string joined;
+    for (const text::ChatMessage& m : messages) absl::StrAppend(&joined, joined.empty() ? "" : "\n\n", m.content);
+    return joined;
+  }
+  const auto special = [this](int32_t id) { return id < 0 ? std::string() : tokenizer_->Piece(id, true); };
+  return template_->Render(messages, /*add_generation_prompt=*/true, special(tokenizer_->bos()),
+                           special(tokenizer_->eos()));
+}
+
+// The model's own BOS rule applies unless the template wrote the token already.
+std::vector<int32_t> PromptWriter::EncodeTemplate(std::string_view rendered) const {
+  std::vector<int32_t> ids = tokenizer_->Encode(rendered, {.add_special = true, .parse_special = true});
+  if (!ids.empty() && ids.back() == tokenizer_->eos()) {
+    const std::vector<int32_t> plain = tokenizer_->Encode(rendered, {.parse_special = true});
+    if (plain.empty() || plain.back() != tokenizer_->eos()) ids.pop_back();  // an added EOS would end it
+  }
+  if (ids.size() > 1 && ids[0] == tokenizer_->bos() && ids[1] == ids[0]) ids.erase(ids.begin());
+  return ids;
+}
+
+bool PromptWriter::SpellsControl(std::string_view content) const {
+  return tokenizer_->Encode(content, {.parse_special = true}) != tokenizer_->Encode(content, {});
+}
+
+absl::StatusOr<std::vector<int32_t>> PromptWriter::Tokens(
+    const std::vector<text::ChatMessage>& messages) const {
+  for (const text::ChatMessage& m : messages) {
+    if (SpellsControl(m.content) || SpellsControl(m.role)) return TokensGuarded(messages);
+  }
+  WEIR_ASSIGN_OR_RETURN(const std::string rendered, Render(messages));
+  return EncodeTemplate(rendered);
+}
+
+// Messages are marked, rendered, cut out again and encoded as plain text. Only hostile or very odd input
+// comes here, so that ordinary prompts keep the exact tokens of the whole rendered text.
+absl::StatusOr<std::vector<int32_t>> PromptWriter::TokensGuarded(std::vector<text::ChatMessage> messages) const {
+  for (text::ChatMessage& m : messages) {
+    for (std::string* part : {&m.content, &m.role}) {
+      *part = absl::StrReplaceAll(*part, {{kOpen, "?"}, {kClose, "?"}});
+    }
+    m.content = absl::StrCat(kOpen, m.content, kClose);
+    if (SpellsControl(m.role)) return absl::InvalidArgumentError("chat: a role that spells a control token");
+  }
+  WEIR_ASSIGN_OR_RETURN(const std::string rendered, Render(messages));
+  std::vector<int32_t> ids;
+  std::string_view rest = rendered;
+  while (!rest.empty()) {
+    const size_t open = rest.find(kOpen);
+    const std::string_view outside = rest.substr(0, open);
+    if (ids.empty()) {
+      ids = EncodeTemplate(outside);
+    } else {
+      const auto more = tokenizer_->Encode(outside, {.parse_special = true});
+      ids.insert(ids.end(), more.begin(), more.end());
+    }
+    if (open == std::string_view::npos) break;
+    rest.remove_prefix(open + kOpen.size());
+    const size_t close = rest.find(kClose);
+    const auto inside = tokenizer_->Encode(rest.substr(0, close), {});
+    ids.insert(ids.end(), inside.begin(), inside.end());
+    rest.remove_prefix(close == std::string_view::npos ? rest.size() : close + kClose.size());
+  }
+  return ids;
+}
+
+}  // namespace weir::generate

@@ -1,0 +1,40 @@
+// Chat messages to token ids through the model's own template.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/chat_template.h"
+#include "model/gguf.h"
+#include "model/tokenizer.h"
+#include "text/ports.h"
+
+namespace weir::generate {
+
+// Immutable, thread-safe; borrows the tokenizer.
+class PromptWriter {
+ public:
+  PromptWriter(const model::GgufFile& file, const model::Tokenizer* tokenizer);
+  // With a template's source; "" for a model without one: contents are joined by blank lines.
+  PromptWriter(std::string_view template_source, const model::Tokenizer* tokenizer);
+
+  // Documents are hostile: text in a message that spells a control token (<|im_end|>) becomes ordinary
+  // tokens. Errors: those of the template.
+  absl::StatusOr<std::vector<int32_t>> Tokens(const std::vector<text::ChatMessage>& messages) const;
+
+ private:
+  absl::StatusOr<std::string> Render(const std::vector<text::ChatMessage>& messages) const;
+  std::vector<int32_t> EncodeTemplate(std::string_view rendered) const;
+  bool SpellsControl(std::string_view content) const;
+  absl::StatusOr<std::vector<int32_t>> TokensGuarded(std::vector<text::ChatMessage> messages) const;
+
+  const model::Tokenizer* tokenizer_;
+  absl::Status compiled_;
+  std::optional<model::ChatTemplate> template_;
+};
+
+}  // namespace weir::generate

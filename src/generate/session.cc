@@ -1,0 +1,118 @@
+#include "generate/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "generate/sample/sampler.h"
+#include "tensor/ops.h"
+
+namespace weir::generate {
+namespace {
+
+// Tokens of a prefill chunk: enough rows to keep the products compute-bound, few enough that a chunk's
+// activations stay in the second-level cache.
+constexpr int64_t kChunkTokens = 256;
+// Logits that Score holds at once, 32 MB; rows are then 55 for a vocabulary of 152,000.
+constexpr size_t kScoreLogits = 8 << 20;
+
+}  // namespace
+
+KvShape KvShapeOf(const model::DecoderShape& shape) {
+  return {.layers = shape.layers, .heads = shape.heads, .kv_heads = shape.kv_heads, .head_dim = shape.head_dim};
+}
+
+double LogSumExp(std::span<float> logits) {
+  const int32_t best = ArgMax(logits);
+  const double peak = logits[best];
+  tensor::Softmax(logits.data(), logits.size());
+  return peak - std::log(static_cast<double>(logits[best]));  // softmax(best) = 1 / sum(exp(x - peak))
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Make(std::shared_ptr<const model::Decoder> decoder,
+                                                       const KvChoice& choice, int64_t window) {
+  WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(choice));
+  const KvShape shape = KvShapeOf(decoder->shape());
+  std::unique_ptr<Session> session(new Session());
+  WEIR_ASSIGN_OR_RETURN(session->placement_, policy->MakePlacement(shape, window));
+  session->sequence_ = std::make_unique<PagedSequence>(policy, shape, session->placement_.get());
+  session->workspace_ = decoder->MakeWorkspace(kChunkTokens);
+  session->window_ = window;
+  session->cache_bytes_ = session->placement_->free_blocks() *
+                          static_cast<int64_t>(session->placement_->block_bytes());
+  session->logits_.resize(decoder->shape().vocabulary);
+  session->decoder_ = std::move(decoder);
+  return session;
+}
+
+void Session::Forget() {
+  sequence_->Truncate(0);
+  tokens_.clear();
+}
+
+void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
+  const auto [mine, theirs] = std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
+  const size_t keep = std::min<size_t>(mine - tokens_.begin(), at_most);
+  tokens_.resize(keep);
+  sequence_->Truncate(static_cast<int64_t>(keep));
+  reused_ = static_cast<int64_t>(keep);
+}
+
+absl::Status Session::Forward(std::span<const int32_t> tokens, model::LogitRows rows,
+                              std::span<float> logits, const Context& context) {
+  const int64_t before = sequence_->length();
+  absl::Status status = decoder_->Forward(tokens, *sequence_, rows, logits, *workspace_, context);
+  // A cancelled call may have stored some chunks.
+  const auto stored = tokens.first(static_cast<size_t>(sequence_->length() - before));
+  tokens_.insert(tokens_.end(), stored.begin(), stored.end());
+  return status;
+}
+
+absl::Status Session::Feed(std::span<const int32_t> tokens, const Context& context) {
+  if (tokens.empty() || static_cast<int64_t>(tokens.size()) > window_) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens.size(), " tokens; expected 1 to ", window_));
+  }
+  KeepCommonPrefix(tokens, tokens.size() - 1);
+  return Forward(tokens.subspan(tokens_.size()), model::LogitRows::kLast, logits_, context);
+}
+
+absl::Status Session::Append(int32_t token, const Context& context) {
+  return Forward({&token, 1}, model::LogitRows::kLast, logits_, context);
+}
+
+absl::StatusOr<double> Session::Score(std::span<const int32_t> tokens, size_t first,
+                                      const Context& context) {
+  const size_t inputs = tokens.size() - 1;  // the last token is only predicted
+  if (static_cast<int64_t>(inputs) > window_) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens.size(), " tokens; the window holds ", window_));
+  }
+  if (first == tokens.size()) return 0.0;
+  KeepCommonPrefix(tokens.first(inputs), first - 1);
+  if (tokens_.size() < first - 1) {
+    const auto silent = tokens.subspan(tokens_.size(), first - 1 - tokens_.size());
+    WEIR_RETURN_IF_ERROR(Forward(silent, model::LogitRows::kNone, {}, context));
+  }
+  const size_t vocabulary = logits_.size();
+  const size_t most = std::max<size_t>(1, kScoreLogits / vocabulary);
+  double sum = 0;
+  for (size_t at = first - 1; at < inputs;) {
+    const size_t n = std::min({most, inputs - at, static_cast<size_t>(kChunkTokens)});
+    if (rows_.size() < n * vocabulary) rows_.resize(n * vocabulary);
+    const std::span<float> rows(rows_.data(), n * vocabulary);
+    WEIR_RETURN_IF_ERROR(Forward(tokens.subspan(at, n), model::LogitRows::kAll, rows, context));
+    std::vector<double> each(n);
+    ParallelFor(context.threads, n, 1, [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) {
+        const std::span<float> row = rows.subspan(i * vocabulary, vocabulary);
+        const double target = row[tokens[at + i + 1]];
+        each[i] = target - LogSumExp(row);
+      }
+    });
+    for (double v : each) sum += v;
+    at += n;
+  }
+  return sum;
+}
+
+}  // namespace weir::generate

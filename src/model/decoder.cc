@@ -1,0 +1,231 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "model/decoder_weights.h"
+#include "tensor/ops.h"
+
+namespace weir::model {
+namespace {
+
+constexpr int64_t kMaxBatchTokens = 4096;
+// Rows of small operations that one worker takes at least; a single row never starts the workers.
+constexpr size_t kRowGrain = 4;
+
+class Buffers : public Decoder::Workspace {
+ public:
+  Buffers(const DecoderShape& s, int64_t batch_tokens) : batch(batch_tokens) {
+    const size_t n = static_cast<size_t>(batch);
+    x.resize(n * s.hidden);
+    normed.resize(n * s.hidden);
+    q.resize(n * s.heads * s.head_dim);
+    k.resize(n * s.kv_heads * s.head_dim);
+    v.resize(n * s.kv_heads * s.head_dim);
+    attended.resize(n * s.heads * s.head_dim);
+    gate.resize(n * s.ffn);
+    up.resize(n * s.ffn);
+    rotary.resize(n * s.head_dim);
+  }
+  DecoderTimes& times() override { return times_; }
+
+  int64_t batch;
+  std::vector<float> x, normed, q, k, v, attended, gate, up, rotary;
+
+ private:
+  DecoderTimes times_;
+};
+
+// Adds the time since the last call to a stage.
+class StageClock {
+ public:
+  StageClock() : last_(SteadyNowNs()) {}
+  void Charge(int64_t& stage) {
+    const int64_t now = SteadyNowNs();
+    stage += now - last_;
+    last_ = now;
+  }
+
+ private:
+  int64_t last_;
+};
+
+class TransformerDecoder : public Decoder {
+ public:
+  explicit TransformerDecoder(DecoderWeights weights) : w_(std::move(weights)) {}
+
+  const DecoderShape& shape() const override { return w_.shape; }
+  int64_t weight_bytes() const override { return w_.bytes; }
+  std::unique_ptr<Workspace> MakeWorkspace(int64_t max_batch_tokens) const override {
+    return std::make_unique<Buffers>(w_.shape, std::clamp<int64_t>(max_batch_tokens, 1, kMaxBatchTokens));
+  }
+
+  absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
+                       std::span<float> logits, Workspace& workspace,
+                       const Context& context) const override;
+
+ private:
+  void Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
+  void Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b, Threads* threads) const;
+  void Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const;
+  void BiasAndRotate(const DecoderLayer& layer, size_t n, Buffers& b, Threads* threads) const;
+  // x += delta (unless null), then normed = norm(x) with `weight` (unless null), row by row.
+  void AddAndNorm(const float* delta, const std::vector<float>* weight, size_t n, Buffers& b,
+                  Threads* threads) const;
+
+  DecoderWeights w_;
+};
+
+void RotateHeads(float* heads, int count, int dim, const float* cos_sin, bool halves) {
+  for (int h = 0; h < count; ++h) {
+    if (halves) {
+      tensor::RotaryHalves(heads + h * dim, cos_sin, dim);
+    } else {
+      tensor::RotaryInterleaved(heads + h * dim, cos_sin, dim);
+    }
+  }
+}
+
+void TransformerDecoder::Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b,
+                               Threads* threads) const {
+  const size_t hidden = w_.shape.hidden, dim = w_.shape.head_dim;
+  const size_t row_bytes = tensor::RowBytes(w_.embedding.type, hidden);
+  const float* factors = w_.rotary_factors.empty() ? nullptr : w_.rotary_factors.data();
+  ParallelFor(threads, tokens.size(), kRowGrain, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      tensor::Dequantize(w_.embedding.type, w_.embedding.data + tokens[i] * row_bytes,
+                         &b.x[i * hidden], hidden);
+      tensor::RotaryTable(position + static_cast<int64_t>(i), w_.shape.head_dim, w_.shape.rope_base,
+                          factors, &b.rotary[i * dim]);
+    }
+  });
+}
+
+void TransformerDecoder::AddAndNorm(const float* delta, const std::vector<float>* weight, size_t n,
+                                    Buffers& b, Threads* threads) const {
+  const size_t hidden = w_.shape.hidden;
+  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      float* x = &b.x[i * hidden];
+      if (delta != nullptr) tensor::Add(x, delta + i * hidden, hidden);
+      if (weight != nullptr) {
+        tensor::RmsNorm(x, weight->data(), w_.shape.norm_epsilon, &b.normed[i * hidden], hidden);
+      }
+    }
+  });
+}
+
+void TransformerDecoder::BiasAndRotate(const DecoderLayer& layer, size_t n, Buffers& b,
+                                       Threads* threads) const {
+  const DecoderShape& s = w_.shape;
+  const size_t q_size = size_t(s.heads) * s.head_dim, kv_size = size_t(s.kv_heads) * s.head_dim;
+  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      float *q = &b.q[i * q_size], *k = &b.k[i * kv_size], *v = &b.v[i * kv_size];
+      if (!layer.q_bias.empty()) tensor::Add(q, layer.q_bias.data(), q_size);
+      if (!layer.k_bias.empty()) tensor::Add(k, layer.k_bias.data(), kv_size);
+      if (!layer.v_bias.empty()) tensor::Add(v, layer.v_bias.data(), kv_size);
+      const float* cos_sin = &b.rotary[i * s.head_dim];
+      RotateHeads(q, s.heads, s.head_dim, cos_sin, w_.rotary_halves);
+      RotateHeads(k, s.kv_heads, s.head_dim, cos_sin, w_.rotary_halves);
+    }
+  });
+}
+
+// On entry b.normed is the layer's normed input; on return b.x holds the residual stream without the
+// feed-forward's part, which is in b.normed: the next norm adds it in the same pass.
+void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const {
+  const DecoderLayer& layer = w_.layers[index];
+  DecoderTimes& t = b.times();
+  StageClock clock;
+  const tensor::Matrix* qkv[] = {&layer.q, &layer.k, &layer.v};
+  float* qkv_out[] = {b.q.data(), b.k.data(), b.v.data()};
+  tensor::MultiplyTogether(qkv, b.normed.data(), n, qkv_out, threads);
+  clock.Charge(t.qkv);
+  BiasAndRotate(layer, n, b, threads);
+  clock.Charge(t.other);
+  kv.Append(index, static_cast<int64_t>(n), b.k.data(), b.v.data(), threads);
+  kv.Attend(index, static_cast<int64_t>(n), b.q.data(), b.attended.data(), threads);
+  clock.Charge(t.attention);
+  layer.output.Multiply(b.attended.data(), n, b.normed.data(), threads);
+  clock.Charge(t.output);
+  AddAndNorm(b.normed.data(), &layer.ffn_norm, n, b, threads);
+  clock.Charge(t.other);
+  const tensor::Matrix* gate_up[] = {&layer.gate, &layer.up};
+  float* gate_up_out[] = {b.gate.data(), b.up.data()};
+  tensor::MultiplyTogether(gate_up, b.normed.data(), n, gate_up_out, threads);
+  const size_t ffn = w_.shape.ffn;
+  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+    // Row by row: the bits of a row must not depend on where a batch was split.
+    for (size_t i = begin; i < end; ++i) {
+      tensor::SiluMultiply(&b.gate[i * ffn], &b.up[i * ffn], &b.gate[i * ffn], ffn);
+    }
+  });
+  layer.down.Multiply(b.gate.data(), n, b.normed.data(), threads);
+  clock.Charge(t.ffn);
+}
+
+// Leaves the final hidden states, after the output norm, in b.normed.
+void TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b,
+                               Threads* threads) const {
+  const size_t n = tokens.size();
+  StageClock clock;
+  Embed(tokens, kv.length(), b, threads);
+  AddAndNorm(nullptr, &w_.layers[0].attention_norm, n, b, threads);
+  clock.Charge(b.times().other);
+  for (int l = 0; l < w_.shape.layers; ++l) {
+    Layer(l, n, kv, b, threads);
+    StageClock rest;
+    const bool last = l + 1 == w_.shape.layers;
+    AddAndNorm(b.normed.data(), last ? &w_.output_norm : &w_.layers[l + 1].attention_norm, n, b, threads);
+    rest.Charge(b.times().other);
+  }
+  kv.Commit(static_cast<int64_t>(n));
+}
+
+absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequence& kv,
+                                         LogitRows rows, std::span<float> logits,
+                                         Workspace& workspace, const Context& context) const {
+  const size_t vocabulary = w_.shape.vocabulary, hidden = w_.shape.hidden;
+  if (tokens.empty()) return absl::InvalidArgumentError("forward: no tokens");
+  const size_t wanted = rows == LogitRows::kNone ? 0 : rows == LogitRows::kLast ? 1 : tokens.size();
+  if (logits.size() != wanted * vocabulary) {
+    return absl::InvalidArgumentError(absl::StrCat("forward: room for ", logits.size(), " logits; expected ",
+                                                   wanted * vocabulary));
+  }
+  for (int32_t token : tokens) {
+    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
+      return absl::InvalidArgumentError(absl::StrCat("forward: token ", token, "; the vocabulary has ", vocabulary));
+    }
+  }
+  WEIR_RETURN_IF_ERROR(kv.Reserve(static_cast<int64_t>(tokens.size())));
+  Buffers& b = static_cast<Buffers&>(workspace);
+  for (size_t begin = 0; begin < tokens.size(); begin += b.batch) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    const size_t n = std::min<size_t>(b.batch, tokens.size() - begin);
+    Chunk(tokens.subspan(begin, n), kv, b, context.threads);
+    StageClock clock;
+    if (rows == LogitRows::kAll) {
+      w_.head.Multiply(b.normed.data(), n, &logits[begin * vocabulary], context.threads);
+    } else if (rows == LogitRows::kLast && begin + n == tokens.size()) {
+      w_.head.Multiply(&b.normed[(n - 1) * hidden], 1, logits.data(), context.threads);
+    }
+    clock.Charge(b.times().head);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Decoder>> Decoder::Load(std::shared_ptr<const GgufFile> file,
+                                                             const Context& context) {
+  const std::string path = file->path();
+  absl::StatusOr<DecoderWeights> weights = LoadDecoderWeights(std::move(file), context);
+  if (!weights.ok()) return Annotate(weights.status(), path.empty() ? "decoder" : path);
+  return std::make_shared<const TransformerDecoder>(*std::move(weights));
+}
+
+}  // namespace weir::model

@@ -1,0 +1,176 @@
+#include "model/decoder_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+
+namespace weir::model {
+namespace {
+
+constexpr uint64_t kMaxVocabulary = 1 << 21;
+
+class WeightReader {
+ public:
+  WeightReader(const GgufFile& file, const Context& context, int64_t& bytes)
+      : file_(file), context_(context), bytes_(bytes) {}
+
+  bool Has(std::string_view name) const { return file_.Tensor(name).ok(); }
+
+  // The tensor, if its shape is the one expected (ggml order: columns first).
+  absl::StatusOr<const GgufTensor*> Checked(std::string_view name,
+                                            std::initializer_list<uint64_t> shape) {
+    WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
+    if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end())) {
+      return absl::DataLossError(absl::StrCat("tensor ", name, ": shape [", absl::StrJoin(tensor->shape, ", "),
+                                              "]; expected [", absl::StrJoin(shape, ", "), "]"));
+    }
+    seen_.insert(tensor->name);
+    return tensor;
+  }
+
+  absl::Status Matrix(std::string_view name, uint64_t rows, uint64_t columns, tensor::Matrix& out) {
+    WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
+    WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, Checked(name, {columns, rows}));
+    absl::StatusOr<tensor::Matrix> packed = tensor::Matrix::Pack(tensor->Matrix(), context_.threads);
+    if (!packed.ok()) return Annotate(packed.status(), absl::StrCat("tensor ", name));
+    out = *std::move(packed);
+    bytes_ += static_cast<int64_t>(out.bytes());
+    return absl::OkStatus();
+  }
+
+  absl::Status Vector(std::string_view name, uint64_t size, std::vector<float>& out) {
+    WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, Checked(name, {size}));
+    if (size % tensor::InfoOf(tensor->type).block_columns != 0) {
+      return absl::DataLossError(absl::StrCat("tensor ", name, ": not whole blocks"));
+    }
+    out.resize(size);
+    tensor::Dequantize(tensor->type, tensor->data.data(), out.data(), size);
+    bytes_ += static_cast<int64_t>(4 * size);
+    return absl::OkStatus();
+  }
+
+  absl::Status OptionalVector(std::string_view name, uint64_t size, std::vector<float>& out) {
+    return Has(name) ? Vector(name, size, out) : absl::OkStatus();
+  }
+
+  // A tensor that nothing reads (a norm of the queries, an adapter) means another computation.
+  absl::Status RequireAllRead() const {
+    for (const GgufTensor& tensor : file_.tensors()) {
+      if (seen_.contains(tensor.name)) continue;
+      return absl::UnimplementedError(
+          absl::StrCat("tensor ", tensor.name, ": not known to this architecture's decoder"));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const GgufFile& file_;
+  const Context& context_;
+  int64_t& bytes_;
+  absl::flat_hash_set<std::string_view> seen_;
+};
+
+absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index, DecoderLayer& layer) {
+  const std::string p = absl::StrCat("blk.", index, ".");
+  const uint64_t q_rows = uint64_t(s.heads) * s.head_dim, kv_rows = uint64_t(s.kv_heads) * s.head_dim;
+  WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_norm.weight", s.hidden, layer.attention_norm));
+  WEIR_RETURN_IF_ERROR(reader.Vector(p + "ffn_norm.weight", s.hidden, layer.ffn_norm));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "attn_q.weight", q_rows, s.hidden, layer.q));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "attn_k.weight", kv_rows, s.hidden, layer.k));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "attn_v.weight", kv_rows, s.hidden, layer.v));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "attn_output.weight", s.hidden, q_rows, layer.output));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_gate.weight", s.ffn, s.hidden, layer.gate));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_up.weight", s.ffn, s.hidden, layer.up));
+  WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_down.weight", s.hidden, s.ffn, layer.down));
+  if (s.architecture == "qwen2") {
+    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_q.bias", q_rows, layer.q_bias));
+    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_k.bias", kv_rows, layer.k_bias));
+    return reader.Vector(p + "attn_v.bias", kv_rows, layer.v_bias);
+  }
+  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_q.bias", q_rows, layer.q_bias));
+  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_k.bias", kv_rows, layer.k_bias));
+  return reader.OptionalVector(p + "attn_v.bias", kv_rows, layer.v_bias);
+}
+
+// Frequency divisors: a tensor (Llama 3.1) and a linear scale; any other kind of scaling is refused.
+absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeights& w) {
+  const std::string prefix = absl::StrCat(w.shape.architecture, ".rope.scaling.");
+  std::string_view kind = "none";
+  if (file.Has(prefix + "type")) {
+    WEIR_ASSIGN_OR_RETURN(kind, file.String(prefix + "type"));
+  }
+  double scale = 1;
+  if (kind == "linear") {
+    WEIR_ASSIGN_OR_RETURN(scale, file.Number(prefix + "factor"));
+    if (!(scale >= 1e-3 && scale <= 1e3)) return absl::DataLossError(absl::StrCat(prefix, "factor: ", scale));
+  } else if (kind != "none") {
+    return absl::UnimplementedError(absl::StrCat(prefix, "type: '", kind, "'; expected none or linear"));
+  }
+  const int half = w.shape.head_dim / 2;
+  if (reader.Has("rope_freqs.weight")) {
+    WEIR_RETURN_IF_ERROR(reader.Vector("rope_freqs.weight", half, w.rotary_factors));
+    for (float f : w.rotary_factors) {
+      if (!(std::isfinite(f) && f > 0)) return absl::DataLossError("tensor rope_freqs.weight: a factor that is not positive");
+    }
+  }
+  if (scale != 1) {
+    w.rotary_factors.resize(half, 1.0f);
+    for (float& f : w.rotary_factors) f *= static_cast<float>(scale);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadEmbedding(const GgufFile& file, WeightReader& reader, DecoderWeights& w) {
+  WEIR_ASSIGN_OR_RETURN(const GgufTensor* any, file.Tensor("token_embd.weight"));
+  if (any->shape.size() != 2 || any->shape[1] == 0 || any->shape[1] > kMaxVocabulary) {
+    return absl::DataLossError("tensor token_embd.weight: expected [embedding_length, vocabulary]");
+  }
+  const uint64_t vocabulary = any->shape[1], hidden = w.shape.hidden;
+  if (file.Has("tokenizer.ggml.tokens")) {
+    WEIR_ASSIGN_OR_RETURN(const auto tokens, file.Strings("tokenizer.ggml.tokens"));
+    if (tokens.size() != vocabulary) {
+      return absl::DataLossError(absl::StrCat("tensor token_embd.weight: ", vocabulary,
+                                              " rows; the tokenizer has ", tokens.size(), " tokens"));
+    }
+  }
+  w.shape.vocabulary = static_cast<int>(vocabulary);
+  WEIR_ASSIGN_OR_RETURN(const GgufTensor* embedding, reader.Checked("token_embd.weight", {hidden, vocabulary}));
+  if (hidden % tensor::InfoOf(embedding->type).block_columns != 0) {
+    return absl::DataLossError("tensor token_embd.weight: rows are not whole blocks");
+  }
+  w.embedding = embedding->Matrix();
+  const char* head = reader.Has("output.weight") ? "output.weight" : "token_embd.weight";
+  WEIR_RETURN_IF_ERROR(reader.Vector("output_norm.weight", hidden, w.output_norm));
+  return reader.Matrix(head, vocabulary, hidden, w.head);
+}
+
+}  // namespace
+
+absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile> file,
+                                                  const Context& context) {
+  DecoderWeights w;
+  WEIR_ASSIGN_OR_RETURN(w.shape, ReadDecoderShape(*file));
+  w.rotary_halves = w.shape.architecture == "qwen2";
+  // Cheaper than finding out after packing half of the layers.
+  if (!file->Tensor(absl::StrCat("blk.", w.shape.layers - 1, ".ffn_down.weight")).ok()) {
+    return absl::DataLossError(absl::StrCat("block_count: ", w.shape.layers, ", but the last layer is not there"));
+  }
+  WeightReader reader(*file, context, w.bytes);
+  WEIR_RETURN_IF_ERROR(LoadEmbedding(*file, reader, w));
+  WEIR_RETURN_IF_ERROR(LoadRotary(*file, reader, w));
+  w.layers.resize(w.shape.layers);
+  for (int i = 0; i < w.shape.layers; ++i) {
+    WEIR_RETURN_IF_ERROR(LoadLayer(reader, w.shape, i, w.layers[i]));
+  }
+  WEIR_RETURN_IF_ERROR(reader.RequireAllRead());
+  w.file = std::move(file);
+  return w;
+}
+
+}  // namespace weir::model

@@ -1,0 +1,44 @@
+// Weights of a Llama or Qwen2 decoder, read from a GGUF file whose every shape is checked first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "model/decoder.h"
+#include "model/gguf.h"
+#include "tensor/matmul.h"
+
+namespace weir::model {
+
+// Biases are empty where the file has none.
+struct DecoderLayer {
+  std::vector<float> attention_norm, ffn_norm;  // [hidden]
+  tensor::Matrix q, k, v;                       // [heads|kv_heads * head_dim, hidden]
+  std::vector<float> q_bias, k_bias, v_bias;
+  tensor::Matrix output;    // [hidden, heads * head_dim]
+  tensor::Matrix gate, up;  // [ffn, hidden]
+  tensor::Matrix down;      // [hidden, ffn]
+};
+
+struct DecoderWeights {
+  DecoderShape shape;
+  bool rotary_halves = false;          // Qwen2 pairs (i, i + dim/2), Llama's files (i, i + 1)
+  std::vector<float> rotary_factors;   // [head_dim / 2] divisors of the frequencies; empty: all 1
+  tensor::MatrixView embedding;        // [vocabulary, hidden], in the mapped file
+  std::vector<DecoderLayer> layers;
+  std::vector<float> output_norm;      // [hidden]
+  tensor::Matrix head;                 // [vocabulary, hidden]; packed from the embedding when tied
+  int64_t bytes = 0;
+  std::shared_ptr<const GgufFile> file;  // what the views borrow from
+};
+
+// Errors: kUnimplemented (architecture, rotary scaling or tensor this decoder does not know),
+// kDataLoss (missing or contradicting metadata, wrong shapes), kResourceExhausted (a limit).
+absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file);
+absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile> file,
+                                                  const Context& context);
+
+}  // namespace weir::model
