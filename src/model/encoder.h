@@ -19,10 +19,10 @@ struct EncoderSpec {
   std::string tokenizer;  // path of tokenizer.json
   Pooling pooling = Pooling::kMean;
   int64_t max_tokens = 256;
-  std::string query_prefix, passage_prefix;
+  std::string query_prefix = {}, passage_prefix = {};
   // Attention heads, which no weight file tells; 0: from config.json beside the weights.
   int heads = 0;
-  std::string sha256;  // of the weights, for the fingerprint; "": computed when loading
+  std::string sha256 = {};  // of the weights, for the fingerprint; "": computed when loading
 };
 
 // Errors: those of the two files' readers, kNotFound (a file), kInvalidArgument (heads,

@@ -1,0 +1,240 @@
+// A small random BERT for tests: its weights as safetensors and as ONNX, a WordPiece tokenizer.json
+// of single letters, and the transformer written naively in double precision.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace weir::model {
+
+class TinyBert {
+ public:
+  static constexpr int kHidden = 32, kHeads = 4, kFfn = 48, kLayers = 2, kVocabulary = 30,
+                       kPositions = 40;
+
+  explicit TinyBert(uint64_t seed) {
+    std::mt19937_64 random(seed);
+    auto add = [&](const std::string& name, std::vector<uint64_t> shape, float centre = 0) {
+      uint64_t n = 1;
+      for (uint64_t d : shape) n *= d;
+      Weight& w = weights_[name];
+      w.shape = std::move(shape);
+      std::normal_distribution<float> normal(centre, 0.3f);
+      for (uint64_t i = 0; i < n; ++i) w.values.push_back(normal(random));
+    };
+    auto norm = [&](const std::string& name) {
+      add(name + ".weight", {kHidden}, 1);
+      add(name + ".bias", {kHidden});
+    };
+    auto dense = [&](const std::string& name, uint64_t out, uint64_t in) {
+      add(name + ".weight", {out, in});
+      add(name + ".bias", {out});
+    };
+    add("embeddings.word_embeddings.weight", {kVocabulary, kHidden});
+    add("embeddings.position_embeddings.weight", {kPositions, kHidden});
+    add("embeddings.token_type_embeddings.weight", {2, kHidden});
+    norm("embeddings.LayerNorm");
+    for (int i = 0; i < kLayers; ++i) {
+      const std::string base = "encoder.layer." + std::to_string(i) + ".";
+      for (const char* part : {"query", "key", "value"}) {
+        dense(base + "attention.self." + part, kHidden, kHidden);
+      }
+      dense(base + "attention.output.dense", kHidden, kHidden);
+      norm(base + "attention.output.LayerNorm");
+      dense(base + "intermediate.dense", kFfn, kHidden);
+      dense(base + "output.dense", kHidden, kFfn);
+      norm(base + "output.LayerNorm");
+    }
+  }
+
+  std::vector<uint64_t>& ShapeOf(const std::string& name) { return weights_.at(name).shape; }
+  const std::vector<float>& Values(const std::string& name) const {
+    return weights_.at(name).values;
+  }
+  void Remove(const std::string& name) { weights_.erase(name); }
+
+  std::string Safetensors() const {
+    std::string header = "{", data;
+    for (const auto& [name, w] : weights_) {
+      if (header.size() > 1) header += ",";
+      header += "\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[";
+      for (size_t i = 0; i < w.shape.size(); ++i) {
+        header += (i ? "," : "") + std::to_string(w.shape[i]);
+      }
+      const std::string bytes = Bytes(w.values);
+      header += "],\"data_offsets\":[" + std::to_string(data.size()) + "," +
+                std::to_string(data.size() + bytes.size()) + "]}";
+      data += bytes;
+    }
+    header += "}";
+    const uint64_t length = header.size();
+    return std::string(reinterpret_cast<const char*>(&length), 8) + header + data;
+  }
+
+  // As exporters write it: matrices transposed and without their names, tied by MatMul and Add.
+  std::string Onnx() const {
+    std::string graph;
+    int number = 100;
+    for (const auto& [name, w] : weights_) {
+      const bool matrix =
+          name.ends_with(".weight") && weights_.contains(Bias(name)) && w.shape.size() == 2;
+      if (!matrix) {
+        graph += Initializer(name, w.shape, w.values);
+        continue;
+      }
+      const uint64_t out = w.shape[0], in = w.shape[1];
+      std::vector<float> turned(w.values.size());
+      for (uint64_t o = 0; o < out; ++o) {
+        for (uint64_t i = 0; i < in; ++i) turned[i * out + o] = w.values[o * in + i];
+      }
+      const std::string weight = "onnx::MatMul_" + std::to_string(number++);
+      graph += Initializer(weight, {in, out}, turned);
+      graph +=
+          Field(1, Field(1, "x") + Field(1, weight) + Field(2, weight + "y") + Field(4, "MatMul"));
+      graph += Field(1, Field(1, Bias(name)) + Field(1, weight + "y") + Field(2, weight + "z") +
+                            Field(4, "Add"));
+    }
+    return Field(7, graph);
+  }
+
+  static std::string TokenizerJson() {
+    std::string vocabulary = R"("[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3)";
+    for (char c = 'a'; c <= 'z'; ++c) {
+      vocabulary += ",\"" + std::string(1, c) + "\":" + std::to_string(4 + c - 'a');
+    }
+    return R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[
+      {"id":0,"content":"[PAD]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},
+      {"id":1,"content":"[UNK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},
+      {"id":2,"content":"[CLS]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},
+      {"id":3,"content":"[SEP]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],
+      "normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true},
+      "pre_tokenizer":{"type":"BertPreTokenizer"},
+      "post_processor":{"type":"TemplateProcessing",
+        "single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}}],
+        "pair":[],"special_tokens":{"[CLS]":{"id":"[CLS]","ids":[2],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}},
+      "decoder":{"type":"WordPiece","prefix":"##","cleanup":true},
+      "model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{)" +
+           vocabulary + "}}}";
+  }
+
+  std::vector<double> Encode(const std::vector<int32_t>& ids, bool mean) const {
+    Rows x(ids.size(), std::vector<double>(kHidden));
+    for (size_t t = 0; t < ids.size(); ++t) {
+      for (int c = 0; c < kHidden; ++c) {
+        x[t][c] = double{At("embeddings.word_embeddings.weight", ids[t] * kHidden + c)} +
+                  At("embeddings.token_type_embeddings.weight", c) +
+                  At("embeddings.position_embeddings.weight", t * kHidden + c);
+      }
+    }
+    Norm(x, "embeddings.LayerNorm");
+    for (int i = 0; i < kLayers; ++i) OneLayer(x, "encoder.layer." + std::to_string(i) + ".");
+    std::vector<double> out = x[0];
+    for (size_t t = 1; mean && t < x.size(); ++t) {
+      for (int c = 0; c < kHidden; ++c) out[c] += x[t][c];
+    }
+    double square = 0;
+    for (double v : out) square += v * v;
+    for (double& v : out) v /= std::sqrt(square);
+    return out;
+  }
+
+ private:
+  using Rows = std::vector<std::vector<double>>;
+  struct Weight {
+    std::vector<uint64_t> shape;
+    std::vector<float> values;
+  };
+
+  static std::string Bytes(const std::vector<float>& v) {
+    return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float));
+  }
+  static std::string Bias(const std::string& weight) {
+    return weight.substr(0, weight.size() - 6) + "bias";
+  }
+  static std::string Varint(uint64_t v) {
+    std::string out;
+    for (; v >= 128; v >>= 7) out.push_back(static_cast<char>(v | 128));
+    out.push_back(static_cast<char>(v));
+    return out;
+  }
+  static std::string Field(int number, const std::string& bytes) {
+    return Varint(number << 3 | 2) + Varint(bytes.size()) + bytes;
+  }
+  static std::string Initializer(const std::string& name, const std::vector<uint64_t>& shape,
+                                 const std::vector<float>& values) {
+    std::string body;
+    for (uint64_t d : shape) body += Varint(1 << 3) + Varint(d);
+    return Field(5, body + Varint(2 << 3) + Varint(1) + Field(8, name) + Field(9, Bytes(values)));
+  }
+
+  float At(const std::string& name, size_t i) const { return weights_.at(name).values[i]; }
+
+  void Norm(Rows& x, const std::string& name) const {
+    for (std::vector<double>& row : x) {
+      double mean = 0, variance = 0;
+      for (double v : row) mean += v / kHidden;
+      for (double v : row) variance += (v - mean) * (v - mean) / kHidden;
+      for (int c = 0; c < kHidden; ++c) {
+        row[c] = (row[c] - mean) / std::sqrt(variance + 1e-12) * At(name + ".weight", c) +
+                 At(name + ".bias", c);
+      }
+    }
+  }
+
+  Rows Dense(const Rows& x, const std::string& name, int out_size) const {
+    Rows out(x.size(), std::vector<double>(out_size));
+    for (size_t t = 0; t < x.size(); ++t) {
+      for (int o = 0; o < out_size; ++o) {
+        out[t][o] = At(name + ".bias", o);
+        for (size_t i = 0; i < x[t].size(); ++i) {
+          out[t][o] += At(name + ".weight", o * x[t].size() + i) * x[t][i];
+        }
+      }
+    }
+    return out;
+  }
+
+  static void Add(Rows& x, const Rows& y) {
+    for (size_t t = 0; t < x.size(); ++t) {
+      for (int c = 0; c < kHidden; ++c) x[t][c] += y[t][c];
+    }
+  }
+
+  void OneLayer(Rows& x, const std::string& base) const {
+    const Rows q = Dense(x, base + "attention.self.query", kHidden);
+    const Rows k = Dense(x, base + "attention.self.key", kHidden);
+    const Rows v = Dense(x, base + "attention.self.value", kHidden);
+    Rows mixed(x.size(), std::vector<double>(kHidden));
+    constexpr int kDim = kHidden / kHeads;
+    for (size_t t = 0; t < x.size(); ++t) {
+      for (int h = 0; h < kHidden; h += kDim) {
+        std::vector<double> weight(x.size());
+        double sum = 0;
+        for (size_t s = 0; s < x.size(); ++s) {
+          double dot = 0;
+          for (int c = h; c < h + kDim; ++c) dot += q[t][c] * k[s][c];
+          sum += weight[s] = std::exp(dot / std::sqrt(double{kDim}));
+        }
+        for (size_t s = 0; s < x.size(); ++s) {
+          for (int c = h; c < h + kDim; ++c) mixed[t][c] += weight[s] / sum * v[s][c];
+        }
+      }
+    }
+    Add(x, Dense(mixed, base + "attention.output.dense", kHidden));
+    Norm(x, base + "attention.output.LayerNorm");
+    Rows inner = Dense(x, base + "intermediate.dense", kFfn);
+    for (std::vector<double>& row : inner) {
+      for (double& value : row) value *= 0.5 * (1 + std::erf(value / std::sqrt(2.0)));
+    }
+    Add(x, Dense(inner, base + "output.dense", kHidden));
+    Norm(x, base + "output.LayerNorm");
+  }
+
+  std::map<std::string, Weight> weights_;
+};
+
+}  // namespace weir::model

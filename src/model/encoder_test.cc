@@ -1,0 +1,319 @@
+#include "model/encoder.h"
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "base/files.h"
+#include "base/threads.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/bert_encoder.h"
+#include "model/bert_fixture.h"
+
+namespace weir::model {
+namespace {
+
+using absl::StatusCode;
+
+std::vector<std::string> Lines(const std::string& path) {
+  std::vector<std::string> out;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+std::vector<float> Floats(const std::string& path) {
+  const std::string bytes = ReadFile(path).value_or("");
+  std::vector<float> out(bytes.size() / sizeof(float));
+  std::memcpy(out.data(), bytes.data(), out.size() * sizeof(float));
+  return out;
+}
+
+double Cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += double{a[i]} * b[i];
+    aa += double{a[i]} * a[i];
+    bb += double{b[i]} * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+std::vector<float> EncodeAll(const text::Encoder& encoder, const std::vector<std::string>& texts,
+                             const Context& context) {
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<float> out(texts.size() * encoder.dimensions());
+  const absl::Status status = encoder.Encode(views, text::EncodeAs::kPassage, out, context);
+  EXPECT_TRUE(status.ok()) << status;
+  return out;
+}
+
+struct Real {
+  const char* name;
+  const char* weights;
+  Pooling pooling;
+  int64_t max_tokens;
+};
+constexpr Real kReal[] = {
+    {"minilm-l6", "model.safetensors", Pooling::kMean, 256},
+    {"bge-small-en", "model.onnx", Pooling::kFirstToken, 512},
+};
+
+// Null when the model is not installed.
+std::unique_ptr<text::Encoder> LoadReal(const Real& real, const Context& context) {
+  const std::string folder = WeirHome() + "/models/" + real.name;
+  if (!std::filesystem::exists(folder + "/" + real.weights)) return nullptr;
+  EncoderSpec spec{.name = real.name,
+                   .weights = folder + "/" + real.weights,
+                   .tokenizer = folder + "/tokenizer.json",
+                   .pooling = real.pooling,
+                   .max_tokens = real.max_tokens,
+                   .heads = 12};
+  auto encoder = LoadEncoder(spec, context);
+  EXPECT_TRUE(encoder.ok()) << encoder.status();
+  return encoder.ok() ? *std::move(encoder) : nullptr;
+}
+
+class RealEncoder : public testing::TestWithParam<Real> {};
+INSTANTIATE_TEST_SUITE_P(All, RealEncoder, testing::ValuesIn(kReal),
+                         [](const auto& info) { return info.index == 0 ? "minilm" : "bge"; });
+
+TEST_P(RealEncoder, AgreesWithTheReferenceVectors) {
+  auto encoder = LoadReal(GetParam(), Context());
+  if (encoder == nullptr) GTEST_SKIP() << GetParam().name << " is not installed";
+  const std::string data = WEIR_SOURCE_DIR "/tests/data/encoder/";
+  const std::vector<std::string> texts = Lines(data + "texts.txt");
+  const std::vector<float> expected = Floats(data + GetParam().name + ".f32");
+  ASSERT_EQ(texts.size(), 8);
+  ASSERT_EQ(expected.size(), 8 * 384);
+  const std::vector<float> got = EncodeAll(*encoder, texts, Context());
+  for (int i = 0; i < 8; ++i) {
+    const std::span row = std::span(got).subspan(i * 384, 384);
+    EXPECT_GT(Cosine(row, std::span(expected).subspan(i * 384, 384)), 0.99999) << texts[i];
+    double square = 0;
+    for (float x : row) square += double{x} * x;
+    EXPECT_NEAR(square, 1, 1e-5);
+  }
+}
+
+// Made by tests/data/encoder/make.py --scifact into <build>/encoder-reference.
+TEST_P(RealEncoder, AgreesWithTheReferenceOn200Documents) {
+  const std::string data = WEIR_BINARY_DIR "/encoder-reference/scifact.";
+  if (!std::filesystem::exists(data + "txt")) GTEST_SKIP() << "no " << data << "txt";
+  Threads threads(2);
+  const Context context{.threads = &threads};
+  auto encoder = LoadReal(GetParam(), context);
+  if (encoder == nullptr) GTEST_SKIP() << GetParam().name << " is not installed";
+  const std::vector<std::string> texts = Lines(data + "txt");
+  const std::vector<float> expected = Floats(data + GetParam().name + ".f32");
+  ASSERT_EQ(expected.size(), texts.size() * 384);
+  double worst = 1;
+  for (size_t batch : {size_t{1}, size_t{7}, texts.size()}) {
+    for (size_t i = 0; i < texts.size(); i += batch) {
+      const size_t end = std::min(i + batch, texts.size());
+      const auto got = EncodeAll(*encoder, {texts.begin() + i, texts.begin() + end}, context);
+      for (size_t j = i; j < end; ++j) {
+        worst = std::min(worst, Cosine(std::span(got).subspan((j - i) * 384, 384),
+                                       std::span(expected).subspan(j * 384, 384)));
+      }
+    }
+  }
+  RecordProperty("worst_cosine", std::to_string(worst));
+  EXPECT_GE(worst, 0.9999);
+  std::printf("%s: %zu texts, least cosine %.8f\n", GetParam().name, texts.size(), worst);
+}
+
+TEST_P(RealEncoder, VectorsDoNotDependOnBatchOrThreads) {
+  Threads threads(2);
+  const Context two{.threads = &threads};
+  auto encoder = LoadReal(GetParam(), Context());
+  if (encoder == nullptr) GTEST_SKIP() << GetParam().name << " is not installed";
+  std::vector<std::string> texts = Lines(WEIR_SOURCE_DIR "/tests/data/encoder/texts.txt");
+  for (int i = 0; i < 12; ++i) texts.push_back(texts[i % 7] + " " + texts[(i + 3) % 8]);
+  const std::vector<float> together = EncodeAll(*encoder, texts, Context());
+  EXPECT_EQ(together, EncodeAll(*encoder, texts, two));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const std::vector<float> row(together.begin() + i * 384, together.begin() + (i + 1) * 384);
+    EXPECT_EQ(EncodeAll(*encoder, {texts[i]}, Context()), row) << i;
+    EXPECT_EQ(EncodeAll(*encoder, {texts[i]}, two), row) << i;
+  }
+}
+
+class TinyEncoder : public testing::Test {
+ protected:
+  std::string folder_ = testing::TempDir() + "/weir_encoder_test";
+  TinyBert tiny_{7};
+  EncoderSpec spec_;
+
+  void SetUp() override {
+    std::filesystem::create_directories(folder_);
+    spec_ = {.name = "tiny",
+             .weights = folder_ + "/model.safetensors",
+             .tokenizer = folder_ + "/tokenizer.json",
+             .max_tokens = TinyBert::kPositions,
+             .heads = TinyBert::kHeads};
+    Write(spec_.weights, tiny_.Safetensors());
+    Write(spec_.tokenizer, tiny_.TokenizerJson());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  static void Write(const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+};
+
+std::vector<std::vector<int32_t>> RandomSequences(uint64_t seed, int count, int longest) {
+  std::mt19937_64 random(seed);
+  std::vector<std::vector<int32_t>> out(count);
+  for (auto& ids : out) {
+    ids.resize(1 + random() % longest);
+    for (int32_t& id : ids) id = static_cast<int32_t>(random() % TinyBert::kVocabulary);
+  }
+  return out;
+}
+
+TEST_F(TinyEncoder, EqualsTheNaiveTransformer) {
+  auto file = WeightFile::Open(spec_.weights);
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (Pooling pooling : {Pooling::kMean, Pooling::kFirstToken}) {
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+    ASSERT_TRUE(bert.ok()) << bert.status();
+    EXPECT_EQ((*bert)->shape().layers, TinyBert::kLayers);
+    spec_.pooling = pooling;
+    const BertEncoder encoder(spec_, nullptr, *std::move(bert));
+    const auto sequences = RandomSequences(1, 40, TinyBert::kPositions);
+    std::vector<float> out(sequences.size() * TinyBert::kHidden);
+    ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(out), Context()).ok());
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const std::vector<double> expected = tiny_.Encode(sequences[i], pooling == Pooling::kMean);
+      for (int c = 0; c < TinyBert::kHidden; ++c) {
+        EXPECT_NEAR(out[i * TinyBert::kHidden + c], expected[c], 2e-5) << i << " " << c;
+      }
+    }
+  }
+}
+
+TEST_F(TinyEncoder, OnnxGivesTheSameBitsAsSafetensors) {
+  const std::string onnx = folder_ + "/model.onnx";
+  Write(onnx, tiny_.Onnx());
+  const auto sequences = RandomSequences(2, 9, TinyBert::kPositions);
+  std::vector<std::vector<float>> results;
+  for (const std::string& path : {spec_.weights, onnx}) {
+    auto file = WeightFile::Open(path);
+    ASSERT_TRUE(file.ok()) << file.status();
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+    ASSERT_TRUE(bert.ok()) << bert.status();
+    const BertEncoder encoder(spec_, nullptr, *std::move(bert));
+    results.emplace_back(sequences.size() * TinyBert::kHidden);
+    ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(results.back()), Context()).ok());
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
+TEST_F(TinyEncoder, AnyBatchAndAnyThreadsGiveTheSameBits) {
+  auto file = WeightFile::Open(spec_.weights);
+  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+  ASSERT_TRUE(bert.ok()) << bert.status();
+  const BertEncoder encoder(spec_, nullptr, *std::move(bert));
+  const auto sequences = RandomSequences(3, 300, TinyBert::kPositions);
+  std::vector<float> all(sequences.size() * TinyBert::kHidden);
+  ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(all), Context()).ok());
+  for (int count : {2, 3}) {
+    Threads threads(count);
+    std::vector<float> again(all.size());
+    ASSERT_TRUE(
+        encoder.EncodeIds(sequences, std::span(again), Context{.threads = &threads}).ok());
+    EXPECT_EQ(all, again) << count;
+  }
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    std::vector<float> one(TinyBert::kHidden);
+    ASSERT_TRUE(encoder.EncodeIds({sequences[i]}, std::span(one), Context()).ok());
+    EXPECT_TRUE(std::equal(one.begin(), one.end(), all.begin() + i * TinyBert::kHidden)) << i;
+  }
+}
+
+TEST_F(TinyEncoder, CutsToTheWindowAndKeepsTheLastToken) {
+  spec_.max_tokens = 8;
+  auto file = WeightFile::Open(spec_.weights);
+  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+  const BertEncoder encoder(spec_, nullptr, *std::move(bert));
+  const std::vector<int32_t> longer = {2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 3};
+  const std::vector<int32_t> cut = {2, 4, 5, 6, 7, 8, 9, 3};
+  std::vector<float> out(2 * TinyBert::kHidden);
+  ASSERT_TRUE(encoder.EncodeIds({longer, cut}, std::span(out), Context()).ok());
+  EXPECT_TRUE(
+      std::equal(out.begin(), out.begin() + TinyBert::kHidden, out.begin() + TinyBert::kHidden));
+}
+
+TEST_F(TinyEncoder, PrefixesMakeQueriesDiffer) {
+  spec_.query_prefix = "b c ";
+  auto encoder = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const std::string_view plain[] = {"a"}, prefixed[] = {"b c a"};
+  std::vector<float> query(TinyBert::kHidden), passage = query, written = query;
+  ASSERT_TRUE((*encoder)->Encode(plain, text::EncodeAs::kQuery, std::span(query), {}).ok());
+  ASSERT_TRUE(
+      (*encoder)->Encode(plain, text::EncodeAs::kPassage, std::span(passage), {}).ok());
+  ASSERT_TRUE(
+      (*encoder)->Encode(prefixed, text::EncodeAs::kPassage, std::span(written), {}).ok());
+  EXPECT_EQ(query, written);
+  EXPECT_NE(query, passage);
+  EXPECT_EQ((*encoder)->name(), "tiny");
+  const std::string before = (*encoder)->fingerprint();
+  spec_.query_prefix = "";
+  EXPECT_NE((*LoadEncoder(spec_, Context()))->fingerprint(), before);
+}
+
+TEST_F(TinyEncoder, RefusesBadInput) {
+  auto encoder = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const std::string_view texts[] = {"a"};
+  std::vector<float> out(TinyBert::kHidden + 1);
+  EXPECT_EQ((*encoder)->Encode(texts, text::EncodeAs::kQuery, std::span(out), {}).code(),
+            StatusCode::kInvalidArgument);
+  CancelToken cancel;
+  cancel.Cancel();
+  out.resize(TinyBert::kHidden);
+  EXPECT_EQ(
+      (*encoder)
+          ->Encode(texts, text::EncodeAs::kQuery, std::span(out), Context{.cancel = &cancel})
+          .code(),
+      StatusCode::kCancelled);
+
+  auto changed = [&](auto change) {
+    EncoderSpec spec = spec_;
+    change(spec);
+    return LoadEncoder(spec, Context()).status().code();
+  };
+  EXPECT_EQ(changed([](auto& s) { s.weights = "/none/model.safetensors"; }), StatusCode::kNotFound);
+  EXPECT_EQ(changed([](auto& s) { s.tokenizer = "/none/tokenizer.json"; }), StatusCode::kNotFound);
+  EXPECT_EQ(changed([](auto& s) { s.heads = 5; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(changed([](auto& s) { s.heads = 0; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(changed([](auto& s) { s.max_tokens = 1; }), StatusCode::kInvalidArgument);
+  EXPECT_EQ(changed([](auto& s) { s.max_tokens = 1000; }), StatusCode::kInvalidArgument);
+  Write(folder_ + "/config.json", "{\"num_attention_heads\": 4, \"layer_norm_eps\": 1e-12}");
+  EXPECT_EQ(changed([](auto& s) { s.heads = 0; }), StatusCode::kOk);
+  Write(folder_ + "/config.json", "[");
+  EXPECT_EQ(changed([](auto& s) { s.heads = 0; }), StatusCode::kDataLoss);
+}
+
+TEST_F(TinyEncoder, RefusesWeightsOfAnotherShape) {
+  for (const char* name :
+       {"embeddings.position_embeddings.weight", "embeddings.LayerNorm.bias",
+        "encoder.layer.1.attention.self.key.weight", "encoder.layer.0.output.dense.weight",
+        "encoder.layer.1.output.LayerNorm.weight"}) {
+    TinyBert broken(7);
+    broken.ShapeOf(name) = {1, 2, static_cast<uint64_t>(broken.Values(name).size()) / 2};
+    Write(spec_.weights, broken.Safetensors());
+    EXPECT_EQ(LoadEncoder(spec_, Context()).status().code(), StatusCode::kDataLoss) << name;
+    TinyBert missing(7);
+    missing.Remove(name);
+    Write(spec_.weights, missing.Safetensors());
+    EXPECT_EQ(LoadEncoder(spec_, Context()).status().code(), StatusCode::kNotFound) << name;
+  }
+}
+
+}  // namespace
+}  // namespace weir::model

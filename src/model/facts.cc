@@ -1,0 +1,147 @@
+#include "model/facts.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "base/files.h"
+#include "base/status.h"
+#include "fmt/core.h"
+#include "model/gguf.h"
+#include "model/onnx.h"
+#include "model/quoted.h"
+#include "model/safetensors.h"
+#include "model/weights.h"
+
+namespace weir::model {
+namespace {
+
+constexpr uint64_t kLayers = 512;
+constexpr uint64_t kWidth = 1 << 20;  // of hidden sizes and head counts
+
+// A count from the metadata, at most `limit`; an absent one becomes `fallback` unless that is 0.
+absl::StatusOr<uint64_t> Count(const GgufFile& file, const std::string& key, uint64_t limit,
+                               uint64_t fallback = 0) {
+  absl::StatusOr<uint64_t> value = file.Unsigned(key);
+  if (absl::IsNotFound(value.status())) {
+    if (fallback != 0) return fallback;
+    return absl::DataLossError(fmt::format("GGUF metadata '{}': absent", key));
+  }
+  if (!value.ok()) return value.status();
+  if (*value == 0 || *value > limit) {
+    return absl::DataLossError(
+        fmt::format("GGUF metadata '{}': {}; expected 1 to {}", key, *value, limit));
+  }
+  return *value;
+}
+
+void SetTypes(const std::map<std::string, int64_t>& counts, ModelFacts& facts) {
+  facts.tensor_types.assign(counts.begin(), counts.end());
+  std::stable_sort(facts.tensor_types.begin(), facts.tensor_types.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+}
+
+template <class Tensors, class TypeName>
+void CountTensors(const Tensors& tensors, TypeName type_name, ModelFacts& facts) {
+  std::map<std::string, int64_t> counts;
+  for (const auto& tensor : tensors) {
+    ++counts[std::string(type_name(tensor))];
+    uint64_t size = 1;  // bounded by the file's size for the formats that use this
+    for (uint64_t d : tensor.shape) size *= d;
+    facts.parameters += static_cast<int64_t>(size);
+  }
+  SetTypes(counts, facts);
+}
+
+absl::Status ReadBertFacts(const ModelRecord& record, ModelFacts& facts) {
+  facts.architecture = "bert";
+  absl::StatusOr<std::shared_ptr<const SafetensorsFile>> safe = SafetensorsFile::Open(facts.path);
+  if (safe.ok()) {
+    std::vector<SafeTensor> floats;  // position numbers are stored too, but are no parameters
+    for (const SafeTensor& t : (*safe)->tensors()) {
+      if (t.FloatType().ok()) floats.push_back(t);
+    }
+    CountTensors(
+        floats, [](const SafeTensor& t) { return t.type; }, facts);
+  } else {
+    WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const OnnxFile> onnx, OnnxFile::Open(facts.path));
+    std::vector<OnnxTensor> floats;
+    for (const OnnxTensor& t : onnx->tensors()) {
+      if (t.FloatType().ok()) floats.push_back(t);
+    }
+    CountTensors(
+        floats, [](const OnnxTensor& t) { return tensor::InfoOf(*t.FloatType()).name; }, facts);
+  }
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(facts.path));
+  std::string prefix = file->Has("bert.embeddings.LayerNorm.bias") ? "bert." : "";
+  absl::StatusOr<FloatTensor> norm = file->Tensor(prefix + "embeddings.LayerNorm.bias");
+  if (!norm.ok()) return norm.status();
+  facts.hidden = static_cast<int>(norm->size());
+  while (facts.layers < static_cast<int>(kLayers) &&
+         file->Has(fmt::format("{}encoder.layer.{}.output.dense.bias", prefix, facts.layers))) {
+    ++facts.layers;
+  }
+  facts.context = record.encoder.max_tokens;
+  facts.weight_memory = facts.parameters * static_cast<int64_t>(sizeof(float));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReadGgufFacts(const GgufFile& file, ModelFacts& facts) {
+  WEIR_ASSIGN_OR_RETURN(std::string_view architecture, file.String("general.architecture"));
+  facts.architecture = architecture;
+  if (architecture != "llama" && architecture != "qwen2") {
+    return absl::UnimplementedError(
+        fmt::format("architecture {}; this build runs llama and qwen2", Quoted(architecture)));
+  }
+  const std::string base = facts.architecture + ".";
+  WEIR_ASSIGN_OR_RETURN(uint64_t layers, Count(file, base + "block_count", kLayers));
+  WEIR_ASSIGN_OR_RETURN(uint64_t hidden, Count(file, base + "embedding_length", kWidth));
+  WEIR_ASSIGN_OR_RETURN(uint64_t heads, Count(file, base + "attention.head_count", kWidth));
+  WEIR_ASSIGN_OR_RETURN(uint64_t kv_heads,
+                        Count(file, base + "attention.head_count_kv", kWidth, heads));
+  WEIR_ASSIGN_OR_RETURN(uint64_t key_length, Count(file, base + "attention.key_length", kWidth,
+                                                   std::max<uint64_t>(1, hidden / heads)));
+  WEIR_ASSIGN_OR_RETURN(uint64_t context, Count(file, base + "context_length", 1u << 31));
+  facts.layers = static_cast<int>(layers);
+  facts.hidden = static_cast<int>(hidden);
+  facts.context = static_cast<int64_t>(context);
+  // Factors of at most 2^9, 2^20, 2^20 and 2^12: no overflow.
+  facts.kv_memory_1k = static_cast<int64_t>(layers * kv_heads * key_length * 2 * 2 * 1024);
+  if (absl::StatusOr<std::string_view> licence = file.String("general.license"); licence.ok()) {
+    facts.licence = *licence;
+  }
+  CountTensors(
+      file.tensors(), [](const GgufTensor& t) { return tensor::InfoOf(t.type).name; }, facts);
+  facts.weight_memory = 0;
+  for (const GgufTensor& t : file.tensors()) {
+    facts.weight_memory += static_cast<int64_t>(t.data.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ModelFacts> ReadFacts(const ModelRecord& record, bool hash) {
+  ModelFacts facts;
+  facts.name = record.name;
+  facts.kind = record.kind;
+  facts.path = record.kind == ModelKind::kDecoder ? record.path : record.encoder.weights;
+  std::error_code error;
+  facts.bytes = static_cast<int64_t>(std::filesystem::file_size(facts.path, error));
+  if (error) return ErrnoStatus(error.value(), facts.path);
+  absl::Status status;
+  if (record.kind == ModelKind::kDecoder) {
+    WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const GgufFile> file, GgufFile::Open(facts.path));
+    status = ReadGgufFacts(*file, facts);
+  } else {
+    status = ReadBertFacts(record, facts);
+  }
+  if (!status.ok()) return Annotate(status, facts.path);
+  if (!record.licence.empty()) facts.licence = record.licence;
+  if (hash) {
+    WEIR_ASSIGN_OR_RETURN(facts.sha256, Sha256File(facts.path));
+  }
+  return facts;
+}
+
+}  // namespace weir::model
