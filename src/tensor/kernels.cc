@@ -15,7 +15,7 @@ std::string_view WantedTarget() {
 const std::vector<const KernelSet*>& Supported() {
   static const std::vector<const KernelSet*>* const sets = [] {
     auto* found = new std::vector<const KernelSet*>;
-    for (const KernelSet* set : {&kScalarKernels, &kAvx512Kernels}) {
+    for (const KernelSet* set : {&kScalarKernels, &kAvx2Kernels, &kAvx512Kernels}) {
       if (set->supported()) found->push_back(set);
     }
     return found;

@@ -115,6 +115,7 @@ struct KernelSet {
 };
 
 extern const KernelSet kScalarKernels;
+extern const KernelSet kAvx2Kernels;
 extern const KernelSet kAvx512Kernels;
 
 // The best set this CPU supports, or the lower one that WEIR_CPU_TARGET names. Decided once.

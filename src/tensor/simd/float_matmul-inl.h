@@ -84,5 +84,7 @@ inline void FloatGroups(const PackedMatrix& w, size_t g, const Activations& a, f
 inline void MultiplyFloats(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
   size_t g = begin;
   for (; g + kFloatGroups <= end; g += kFloatGroups) FloatGroups<kFloatGroups>(w, g, a, y);
-  for (; g < end; ++g) FloatGroups<1>(w, g, a, y);
+  if constexpr (kFloatGroups > 1) {
+    for (; g < end; ++g) FloatGroups<1>(w, g, a, y);
+  }
 }
