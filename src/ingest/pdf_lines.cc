@@ -178,6 +178,22 @@ class LineMaker {
   int letters_ = 0, bold_ = 0, italic_ = 0;
 };
 
+// Content that climbs the page (text drawn sideways on a turned page) is put in order from the top.
+void OrderClimbing(std::vector<PdfLine>& lines) {
+  size_t up = 0, down = 0;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const PdfLine& a = lines[i - 1];
+    const PdfLine& b = lines[i];
+    if (std::min(a.box.x1, b.box.x1) <= std::max(a.box.x0, b.box.x0)) continue;
+    up += b.baseline < a.baseline - 0.5f * b.size;
+    down += b.baseline > a.baseline + 0.5f * b.size;
+  }
+  if (up < 2 || up <= down) return;
+  std::stable_sort(lines.begin(), lines.end(), [](const PdfLine& a, const PdfLine& b) {
+    return a.baseline != b.baseline ? a.baseline < b.baseline : a.box.x0 < b.box.x0;
+  });
+}
+
 }  // namespace
 
 std::vector<PdfLine> MakeLines(const std::vector<PdfGlyph>& glyphs, int page) {
@@ -185,6 +201,7 @@ std::vector<PdfLine> MakeLines(const std::vector<PdfGlyph>& glyphs, int page) {
   LineMaker maker(page, lines);
   for (const PdfGlyph& g : glyphs) maker.Add(g);
   maker.Close();
+  OrderClimbing(lines);
   return lines;
 }
 

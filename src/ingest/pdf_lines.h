@@ -32,7 +32,8 @@ struct PdfLine {
   int page = 0;
 };
 
-// Hostile values (not finite, huge, reversed boxes) are allowed and bounded. Time: linear.
+// Hostile values (not finite, huge, reversed boxes) are allowed and bounded. Time: linear but for
+// a sort of the lines.
 std::vector<PdfLine> MakeLines(const std::vector<PdfGlyph>& glyphs, int page);
 
 }  // namespace weir::ingest

@@ -79,7 +79,7 @@ class Misbehaving final : public Reader {
       }
     }
     if (kind_ == "loop") {
-      for (volatile uint64_t i = 0;; i = i + 1) {
+      for (volatile bool forever = true; forever;) {
       }
     }
     if (kind_ == "sleep") {
