@@ -103,10 +103,11 @@ SAMPLES = {
     ],
     "bans": [
         ({"src/text/a.cc": "\nvoid F() { throw 1; }\n"}, "src/text/a.cc:2",
-         {"src/text/a.cc": '// throw\nauto s = "throw"; auto r = R"(throw)";\n',
+         {"src/text/a_test.cc": "throw 1;\n",
+          "src/text/a.cc": '// throw\nauto s = "throw"; auto r = R"(throw)";\n',
           "src/study/a.cc": "throw 1;"}),
         ({"src/text/a.cc": "void F() { delete p; }\n"}, "src/text/a.cc:1",
-         {"src/text/a.cc": "A(const A&) = delete;\n", "src/base/a.cc": "delete p;"}),
+         {"src/text/a.cc": "A(const A&) = delete;\ndelete p;  // allowed: gumbo's arena\n", "src/base/a.cc": "delete p;"}),
         ({"src/text/a.cc": "p = std::malloc(3);\n"}, "src/text/a.cc:1",
          {"src/text/a.cc": "sqlite3_free(p); U<char, F> u(p, std::free);\n"}),
         ({"src/tensor/a.cc": "_mm512_add_ps(a, b);\n"}, "src/tensor/a.cc:1",
@@ -131,7 +132,8 @@ SAMPLES = {
     ],
     "owned-new": [
         ({"src/text/a.cc": "\nauto* p = new int;\n"}, "src/text/a.cc:2",
-         {"src/text/a.cc": "std::unique_ptr<A> p(new A);\nauto q = absl::WrapUnique(new A(1));\n"
+         {"src/text/a.cc": "#include <new>\n// allowed: never freed\np.store(new A);\n"
+                           "std::unique_ptr<A> p(new A);\nauto q = absl::WrapUnique(new A(1));\n"
                            "std::shared_ptr<const A>(new A);\nstatic const auto& t = *new T;\n",
           "src/tensor/a.cc": "auto* p = new int;\n"}),
     ],
