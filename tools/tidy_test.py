@@ -158,6 +158,14 @@ SAMPLES = {
                        "`[x](no.md)`\n```\n[x](no.md)\n```\n",
           "docs/b.md": "# b\n", "src/base/a.txt": ""}),
     ],
+    "quotation": [
+        ({"docs/a.md": "# a\n<!-- quoted: x.h -->\n```cpp\nint a;\n...\nint c;\n```\n",
+          "x.h": "int c;\nint b;\nint a;\n"}, "docs/a.md:2",
+         {"docs/a.md": "# a\n<!-- quoted: x.h -->\n```cpp\nint a;\n...\nint c;\n```\n",
+          "x.h": "int a;\nint b;\nint c;\n"}),
+        ({"docs/a.md": "# a\n<!-- quoted: x.h -->\n\n```\nint a;\n```\n"}, "docs/a.md:2",
+         {"docs/a.md": "# a\n```\nint a;\n```\n"}),
+    ],
     "title": [
         ({"docs/a.md": "# a\n\n# b\n"}, "docs/a.md:3",
          {"docs/a.md": "# a\n\n## b\n```sh\n# comment\n```\n"}),
