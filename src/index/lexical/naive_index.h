@@ -11,7 +11,7 @@
 #include "index/lexical/analysed.h"
 #include "index/lexical/bm25.h"
 #include "index/lexical/query.h"
-#include "index/lexical/top_k.h"
+#include "index/top_k.h"
 #include "text/analysis.h"
 
 namespace weir::index {

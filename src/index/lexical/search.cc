@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "index/lexical/clause_scorer.h"
-#include "index/lexical/top_k.h"
+#include "index/top_k.h"
 
 namespace weir::index {
 namespace {

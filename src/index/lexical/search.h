@@ -18,20 +18,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/deleted_rows.h"
 #include "index/lexical/bm25.h"
 #include "index/lexical/query.h"
 #include "index/lexical/segment_reader.h"
 #include "index/scored.h"
 
 namespace weir::index {
-
-// Rows of a segment that are deleted.
-struct DeletedRows {
-  std::vector<uint64_t> bits;  // one a row; empty when none is deleted
-  std::vector<uint32_t> rows;  // ascending
-  uint64_t tokens = 0;         // sum of their lengths
-  bool Contains(uint32_t row) const { return !bits.empty() && (bits[row / 64] >> (row % 64) & 1) != 0; }
-};
 
 struct SegmentView {
   const LexicalSegment* segment = nullptr;

@@ -1,0 +1,108 @@
+// The catalogue: one SQLite file that says which segments, documents and passages make up the store. What it
+// commits is what exists. Format page: docs/formats/catalogue.md. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/catalogue/sqlite.h"
+#include "index/segment/segment_file.h"
+#include "text/records.h"
+
+namespace weir::index {
+
+inline constexpr int kCatalogueVersion = 1;
+
+struct SegmentRow {
+  int64_t id = -1;
+  SegmentInfo info;
+};
+
+struct DocumentRow {
+  int64_t id = -1;
+  std::string path, sha256, title, format;
+  int64_t size = -1, mtime_ns = -1;  // of the file; -1 unknown
+  int64_t text_segment = -1, text_start = 0, text_size = 0;
+  int64_t first_passage = 0, passage_count = 0;  // ids of one document are consecutive
+};
+
+struct IdRange {
+  int64_t first = 0, last = 0;  // inclusive
+};
+
+// Rolls back unless Commit was called.
+class Transaction {
+ public:
+  explicit Transaction(Sqlite& database) : database_(&database) {}
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  ~Transaction() {
+    if (database_ != nullptr) (void)database_->Exec("ROLLBACK");
+  }
+  absl::Status Commit();
+
+ private:
+  Sqlite* database_;
+};
+
+class Catalogue {
+ public:
+  // `write` makes the file and its tables. kUnimplemented for another format version.
+  static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path, bool write);
+
+  absl::StatusOr<Transaction> BeginWrite();
+  // Readers: one snapshot from BeginRead to the next.
+  absl::Status BeginRead();
+
+  absl::StatusOr<std::string> Setting(std::string_view key);  // "" when unset
+  absl::StatusOr<int64_t> Counter(std::string_view key);      // 0 when unset
+  absl::Status Set(std::string_view key, std::string_view value);
+  absl::Status Set(std::string_view key, int64_t value);
+
+  absl::StatusOr<std::vector<SegmentRow>> Segments();
+  absl::StatusOr<int64_t> AddSegment(const SegmentInfo& info);
+  absl::Status RemoveSegment(int64_t id);
+
+  absl::StatusOr<std::optional<DocumentRow>> FindDocument(std::string_view path);
+  absl::StatusOr<DocumentRow> GetDocument(int64_t id);  // kNotFound
+  absl::StatusOr<std::vector<DocumentRow>> Documents();
+  // All of a text segment, ascending by where they begin.
+  absl::StatusOr<std::vector<DocumentRow>> DocumentsOfText(int64_t segment);
+  absl::StatusOr<std::vector<std::string>> Paths();
+  absl::StatusOr<int64_t> DocumentCount();
+  absl::Status AddDocument(const DocumentRow& row);
+  // With its passages, which become tombstones.
+  absl::Status RemoveDocument(const DocumentRow& row);
+  absl::Status MoveText(int64_t document, int64_t segment, int64_t start);
+  absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns);
+
+  absl::Status AddPassage(const text::Passage& passage);
+  absl::StatusOr<text::Passage> GetPassage(int64_t id);  // without text; kNotFound
+  absl::StatusOr<std::vector<text::Passage>> PassagesOf(int64_t document);
+  absl::StatusOr<int64_t> PassageCount();
+
+  absl::StatusOr<std::vector<IdRange>> Tombstones();  // ascending
+  absl::Status RemoveTombstone(int64_t first);
+
+  absl::Status AddFailure(std::string_view path, std::string_view reason, int64_t time_s);
+  absl::Status RemoveFailure(std::string_view path);
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Failures();
+
+  // SQLite's own check; one line a problem.
+  absl::StatusOr<std::vector<std::string>> IntegrityCheck();
+
+ private:
+  explicit Catalogue(std::unique_ptr<Sqlite> database) : database_(std::move(database)) {}
+  absl::Status CheckVersion();
+  absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
+
+  std::unique_ptr<Sqlite> database_;
+  bool reading_ = false;
+};
+
+}  // namespace weir::index

@@ -1,0 +1,200 @@
+#include "index/indexer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "index/read_ahead.h"
+
+namespace weir::index {
+namespace {
+
+// Collects documents and stores them when a batch is full.
+class Batcher {
+ public:
+  Batcher(Store& store, const IndexerOptions& options, const Context& context, IndexReport& report)
+      : store_(store), options_(options), context_(context), report_(report) {
+    context_.cancel = nullptr;  // what was read is stored, also after an interruption
+  }
+
+  absl::Status Add(Prepared prepared) {
+    bytes_ += static_cast<int64_t>(prepared.document.text.size());
+    batch_.push_back(std::move(prepared));
+    const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents || bytes_ >> 20 >= options_.batch_mb;
+    return full ? Flush() : absl::OkStatus();
+  }
+
+  absl::Status Flush() {
+    if (batch_.empty()) return absl::OkStatus();
+    absl::Status status = store_.AddBatch(batch_, context_);
+    if (status.ok()) {
+      Count(batch_);
+    } else if (absl::IsInvalidArgument(status)) {
+      status = OneByOne();
+    }
+    batch_.clear();
+    bytes_ = 0;
+    return status;
+  }
+
+ private:
+  void Count(std::span<const Prepared> stored) {
+    report_.added += static_cast<int64_t>(stored.size());
+    for (const Prepared& p : stored) report_.passages += static_cast<int64_t>(p.passages.size());
+  }
+
+  // Some document of the batch contradicts itself: find it, keep the others.
+  absl::Status OneByOne() {
+    for (const Prepared& p : batch_) {
+      const absl::Status status = store_.AddBatch({&p, 1}, context_);
+      if (status.ok()) {
+        Count({&p, 1});
+      } else if (absl::IsInvalidArgument(status)) {
+        WEIR_RETURN_IF_ERROR(store_.RecordFailure(p.document.path, status.message()));
+        ++report_.failed;
+      } else {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  Store& store_;
+  const IndexerOptions& options_;
+  Context context_;
+  IndexReport& report_;
+  std::vector<Prepared> batch_;
+  int64_t bytes_ = 0;
+};
+
+bool Below(const std::string& path, const std::vector<std::string>& roots) {
+  return std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+    if (root.empty() || !path.starts_with(root)) return false;
+    return path.size() == root.size() || root.back() == '/' || path[root.size()] == '/';
+  });
+}
+
+absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexReport& report) {
+  if (options.roots.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> paths, store.Paths());
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (!Below(path, options.roots) || std::filesystem::exists(path, error) || error) continue;
+    WEIR_RETURN_IF_ERROR(store.Remove(path));
+    ++report.removed;
+  }
+  return absl::OkStatus();
+}
+
+// Leaves the files that must be read. Unchanged ones cost a stat, touched ones a hash.
+absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files, const Context& context,
+                           std::vector<FileState>& changed, IndexReport& report) {
+  for (const std::string& path : files) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    absl::StatusOr<FileState> state = StatFile(path);
+    if (!state.ok()) {
+      WEIR_RETURN_IF_ERROR(store.RecordFailure(path, state.status().message()));
+      ++report.failed;
+      continue;
+    }
+    if (store.IsUnchanged(path, state->size, state->mtime_ns)) {
+      ++report.unchanged;
+      continue;
+    }
+    if (absl::StatusOr<std::string> hash = Sha256File(path); hash.ok() && store.IsCurrent(path, *hash)) {
+      if (state->mtime_ns >= 0) WEIR_RETURN_IF_ERROR(store.NoteFile(path, state->size, state->mtime_ns));
+      ++report.unchanged;
+      continue;
+    }
+    changed.push_back(*std::move(state));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPorts& ports,
+                     const IndexerOptions& options, const Context& context, IndexReport& report) {
+  const size_t count = files.size();
+  if (context.progress != nullptr) context.progress->Start("indexing", static_cast<int64_t>(count), "files");
+  ReadAhead reader(std::move(files), ports, context);
+  Batcher batcher(store, options, context, report);
+  for (size_t i = 0; i < count && context.CheckCancelled().ok(); ++i) {
+    ReadAhead::Result result = reader.Next();
+    if (result.prepared.ok()) {
+      WEIR_RETURN_IF_ERROR(batcher.Add(*std::move(result.prepared)));
+    } else if (!absl::IsCancelled(result.prepared.status())) {
+      WEIR_RETURN_IF_ERROR(store.RecordFailure(result.file.path, result.prepared.status().message()));
+      ++report.failed;
+    }
+    if (context.progress != nullptr) context.progress->Advance(1);
+  }
+  const absl::Status status = batcher.Flush();
+  if (context.progress != nullptr) context.progress->Finish();
+  WEIR_RETURN_IF_ERROR(status);
+  return context.CheckCancelled();
+}
+
+absl::Status IndexInto(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
+                       const IndexerOptions& options, const Context& context, IndexReport& report) {
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  WEIR_RETURN_IF_ERROR(RemoveMissing(store, options, report));
+  std::vector<FileState> changed;
+  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, context, changed, report));
+  if (!changed.empty()) {
+    WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
+  }
+  if (!options.encode || ports.encoder == nullptr) return absl::OkStatus();
+  return store.EncodePending(*ports.encoder, context);
+}
+
+}  // namespace
+
+absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
+                                       const IndexerOptions& options, const Context& context, IndexReport* filled) {
+  const int64_t begin = context.now_ns();
+  IndexReport report;
+  const absl::Status status = IndexInto(store, std::move(files), ports, options, context, report);
+  report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
+  if (filled != nullptr) *filled = report;
+  if (!status.ok()) return status;
+  return report;
+}
+
+absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next, const text::Encoder* encoder,
+                                         const IndexerOptions& options, const Context& context) {
+  const int64_t begin = context.now_ns();
+  IndexReport report;
+  IndexerOptions wide = options;  // records are small: the batch is bounded by its bytes
+  wide.batch_documents = std::max<int64_t>(options.batch_documents, 1 << 16);
+  Batcher batcher(store, wide, context, report);
+  while (true) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    WEIR_ASSIGN_OR_RETURN(std::optional<Record> record, next());
+    if (!record.has_value()) break;
+    Prepared p;
+    p.document.path = std::move(record->id);
+    p.document.title = std::move(record->title);
+    p.document.text = std::move(record->text);
+    p.document.format = "record";
+    p.document.sha256 = Sha256(absl::StrCat(p.document.title, "\n", p.document.text));
+    if (store.IsCurrent(p.document.path, p.document.sha256)) {
+      ++report.unchanged;
+      continue;
+    }
+    text::Passage passage;
+    passage.span = {0, static_cast<int64_t>(p.document.text.size())};
+    passage.text = p.document.text;
+    p.passages.push_back(std::move(passage));
+    WEIR_RETURN_IF_ERROR(batcher.Add(std::move(p)));
+  }
+  WEIR_RETURN_IF_ERROR(batcher.Flush());
+  if (options.encode && encoder != nullptr) WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
+  report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
+  return report;
+}
+
+}  // namespace weir::index

@@ -1,0 +1,64 @@
+// Files and records into a store: read, cut into passages, stored in batches, encoded. Readers and chunkers
+// live in a room this one may not see, so the program hands them in as ports.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "index/store.h"
+#include "text/ports.h"
+#include "text/records.h"
+
+namespace weir::index {
+
+struct IndexerPorts {
+  // Called from two threads at once when context.threads has two.
+  std::function<absl::StatusOr<text::Document>(const std::string& path, const Context& context)> read;
+  std::function<std::vector<text::Passage>(const text::Document& document)> chunk;
+  const text::Encoder* encoder = nullptr;  // null: lexical only
+};
+
+struct IndexerOptions {
+  int64_t batch_documents = 64;
+  int64_t batch_mb = 8;
+  bool encode = true;
+  template <class V> void Visit(V& v) {
+    v(batch_documents, {.name = "batch-documents", .help = "Documents stored in one step.", .unit = "documents", .min = 1, .max = 1000000, .fingerprint = false});
+    v(batch_mb, {.name = "batch-mb", .help = "Text stored in one step.", .unit = "MB", .min = 1, .max = 1024, .fingerprint = false});
+    v(encode, {.name = "encode", .help = "Whether passages get vectors.", .fingerprint = false});
+  }
+  // Documents of the store at or below these paths that are no longer there are removed. Not a flag: the
+  // caller knows what it walked.
+  std::vector<std::string> roots;
+};
+
+struct IndexReport {
+  int64_t added = 0, unchanged = 0, removed = 0, failed = 0, passages = 0;
+  double seconds = 0;
+};
+
+// A file that cannot be read is noted in the store and the rest goes on; what fails the whole call is the
+// store itself, the encoder, or cancellation (kCancelled; all acknowledged batches are kept). `report`, when
+// given, is filled in every case.
+absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
+                                       const IndexerOptions& options, const Context& context,
+                                       IndexReport* report = nullptr);
+
+// One document of one passage, as in BEIR folders.
+struct Record {
+  std::string id;  // becomes the document's path
+  std::string title, text;
+};
+// nullopt at the end.
+using RecordSource = std::function<absl::StatusOr<std::optional<Record>>()>;
+
+// Records whose text is unchanged (by hash) are skipped.
+absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next, const text::Encoder* encoder,
+                                         const IndexerOptions& options, const Context& context);
+
+}  // namespace weir::index

@@ -1,0 +1,140 @@
+#include "index/snapshot.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace weir::index {
+namespace {
+
+// First row whose passage id is at least `id`.
+template <class Segment>
+size_t LowerRow(const Segment& segment, int64_t id) {
+  size_t low = 0, high = segment.rows();
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (segment.passage(static_cast<uint32_t>(middle)) < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+uint64_t Tokens(const LexicalSegment& segment, uint32_t row) { return segment.length(row); }
+uint64_t Tokens(const VectorSegment&, uint32_t) { return 0; }
+
+template <class Segment>
+std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment, const std::vector<IdRange>& tombstones) {
+  auto deleted = std::make_shared<DeletedRows>();
+  for (const IdRange& range : tombstones) {
+    for (size_t r = LowerRow(segment, range.first); r < segment.rows(); ++r) {
+      const uint32_t row = static_cast<uint32_t>(r);
+      if (segment.passage(row) > range.last) break;
+      if (deleted->bits.empty()) deleted->bits.resize((segment.rows() + 63) / 64);
+      deleted->bits[r / 64] |= uint64_t{1} << (r % 64);
+      deleted->rows.push_back(row);
+      deleted->tokens += Tokens(segment, row);
+    }
+  }
+  return deleted;
+}
+
+absl::Status CheckNoted(const SegmentFile& file, const SegmentRow& row) {
+  if (file.checksum() != row.info.checksum || file.rows() != row.info.rows) {
+    return absl::DataLossError(absl::StrCat(file.path(), ": not the file that the catalogue notes (checksum at offset ",
+                                            offsetof(SegmentHeader, checksum), " or rows differ)"));
+  }
+  return absl::OkStatus();
+}
+
+template <class Segment>
+absl::StatusOr<Loaded<Segment>> Load(const SegmentRow& row, const std::string& folder,
+                                     const std::vector<Loaded<Segment>>* previous,
+                                     const std::vector<IdRange>& tombstones) {
+  Loaded<Segment> loaded{row, nullptr, nullptr};
+  if (previous != nullptr) {
+    for (const Loaded<Segment>& old : *previous) {
+      if (old.row.id == row.id) loaded.segment = old.segment;
+    }
+  }
+  if (loaded.segment == nullptr) {
+    WEIR_ASSIGN_OR_RETURN(loaded.segment, Segment::Open(absl::StrCat(folder, "/", row.info.name)));
+    WEIR_RETURN_IF_ERROR(CheckNoted(loaded.segment->file(), row));
+  }
+  loaded.deleted = FindDeleted(*loaded.segment, tombstones);
+  return loaded;
+}
+
+template <class Segment>
+int64_t Live(const std::vector<Loaded<Segment>>& segments) {
+  int64_t n = 0;
+  for (const auto& s : segments) n += s.live();
+  return n;
+}
+
+}  // namespace
+
+int64_t Snapshot::live_passages() const { return Live(lexical); }
+int64_t Snapshot::live_vectors() const { return Live(vectors); }
+
+absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue, const std::string& folder,
+                                                             const Snapshot* previous) {
+  auto out = std::make_shared<Snapshot>();
+  WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
+  WEIR_ASSIGN_OR_RETURN(out->analyzer, catalogue.Setting("analyzer"));
+  WEIR_ASSIGN_OR_RETURN(out->encoder.name, catalogue.Setting("encoder_name"));
+  WEIR_ASSIGN_OR_RETURN(out->encoder.fingerprint, catalogue.Setting("encoder_fingerprint"));
+  WEIR_ASSIGN_OR_RETURN(const int64_t dimensions, catalogue.Counter("encoder_dimensions"));
+  out->encoder.dimensions = static_cast<int>(std::min<int64_t>(dimensions, kMaxDimensions));
+  WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());
+  WEIR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> rows, catalogue.Segments());
+  for (const SegmentRow& row : rows) {
+    out->bytes += static_cast<int64_t>(row.info.bytes);
+    switch (row.info.kind) {
+      case SegmentKind::kLexical: {
+        WEIR_ASSIGN_OR_RETURN(auto loaded, Load<LexicalSegment>(row, folder, previous ? &previous->lexical : nullptr,
+                                                                tombstones));
+        out->lexical.push_back(std::move(loaded));
+        break;
+      }
+      case SegmentKind::kVector: {
+        WEIR_ASSIGN_OR_RETURN(auto loaded, Load<VectorSegment>(row, folder, previous ? &previous->vectors : nullptr,
+                                                               tombstones));
+        if (static_cast<int64_t>(loaded.segment->dimensions()) != dimensions) {
+          return absl::DataLossError(absl::StrCat(row.info.name, ": ", loaded.segment->dimensions(),
+                                                  " dimensions; the catalogue notes ", dimensions));
+        }
+        out->vectors.push_back(std::move(loaded));
+        break;
+      }
+      case SegmentKind::kText: {
+        std::shared_ptr<const TextSegment> segment;
+        if (previous != nullptr && previous->texts.contains(row.id)) {
+          segment = previous->texts.at(row.id);
+        } else {
+          WEIR_ASSIGN_OR_RETURN(segment, TextSegment::Open(absl::StrCat(folder, "/", row.info.name)));
+          WEIR_RETURN_IF_ERROR(CheckNoted(segment->file(), row));
+        }
+        out->texts[row.id] = std::move(segment);
+        out->text_rows.push_back(row);
+        break;
+      }
+      default:
+        return absl::UnimplementedError(absl::StrCat(row.info.name, ": segment kind ",
+                                                     static_cast<uint32_t>(row.info.kind),
+                                                     " is not known to this build: use the weir that wrote it"));
+    }
+  }
+  // Ascending ids let the search prune ties as well.
+  std::sort(out->lexical.begin(), out->lexical.end(), [](const auto& a, const auto& b) {
+    return a.segment->first_passage() < b.segment->first_passage();
+  });
+  for (const auto& s : out->lexical) out->lexical_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out->vectors) out->vector_views.push_back({s.segment.get(), s.deleted.get()});
+  return out;
+}
+
+}  // namespace weir::index

@@ -1,0 +1,54 @@
+// One generation of the store: its segments, opened, and which of their rows are deleted. Immutable, shared
+// by searches; the mappings stay valid when a writer removes the files.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/catalogue/catalogue.h"
+#include "index/dense/vector_segment.h"
+#include "index/lexical/search.h"
+#include "index/texts/text_segment.h"
+
+namespace weir::index {
+
+// A file with its rows that are deleted in this generation.
+template <class Segment>
+struct Loaded {
+  SegmentRow row;
+  std::shared_ptr<const Segment> segment;
+  std::shared_ptr<const DeletedRows> deleted;
+  int64_t live() const { return static_cast<int64_t>(segment->rows()) - static_cast<int64_t>(deleted->rows.size()); }
+};
+
+struct EncoderNote {
+  std::string name, fingerprint;
+  int dimensions = 0;
+};
+
+struct Snapshot {
+  int64_t generation = 0;
+  std::vector<Loaded<LexicalSegment>> lexical;
+  std::vector<Loaded<VectorSegment>> vectors;
+  std::map<int64_t, std::shared_ptr<const TextSegment>> texts;  // by segment id
+  std::vector<SegmentRow> text_rows;
+  std::vector<SegmentView> lexical_views;
+  std::vector<VectorView> vector_views;
+  std::string analyzer;
+  EncoderNote encoder;
+  int64_t bytes = 0;  // of all segment files
+
+  int64_t live_passages() const;
+  int64_t live_vectors() const;
+};
+
+// Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are taken over.
+// kNotFound when a file is gone: a writer merged meanwhile, take a new catalogue snapshot and try again.
+absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue, const std::string& folder,
+                                                             const Snapshot* previous);
+
+}  // namespace weir::index

@@ -1,0 +1,89 @@
+// For tests only: a store in a temporary folder, small documents, and an encoder without a model.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "index/store.h"
+
+namespace weir::index {
+
+// Unit vectors drawn from a generator seeded with the text's hash: same text, same vector.
+class HashEncoder final : public text::Encoder {
+ public:
+  explicit HashEncoder(int dimensions) : dimensions_(dimensions) {}
+  int dimensions() const override { return dimensions_; }
+  std::string name() const override { return absl::StrCat("hash-", dimensions_); }
+  std::string fingerprint() const override { return name(); }
+  std::vector<float> One(std::string_view text) const {
+    uint64_t hash = 1469598103934665603u;
+    for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    std::mt19937_64 random(hash);
+    std::vector<float> v(dimensions_);
+    double sum = 0;
+    for (float& x : v) {
+      x = static_cast<float>(static_cast<double>(random() >> 11) / 9007199254740992.0 - 0.5);
+      sum += double{x} * double{x};
+    }
+    for (float& x : v) x = static_cast<float>(x / std::sqrt(sum));
+    return v;
+  }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs, std::span<float> out,
+                      const Context&) const override {
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const std::vector<float> v = One(texts[i]);
+      std::copy(v.begin(), v.end(), out.begin() + static_cast<long>(i) * dimensions_);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  int dimensions_;
+};
+
+// One document, a passage for each `passage_bytes` of its text.
+inline Prepared Make(const std::string& path, const std::string& text, size_t passage_bytes = 1 << 20) {
+  Prepared p;
+  p.document.path = path;
+  p.document.text = text;
+  p.document.format = "text";
+  p.document.sha256 = absl::StrCat("hash of ", text);
+  for (size_t at = 0; at < text.size(); at += passage_bytes) {
+    text::Passage passage;
+    passage.text = text.substr(at, passage_bytes);
+    passage.span = {static_cast<int64_t>(at), static_cast<int64_t>(at + passage.text.size())};
+    p.passages.push_back(passage);
+  }
+  return p;
+}
+
+class StoreFixture : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::temp_directory_path() / absl::StrCat("weir_store_", ::getpid(), "_", test->name());
+    std::filesystem::remove_all(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  const std::string& folder() const { return folder_; }
+  std::unique_ptr<Store> OpenWrite() { return Open(Store::Mode::kWrite); }
+  std::unique_ptr<Store> OpenRead() { return Open(Store::Mode::kRead); }
+
+ private:
+  std::unique_ptr<Store> Open(Store::Mode mode) {
+    auto store = Store::Open(folder_, mode, {});
+    EXPECT_TRUE(store.ok()) << store.status();
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+  std::string folder_;
+};
+
+}  // namespace weir::index

@@ -1,0 +1,100 @@
+// The store over a folder; see store.h for the contract and docs/formats/store.md for the files.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/snapshot.h"
+#include "index/store.h"
+#include "text/analysis.h"
+
+namespace weir::index {
+
+// More segments of a kind than this are merged at the end of a commit.
+inline constexpr size_t kMaxSegments = 8;
+
+class FolderStore final : public Store {
+ public:
+  FolderStore(std::string folder, Mode mode) : folder_(std::move(folder)), mode_(mode) {}
+  ~FolderStore() override;
+  absl::Status Start();
+
+  absl::Status AddBatch(std::span<const Prepared> batch, const Context& context) override;
+  absl::Status Remove(std::string_view path) override;
+  absl::Status RecordFailure(std::string_view path, std::string_view reason) override;
+  bool IsCurrent(std::string_view path, std::string_view sha256) const override;
+  bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const override;
+  absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) override;
+  absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
+  absl::Status Compact(const Context& context) override;
+
+  absl::Status Refresh() override;
+  void SetBm25(const Bm25Options& options) override;
+  absl::StatusOr<StoreStatus> Status() const override;
+  absl::StatusOr<std::vector<std::string>> Paths() const override;
+  absl::StatusOr<std::vector<std::string>> Check(const Context& context) const override;
+  absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
+                                                    const Context& context) const override;
+  absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query, int64_t passage) const override;
+  absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
+                                                  const Context& context) const override;
+  bool has_vectors() const override;
+  absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
+  absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;
+  absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;
+  absl::StatusOr<std::string> GetText(int64_t document) const override;
+  absl::StatusOr<std::vector<float>> GetVector(int64_t passage) const override;
+
+ private:
+  struct NewRows;  // of a batch: documents and passages with their ids
+
+  absl::Status Lock();
+  absl::Status RemoveOrphans();
+  absl::Status Writable() const;
+  absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held
+  std::shared_ptr<const Snapshot> snapshot() const;
+  absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot) const;
+  absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start, int64_t size) const;
+  std::string SegmentName(std::string_view kind);
+
+  // Writing; catalogue_mutex_ is taken inside.
+  absl::StatusOr<NewRows> AssignIds(std::span<const Prepared> batch);
+  absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
+  absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
+  absl::Status CommitVectors(std::span<const int64_t> ids, std::span<const float> vectors,
+                             const text::Encoder& encoder);
+  absl::Status DropForeignVectors(const text::Encoder& encoder);
+  std::vector<int64_t> PendingPassages() const;
+  absl::Status EncoderInputs(std::span<const int64_t> ids, std::vector<std::string>& texts) const;
+  // Bumps the generation, commits, loads the new snapshot.
+  absl::Status Finish(Transaction& transaction);
+  void Discard(const std::vector<SegmentInfo>& files);  // of a commit that failed
+
+  // Merging. `all`: everything of a kind into one; else only what is due.
+  absl::Status Merge(bool all, const Context& context);
+  absl::Status MergeLexical(bool all, const Context& context);
+  absl::Status MergeVectors(bool all, const Context& context);
+  absl::Status MergeTexts(bool all, const Context& context);
+  absl::Status Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
+                       const std::vector<DocumentRow>& moved);
+  absl::Status PurgeTombstones();
+
+  const std::string folder_;
+  const Mode mode_;
+  std::string segments_folder_;
+  int lock_fd_ = -1;
+  int64_t next_segment_ = 0;  // numbers file names; above all there are
+
+  mutable std::mutex catalogue_mutex_;
+  std::unique_ptr<Catalogue> catalogue_;
+  mutable std::mutex snapshot_mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  Bm25Options bm25_;  // under snapshot_mutex_
+  mutable std::mutex analyzers_mutex_;
+  mutable std::vector<std::unique_ptr<text::Analyzer>> analyzers_;
+};
+
+}  // namespace weir::index

@@ -1,0 +1,325 @@
+#include "index/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "index/store_fixture.h"
+
+namespace weir::index {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<int64_t> Passages(const std::vector<Scored>& hits) {
+  std::vector<int64_t> ids;
+  for (const Scored& h : hits) ids.push_back(h.passage);
+  return ids;
+}
+
+TEST_F(StoreFixture, AddsFindsReplacesRemoves) {
+  auto store = OpenWrite();
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "The weir holds the river back."),
+                                          Make("b.txt", "A mill needs a river.")}, {}).ok());
+  auto hits = store->SearchLexical("weir", 10, {});
+  ASSERT_TRUE(hits.ok()) << hits.status();
+  ASSERT_EQ(hits->size(), 1u);
+  auto passage = store->GetPassage((*hits)[0].passage);
+  ASSERT_TRUE(passage.ok());
+  EXPECT_EQ(passage->text, "The weir holds the river back.");
+  EXPECT_EQ(store->GetDocument(passage->document)->path, "a.txt");
+  EXPECT_EQ(*store->GetText(passage->document), "The weir holds the river back.");
+  EXPECT_EQ(*store->FindDocument("a.txt"), passage->document);
+  EXPECT_TRUE(absl::IsNotFound(store->FindDocument("c.txt").status()));
+
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "Nothing of the kind.")}, {}).ok());
+  EXPECT_THAT(*store->SearchLexical("weir", 10, {}), IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(store->GetPassage((*hits)[0].passage).status()));
+  EXPECT_EQ(store->Status()->documents, 2);
+  ASSERT_TRUE(store->Remove("b.txt").ok());
+  EXPECT_TRUE(absl::IsNotFound(store->Remove("b.txt")));
+  EXPECT_THAT(*store->SearchLexical("river", 10, {}), IsEmpty());
+  EXPECT_EQ(store->Status()->passages, 1);
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
+TEST_F(StoreFixture, TitleAndHeadingCountForAPassage) {
+  auto store = OpenWrite();
+  Prepared p = Make("a.txt", "First part.\nSecond part.", 12);
+  p.document.title = "Hydraulics";
+  p.passages[1].heading = "Sluices";
+  ASSERT_TRUE(store->AddBatch({&p, 1}, {}).ok());
+  EXPECT_EQ(store->SearchLexical("hydraulics", 10, {})->size(), 2u);
+  EXPECT_EQ(store->SearchLexical("sluice", 10, {})->size(), 1u);
+  auto rows = store->ExplainLexical("hydraulics sluices", (*store->SearchLexical("sluice", 10, {}))[0].passage);
+  ASSERT_TRUE(rows.ok());
+  EXPECT_EQ(rows->size(), 2u);
+}
+
+TEST_F(StoreFixture, ReaderKeepsItsGeneration) {
+  auto writer = OpenWrite();
+  ASSERT_TRUE(writer->AddBatch(std::vector{Make("a.txt", "old weir")}, {}).ok());
+  auto reader = OpenRead();
+  ASSERT_TRUE(writer->AddBatch(std::vector{Make("a.txt", "new lock"), Make("b.txt", "more weir")}, {}).ok());
+  ASSERT_TRUE(writer->Compact({}).ok());
+  auto hits = reader->SearchLexical("weir", 10, {});
+  ASSERT_EQ(hits->size(), 1u);
+  auto passage = reader->GetPassage((*hits)[0].passage);
+  ASSERT_TRUE(passage.ok()) << passage.status();
+  EXPECT_EQ(passage->text, "old weir");
+  EXPECT_EQ(reader->Status()->documents, 1);
+  ASSERT_TRUE(reader->Refresh().ok());
+  EXPECT_EQ(reader->GetPassage((*reader->SearchLexical("weir", 10, {}))[0].passage)->text, "more weir");
+  EXPECT_EQ(reader->Status()->documents, 2);
+  EXPECT_TRUE(absl::IsPermissionDenied(reader->Remove("a.txt")));
+}
+
+TEST_F(StoreFixture, SecondWriterIsRefused) {
+  auto store = OpenWrite();
+  EXPECT_TRUE(absl::IsAborted(Store::Open(folder(), Store::Mode::kWrite, {}).status()));
+  store.reset();
+  EXPECT_TRUE(Store::Open(folder(), Store::Mode::kWrite, {}).ok());
+}
+
+TEST_F(StoreFixture, MissingStoreIsNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(Store::Open(folder() + "/absent", Store::Mode::kRead, {}).status()));
+}
+
+// Random adding, replacing, removing and compacting, against a map of what should be there; scores must equal
+// those of a store that got the survivors in one batch.
+TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
+  auto store = OpenWrite();
+  std::mt19937 random(11);
+  std::map<std::string, std::string> expected;
+  const char* words[] = {"weir", "lock", "mill", "river", "sluice", "gate", "water", "level", "stone", "wood"};
+  for (int step = 0; step < 120; ++step) {
+    const int what = static_cast<int>(random() % 10);
+    if (what < 8) {
+      std::vector<Prepared> batch;
+      for (size_t i = 0, n = 1 + random() % 4; i < n; ++i) {
+        std::string text;
+        for (size_t w = 0, m = random() % 40; w < m; ++w) absl::StrAppend(&text, words[random() % 10], " ");
+        const std::string path = absl::StrCat("d", random() % 40);
+        batch.push_back(Make(path, text, 50));
+        expected[path] = text;
+      }
+      ASSERT_TRUE(store->AddBatch(batch, {}).ok());
+    } else if (what == 8 && !expected.empty()) {
+      auto at = std::next(expected.begin(), static_cast<long>(random() % expected.size()));
+      ASSERT_TRUE(store->Remove(at->first).ok());
+      expected.erase(at);
+    } else if (step % 3 == 0) {
+      ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
+    } else if (step % 7 == 0) {
+      ASSERT_TRUE(store->Compact({}).ok());
+    }
+    if (step % 10 == 9) {
+      ASSERT_THAT(*store->Check({}), IsEmpty()) << "step " << step;
+    }
+  }
+  EXPECT_EQ(store->Paths()->size(), expected.size());
+  ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
+  EXPECT_EQ(store->Status()->pending, 0);
+
+  auto fresh = *Store::Open(folder() + "_fresh", Store::Mode::kWrite, {});
+  std::vector<Prepared> all;
+  for (const auto& [path, text] : expected) all.push_back(Make(path, text, 50));
+  ASSERT_TRUE(fresh->AddBatch(all, {}).ok());
+  ASSERT_TRUE(fresh->EncodePending(HashEncoder(16), {}).ok());
+  for (const char* query : {"weir", "mill gate", "\"lock mill\" water", "stone wood level river"}) {
+    auto one = *store->SearchLexical(query, 1000, {}), other = *fresh->SearchLexical(query, 1000, {});
+    ASSERT_EQ(one.size(), other.size()) << query;
+    for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score) << query;
+  }
+  const std::vector<float> q = HashEncoder(16).One("weir gate");
+  auto one = *store->SearchDense(q, 20, {}), other = *fresh->SearchDense(q, 20, {});
+  ASSERT_EQ(one.size(), other.size());
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);
+  // Merging keeps the number of files low.
+  size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(folder() + "/segments")) files += entry.is_regular_file();
+  EXPECT_LE(files, 27u);
+  fs::remove_all(folder() + "_fresh");
+}
+
+TEST_F(StoreFixture, AnotherEncoderReplacesTheVectors) {
+  auto store = OpenWrite();
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "old weir"), Make("b.txt", "mill")}, {}).ok());
+  EXPECT_FALSE(store->has_vectors());
+  EXPECT_EQ(store->Status()->pending, 2);
+  EXPECT_TRUE(absl::IsNotFound(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
+  ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
+  EXPECT_EQ(store->Status()->encoder, "hash-16");
+  EXPECT_EQ(store->GetVector(0)->size(), 16u);
+  ASSERT_TRUE(store->EncodePending(HashEncoder(8), {}).ok());
+  EXPECT_EQ(store->Status()->encoder, "hash-8");
+  EXPECT_EQ(store->Status()->pending, 0);
+  EXPECT_EQ(store->GetVector(0)->size(), 8u);
+  EXPECT_TRUE(absl::IsInvalidArgument(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
+TEST_F(StoreFixture, ContradictoryDocumentsAreRefused) {
+  auto store = OpenWrite();
+  Prepared p = Make("a.txt", "short");
+  p.passages[0].span.end = 99;
+  EXPECT_TRUE(absl::IsInvalidArgument(store->AddBatch({&p, 1}, {})));
+  p = Make("a.txt", "short");
+  p.passages[0].text = "other";
+  EXPECT_TRUE(absl::IsInvalidArgument(store->AddBatch({&p, 1}, {})));
+  p = Make("", "short");
+  EXPECT_TRUE(absl::IsInvalidArgument(store->AddBatch({&p, 1}, {})));
+  EXPECT_EQ(store->Status()->documents, 0);
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
+TEST_F(StoreFixture, OrphansAreRemovedAtTheNextOpen) {
+  OpenWrite().reset();
+  for (const char* name : {"00000007-lexical.seg", "00000008-text.seg.tmp"}) {
+    std::ofstream(folder() + "/segments/" + name) << "half written";
+  }
+  auto store = OpenWrite();
+  EXPECT_TRUE(fs::is_empty(folder() + "/segments"));
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "weir")}, {}).ok());
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
+// Every byte of every segment file matters: flipping any one is found, by Open or by Check, by name.
+TEST_F(StoreFixture, FlippedBytesAreFound) {
+  {
+    auto store = OpenWrite();
+    std::vector<Prepared> batch;
+    for (int i = 0; i < 150; ++i) batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("weir water ", i, " gate"), 10));
+    ASSERT_TRUE(store->AddBatch(batch, {}).ok());
+    ASSERT_TRUE(store->EncodePending(HashEncoder(4), {}).ok());
+  }
+  std::mt19937 random(2);
+  for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
+    const std::string path = entry.path(), good = *ReadFile(path);
+    for (int i = 0; i < 60; ++i) {
+      std::string bad = good;
+      const size_t at = i < 20 ? static_cast<size_t>(i) * 24 : random() % bad.size();
+      bad[at] = static_cast<char>(bad[at] ^ (1 << (random() % 8)));
+      // Padding between sections carries nothing and may differ.
+      std::ofstream(path, std::ios::binary) << bad;
+      auto store = Store::Open(folder(), Store::Mode::kRead, {});
+      std::vector<std::string> lines;
+      if (store.ok()) {
+        lines = *(*store)->Check({});
+        (void)(*store)->SearchLexical("weir \"water gate\" 17", 10, {});
+      } else {
+        EXPECT_TRUE(absl::IsDataLoss(store.status()) || absl::IsUnimplemented(store.status())) << store.status();
+        lines.emplace_back(store.status().message());
+      }
+      if (lines.empty()) {
+        EXPECT_EQ(good[at], '\0') << path << " byte " << at;  // padding
+      } else {
+        EXPECT_THAT(lines[0], HasSubstr(entry.path().filename().string()));
+      }
+    }
+    std::ofstream(path, std::ios::binary) << good;
+  }
+  EXPECT_THAT(*OpenRead()->Check({}), IsEmpty());
+}
+
+TEST_F(StoreFixture, AnotherVersionIsRefusedWithAdvice) {
+  {
+    auto store = OpenWrite();
+    ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "weir")}, {}).ok());
+  }
+  for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
+    std::string bytes = *ReadFile(entry.path());
+    bytes[8] = 9;  // version
+    std::ofstream(entry.path(), std::ios::binary) << bytes;
+    break;
+  }
+  const absl::Status status = Store::Open(folder(), Store::Mode::kRead, {}).status();
+  EXPECT_TRUE(absl::IsUnimplemented(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("index again"));
+}
+
+TEST_F(StoreFixture, TruncatedFilesAndForeignCataloguesAreDataLoss) {
+  {
+    auto store = OpenWrite();
+    ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "weir")}, {}).ok());
+  }
+  fs::path file;
+  for (const auto& entry : fs::directory_iterator(folder() + "/segments")) file = entry.path();
+  const std::string good = *ReadFile(file);
+  fs::resize_file(file, 100);
+  EXPECT_TRUE(absl::IsDataLoss(Store::Open(folder(), Store::Mode::kRead, {}).status()));
+  fs::remove(file);
+  EXPECT_TRUE(absl::IsDataLoss(Store::Open(folder(), Store::Mode::kRead, {}).status()));
+  std::ofstream(file, std::ios::binary) << good;
+  EXPECT_TRUE(Store::Open(folder(), Store::Mode::kRead, {}).ok());
+  std::ofstream(folder() + "/catalogue.sqlite", std::ios::binary) << std::string(4096, 'x');
+  EXPECT_TRUE(absl::IsDataLoss(Store::Open(folder(), Store::Mode::kRead, {}).status()));
+}
+
+TEST_F(StoreFixture, FailuresAreNotedAndForgotten) {
+  auto store = OpenWrite();
+  ASSERT_TRUE(store->RecordFailure("a.pdf", "encrypted").ok());
+  ASSERT_EQ(store->Status()->failed.size(), 1u);
+  EXPECT_EQ(store->Status()->failed[0].second, "encrypted");
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.pdf", "weir")}, {}).ok());
+  EXPECT_THAT(store->Status()->failed, IsEmpty());
+}
+
+TEST_F(StoreFixture, IsCurrentComparesHashes) {
+  auto store = OpenWrite();
+  Prepared p = Make("a.txt", "weir");
+  p.document.sha256 = "abc";
+  p.file_size = 4;
+  p.file_mtime_ns = 77;
+  ASSERT_TRUE(store->AddBatch({&p, 1}, {}).ok());
+  EXPECT_TRUE(store->IsCurrent("a.txt", "abc"));
+  EXPECT_FALSE(store->IsCurrent("a.txt", "abd"));
+  EXPECT_FALSE(store->IsCurrent("b.txt", "abc"));
+  EXPECT_TRUE(store->IsUnchanged("a.txt", 4, 77));
+  EXPECT_FALSE(store->IsUnchanged("a.txt", 4, 78));
+  ASSERT_TRUE(store->NoteFile("a.txt", 4, 78).ok());
+  EXPECT_TRUE(store->IsUnchanged("a.txt", 4, 78));
+  EXPECT_FALSE(store->IsUnchanged("a.txt", 4, -1));
+}
+
+TEST_F(StoreFixture, Int8SearchFindsWhatExactSearchFinds) {
+  auto store = OpenWrite();
+  std::vector<Prepared> batch;
+  for (int i = 0; i < 3000; ++i) batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("text ", i)));
+  ASSERT_TRUE(store->AddBatch(batch, {}).ok());
+  const HashEncoder encoder(96);
+  ASSERT_TRUE(store->EncodePending(encoder, {}).ok());
+  for (int i = 0; i < 3000; i += 7) ASSERT_TRUE(store->Remove(absl::StrCat("d", i)).ok());
+  int64_t found = 0, wanted = 0;
+  for (int q = 0; q < 20; ++q) {
+    const std::vector<float> query = encoder.One(absl::StrCat("query ", q));
+    std::vector<Scored> exact;
+    for (int64_t p = 0; p < 3000; ++p) {
+      auto v = store->GetVector(p);
+      EXPECT_EQ(v.ok(), p % 7 != 0);
+      if (!v.ok()) continue;
+      double sum = 0;
+      for (size_t j = 0; j < 96; ++j) sum += double{query[j]} * double{(*v)[j]};
+      exact.push_back({p, static_cast<float>(sum)});
+    }
+    std::sort(exact.begin(), exact.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+    exact.resize(10);
+    const auto got = Passages(*store->SearchDense(query, 10, {}));
+    for (const Scored& e : exact) found += std::count(got.begin(), got.end(), e.passage);
+    wanted += 10;
+  }
+  EXPECT_GE(found, wanted - 1) << "recall@10 of the int8 scan with f32 rescoring";
+}
+
+}  // namespace
+}  // namespace weir::index
