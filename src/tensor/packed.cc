@@ -4,9 +4,16 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace weir::tensor {
 namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
 
 // Bytes of the rows of a group, null past the last row of the matrix.
 struct GroupRows {
@@ -115,8 +122,17 @@ void PackFloats(const GroupRows& rows, size_t columns, std::byte* out) {
 
 void FreeDeleter::operator()(std::byte* p) const { std::free(p); }
 
+// Weights are read from end to end once a token: with 4 KB pages a walk of the page tables (twice as deep
+// under a hypervisor) would come every 64 lines.
 AlignedBytes AllocateAligned(size_t bytes) {
-  return AlignedBytes(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64)));
+  if (bytes > std::numeric_limits<ptrdiff_t>::max() - 2 * kHugePage) return nullptr;
+  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : 64;
+  const size_t rounded = (bytes + alignment + alignment - 1) / alignment * alignment;
+  auto* p = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
+#if defined(__linux__)
+  if (p != nullptr && alignment == kHugePage) madvise(p, rounded, MADV_HUGEPAGE);  // a wish: may fail
+#endif
+  return AlignedBytes(p);
 }
 
 size_t GroupBytes(DType type, size_t columns) {
