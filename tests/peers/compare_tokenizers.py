@@ -58,6 +58,8 @@ def random_unicode(size, seed):
 
 
 def read(path):
+    if path.endswith(".zst"):
+        return subprocess.run(["zstd", "-dc", path], check=True, stdout=subprocess.PIPE).stdout.decode()
     with open(path, encoding="utf-8", errors="replace", newline="") as f:
         return f.read()
 
@@ -126,7 +128,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--home", default=os.environ.get("WEIR_HOME", ""))
     p.add_argument("--data", default=os.environ.get("WEIR_DATA", ""))
-    p.add_argument("--bytes", type=int, default=5_800_000)
+    p.add_argument("--bytes", type=int, default=5_000_000)
     p.add_argument("--batch")
     p.add_argument("--command")
     p.add_argument("models", nargs="+")

@@ -274,7 +274,8 @@ absl::StatusOr<JsonModel> MakeUnigram(const Json& d) {
 }  // namespace
 
 absl::StatusOr<JsonModel> MakeJsonModel(const nlohmann::json& d, bool byte_level) {
-  WEIR_ASSIGN_OR_RETURN(std::string type, TextField(d, "type", ""));
+  WEIR_ASSIGN_OR_RETURN(const std::string given, TextField(d, "type", ""));
+  std::string_view type = given;
   if (type.empty()) {  // files of the first versions do not say
     const Json* vocab = Field(d, "vocab");
     type = Field(d, "merges") != nullptr                      ? "BPE"
