@@ -131,8 +131,9 @@ absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_vie
                                                    session_->window()));
   }
   std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
-  const auto add_bos = file_->Bool("tokenizer.ggml.add_bos_token");
-  const bool bos = add_bos.ok() && *add_bos && tokenizer_->bos() >= 0;
+  // The tokenizer knows the model's rule, which a file may leave to its pre-tokenizer's default.
+  const std::vector<int32_t> special = tokenizer_->Encode("a", {.add_special = true});
+  const bool bos = tokenizer_->bos() >= 0 && special.size() > 1 && special[0] == tokenizer_->bos();
   if (bos) tokens.insert(tokens.begin(), tokenizer_->bos());
   int64_t usable = static_cast<int64_t>(tokens.size());
   if (max_tokens > 0) usable = std::min(usable, max_tokens);

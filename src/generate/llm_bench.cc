@@ -1,0 +1,186 @@
+#include "generate/llm_bench.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/statistics.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "generate/bench_peer.h"
+#include "generate/sample/random.h"
+#include "generate/sample/sampler.h"
+#include "generate/session.h"
+#include "model/gguf.h"
+
+namespace weir::generate {
+namespace {
+
+constexpr int64_t kDecodePrompt = 16;  // tokens stored before a plain decode round
+
+struct Case {
+  std::string name;
+  int64_t stored = 0;    // tokens before the clock starts
+  int64_t prefill = 0;   // timed as one batch; 0: the timed tokens are decoded one by one
+};
+
+// Bytes a second that all threads read from memory together: the best of a few passes.
+double MemoryBandwidth(const Context& context) {
+  std::vector<uint64_t> data(size_t{32} << 20);  // 256 MiB, beyond every cache
+  double best = 0;
+  uint64_t sink = 0;
+  for (int pass = 0; pass < 4; ++pass) {
+    const int64_t start = SteadyNowNs();
+    const int workers = context.threads == nullptr ? 1 : context.threads->count();
+    std::vector<uint64_t> sums(workers * 8);
+    ParallelFor(context.threads, data.size(), 8, [&](size_t begin, size_t end, int worker) {
+      uint64_t lane[8] = {};
+      for (size_t i = begin; i + 8 <= end; i += 8) {
+        for (int j = 0; j < 8; ++j) lane[j] += data[i + j];
+      }
+      for (uint64_t v : lane) sums[worker * 8] += v;
+    });
+    for (uint64_t v : sums) sink += v;
+    const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
+    best = std::max(best, static_cast<double>(data.size() * sizeof(uint64_t)) / seconds);
+  }
+  return sink == 1 ? 0 : best;
+}
+
+class Bench {
+ public:
+  Bench(const LlmBenchOptions& options, const Context& context) : options_(options), context_(context) {}
+
+  absl::StatusOr<std::vector<LlmBenchRow>> Go() {
+    if (options_.rounds < 1 || options_.decode_tokens < 1 || options_.prefill_tokens < 1 || options_.depth_tokens < 1) {
+      return absl::InvalidArgumentError("bench: rounds and token counts must be at least 1");
+    }
+    WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options_.model_path));
+    WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
+    const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) + kDecodePrompt + options_.decode_tokens;
+    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, KvChoice(), window));
+    if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
+    const double bandwidth = MemoryBandwidth(context_);
+    std::vector<LlmBenchRow> rows;
+    const Case cases[] = {{"decode", kDecodePrompt, 0},
+                          {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
+                          {"decode-2k", options_.depth_tokens, 0}};
+    for (const Case& c : cases) {
+      const auto& only = options_.only;
+      if (!only.empty() && std::find(only.begin(), only.end(), c.name) == only.end()) continue;
+      WEIR_ASSIGN_OR_RETURN(LlmBenchRow row, Measure(c));
+      if (c.prefill == 0) row.limit = bandwidth / BytesPerToken(c.stored);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+ private:
+  absl::Status StartPeer(int64_t window) {
+    const int threads = context_.threads == nullptr ? 1 : context_.threads->count();
+    WEIR_ASSIGN_OR_RETURN(peer_, BenchPeer::Start({options_.peer_python, options_.peer_script, options_.model_path,
+                                                   "--threads", absl::StrCat(threads), "--context", absl::StrCat(window)}));
+    return absl::OkStatus();
+  }
+
+  double BytesPerToken(int64_t stored) const {
+    const model::DecoderShape& s = decoder_->shape();
+    const int64_t kv = stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
+    return static_cast<double>(decoder_->weight_bytes() + kv);
+  }
+
+  // Any tokens do: speed does not depend on what they say.
+  std::vector<int32_t> Tokens(int64_t n) const {
+    std::vector<int32_t> tokens(n);
+    for (int64_t i = 0; i < n; ++i) {
+      tokens[i] = static_cast<int32_t>(UniformAt(1, i) * std::min(decoder_->shape().vocabulary, 30000));
+    }
+    return tokens;
+  }
+
+  absl::StatusOr<double> Round(const Case& c, LlmBenchRow& row) {
+    session_->Forget();
+    const int64_t timed = c.prefill > 0 ? c.prefill : options_.decode_tokens;
+    const std::vector<int32_t> tokens = Tokens(c.stored + timed);
+    if (c.stored > 0) WEIR_RETURN_IF_ERROR(session_->Feed(std::span(tokens).first(c.stored), context_));
+    session_->times() = {};
+    const int64_t start = SteadyNowNs();
+    if (c.prefill > 0) {
+      WEIR_RETURN_IF_ERROR(session_->Feed(tokens, context_));
+    } else {
+      for (int64_t i = 0; i < timed; ++i) {
+        WEIR_RETURN_IF_ERROR(session_->Append(tokens[c.stored + i], context_));
+        (void)ArgMax(session_->logits());
+      }
+    }
+    const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
+    const model::DecoderTimes& t = session_->times();
+    row.times.qkv += t.qkv, row.times.attention += t.attention, row.times.output += t.output;
+    row.times.ffn += t.ffn, row.times.head += t.head, row.times.other += t.other;
+    row.tokens += timed;
+    return static_cast<double>(timed) / seconds;
+  }
+
+  absl::StatusOr<double> PeerRound(const Case& c) {
+    const std::string line = absl::StrFormat(R"({"stored": %d, "tokens": %d, "batch": %s})", c.stored,
+                                             c.prefill > 0 ? c.prefill : options_.decode_tokens,
+                                             c.prefill > 0 ? "true" : "false");
+    WEIR_ASSIGN_OR_RETURN(const std::string answer, peer_->Ask(line));
+    double speed = 0;
+    if (!absl::SimpleAtod(answer, &speed) || !(speed > 0)) {
+      return absl::UnavailableError(absl::StrCat("peer: answered '", answer, "'; expected tokens/s"));
+    }
+    return speed;
+  }
+
+  absl::StatusOr<LlmBenchRow> Measure(const Case& c) {
+    LlmBenchRow row;
+    row.name = c.name;
+    row.rounds = options_.rounds;
+    // One round of each is not counted: pages are touched and clocks settle.
+    WEIR_RETURN_IF_ERROR(Round(c, row).status());
+    if (peer_ != nullptr) WEIR_RETURN_IF_ERROR(PeerRound(c).status());
+    row.times = {};
+    row.tokens = 0;
+    std::vector<double> ours, theirs;
+    for (int64_t r = 0; r < options_.rounds; ++r) {
+      WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
+      WEIR_ASSIGN_OR_RETURN(const double speed, Round(c, row));
+      ours.push_back(speed);
+      if (peer_ == nullptr) continue;
+      WEIR_ASSIGN_OR_RETURN(const double peer_speed, PeerRound(c));
+      theirs.push_back(peer_speed);
+    }
+    row.weir = Median(ours);
+    row.spread = Spread(ours);
+    if (peer_ != nullptr) {
+      row.baseline = Median(theirs);
+      row.baseline_name = "llama.cpp";
+      row.ratio = row.weir / row.baseline;
+    }
+    return row;
+  }
+
+  const LlmBenchOptions& options_;
+  const Context& context_;
+  std::shared_ptr<const model::Decoder> decoder_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<BenchPeer> peer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options, const Context& context) {
+  return Bench(options, context).Go();
+}
+
+std::string TimeSplit(const model::DecoderTimes& t) {
+  const double total = std::max<double>(1, static_cast<double>(t.total()));
+  const auto share = [total](int64_t ns) { return 100.0 * static_cast<double>(ns) / total; };
+  return absl::StrFormat("qkv %.0f%%, attention %.0f%%, output %.0f%%, ffn %.0f%%, head %.0f%%, other %.0f%%",
+                         share(t.qkv), share(t.attention), share(t.output), share(t.ffn), share(t.head), share(t.other));
+}
+
+}  // namespace weir::generate
