@@ -1,0 +1,76 @@
+// weir bench llm: decode and prefill speed, beside a peer where one is installed.
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "cli/bench_record.h"
+#include "cli/verbs.h"
+#include "generate/llm_bench.h"
+#include "model/catalogue.h"
+
+namespace weir::cli {
+namespace {
+
+struct BenchLlmOptions {
+  std::string model;
+  int64_t rounds = 3;
+  std::vector<std::string> rows;
+  std::string peer;
+  std::string peer_python = "python3";
+  std::string peer_script = "tests/peers/llama_bench.py";
+  template <class V>
+  void Visit(V& v) {
+    v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
+    v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
+    v(rows, {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+    v(peer, {.name = "peer", .help = "Engine to compare with on the same file, in turns.", .choices = {"", "llama.cpp"}});
+    v(peer_python, {.name = "peer-python", .help = "Python interpreter that has the peer's package.", .fingerprint = false});
+    v(peer_script, {.name = "peer-script", .help = "Script that drives the peer.", .fingerprint = false});
+  }
+};
+
+class BenchLlmVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "bench llm",
+            .summary = "Speed of the local model: decode, prefill, decode at 2k context.",
+            .arguments = "",
+            .example = "weir bench llm --model smollm2-135m --peer llama.cpp --peer-python ~/peers/bin/python",
+            .description = "The peer (llama-cpp-python) runs in turns with Weir, so that both see the same machine."};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
+    std::string name = options_.model;
+    if (name.empty()) {
+      WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kDecoder));
+      name = record.name;
+    }
+    WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(name));
+    generate::LlmBenchOptions bench;
+    bench.model_path = record.path;
+    bench.rounds = options_.rounds;
+    bench.only = options_.rows;
+    if (!options_.peer.empty()) {
+      bench.peer_python = options_.peer_python;
+      bench.peer_script = options_.peer_script;
+    }
+    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
+    std::vector<BenchRow> rows;
+    for (const generate::LlmBenchRow& r : measured) {
+      rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds, r.spread});
+      session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
+    }
+    session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
+    return kExitDone;
+  }
+
+ private:
+  BenchLlmOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeBenchLlmVerb() { return std::make_unique<BenchLlmVerb>(); }
+
+}  // namespace weir::cli
