@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/status.h"
 #include "evaluate/beir.h"
@@ -33,8 +34,11 @@ absl::StatusOr<std::string> FingerprintOf(const BeirPaths& paths, RetrievalOptio
   extra["encoder"] = encoder == nullptr ? "" : encoder->fingerprint();
   extra["protocol"] = "1";
   std::string text = BindOptions(options).Fingerprint();
-  if (!text.empty() && text.back() == ';') text.pop_back();
-  for (const auto& [name, value] : extra) absl::StrAppend(&text, ";", name, "=", value);
+  for (const auto& [name, value] : extra) {
+    // Escaped as the options' own values are.
+    absl::StrAppend(&text, ";", name, "=",
+                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {";", "\\;"}}));
+  }
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/catalogue.h"
 #include "model/encoder.h"
 
 namespace weir::retrieve {
@@ -176,17 +177,13 @@ TEST(RetrievalBarsTest, Bm25OnScifact) {
 
 TEST(RetrievalBarsTest, HybridOnCranfield) {
   const std::string folder = DataFolder("cranfield");
-  const std::string model = WeirHome() + "/models/minilm-l6/";
   if (folder.empty() || !std::filesystem::exists(folder)) GTEST_SKIP() << "WEIR_DATA/cranfield is not there";
-  if (!std::filesystem::exists(model)) GTEST_SKIP() << "minilm-l6 is not installed";
+  const auto model = model::Locate("minilm-l6");
+  if (!model.ok()) GTEST_SKIP() << model.status();
   Threads threads(2);
   Context context;
   context.threads = &threads;
-  model::EncoderSpec spec;
-  spec.name = "minilm-l6";
-  spec.weights = model + "model.safetensors";
-  spec.tokenizer = model + "tokenizer.json";
-  const auto encoder = model::LoadEncoder(spec, context);
+  const auto encoder = model::LoadEncoder(model->encoder, context);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const Registry registry = Stages();
   const auto record = EvaluateRetrieval(folder, {}, encoder->get(), registry, context);
