@@ -177,6 +177,8 @@ class Composer {
   // When `piece` ends in a hyphen that a line end put there, takes it off (or leaves a real one) and
   // returns true: no space may follow.
   bool JoinHyphen(std::string& piece, std::string_view next) const {
+    // "hypothalamic\u2013" "pituitary": a range or pair, without spaces; a dash between words has them.
+    if (piece.ends_with("\u2013") && piece.size() > 3) return piece[piece.size() - 4] != ' ';
     const size_t hyphen = piece.ends_with("\u2010") ? 3 : piece.ends_with('-') ? 1 : 0;
     if (hyphen == 0 || piece.size() <= hyphen || next.empty()) return false;
     const size_t end = piece.size() - hyphen;
@@ -188,6 +190,10 @@ class Composer {
     const std::string_view head = std::string_view(piece).substr(start, end - start);
     const std::string_view tail = next.substr(0, length);
     if (head.empty() || tail.empty()) return true;              // "COVID-" "19", "2010-" "2012"
+    if (vocabulary_.Has(head, tail) && !vocabulary_.Has(std::string(head) + "-", tail)) {
+      piece.resize(end);  // "Mr-" "Bayes" of MrBayes too
+      return true;
+    }
     if (!Lower(next[0]) && static_cast<uint8_t>(next[0]) < 0x80) return true;  // "Smith-" "Jones"
     const bool compound = start > 0 && piece[start - 1] == '-';  // "state-of-the-" "art"
     if (compound) return true;

@@ -62,9 +62,10 @@ bool SectionStart(std::string_view s) {
   return i > 0 && s[0] != '.' && i < s.size() && s[i] == ' ';
 }
 
-bool Bulleted(std::string_view s) {
+// A dash is a bullet only behind the end of a sentence.
+bool Bulleted(std::string_view s, bool after_end = true) {
   return s.starts_with("\u2022") || s.starts_with("\u25CF") || s.starts_with("\u2023") ||
-         s.starts_with("\u25AA") || s.starts_with("\u2013 ");
+         s.starts_with("\u25AA") || (after_end && s.starts_with("\u2013 "));
 }
 
 struct Edges {
@@ -113,7 +114,7 @@ class ParagraphMaker {
       return true;  // within a hanging entry of a list
     }
     if (above.bold != line.bold) return false;
-    if (Bulleted(line.text)) return false;
+    if (Bulleted(line.text, Terminated(above.text))) return false;
     const Edges edges = EdgesOf(lines, i);
     const bool short_above = edges.right - above.box.x1 > kShort * size;
     if (out_.back().lines.size() == 1 && short_above && above.font != line.font &&
@@ -161,6 +162,23 @@ class ParagraphMaker {
   const PdfBody& body_;
   std::vector<PdfParagraph>& out_;
 };
+
+// A caption whose first line is set in another font goes on right below it.
+void GrowCaption(PdfParagraph& caption, PdfParagraph& below) {
+  if (below.lines.empty() || below.reference || below.kind == text::BlockKind::kHeading ||
+      below.kind == text::BlockKind::kCaption || below.kind == text::BlockKind::kTable) {
+    return;
+  }
+  const PdfLine& last = *caption.lines.back();
+  const PdfLine& first = *below.lines.front();
+  if (Terminated(last.text) || first.page != last.page || !SameSize(first.size, last.size) ||
+      !(StartsLower(first.text) || EndsWithHyphen(last.text)) || !Overlap(first.box, last.box) ||
+      first.baseline < last.baseline || first.baseline - last.baseline > 2 * last.size) {
+    return;
+  }
+  caption.lines.insert(caption.lines.end(), below.lines.begin(), below.lines.end());
+  below.lines.clear();
+}
 
 }  // namespace
 
@@ -218,7 +236,10 @@ void JoinBroken(std::vector<PdfParagraph>& paragraphs) {
   constexpr size_t kReach = 40;  // paragraphs set between the two halves
   for (size_t i = 0; i < paragraphs.size(); ++i) {
     PdfParagraph& open = paragraphs[i];
-    if (open.kind != text::BlockKind::kParagraph && !open.reference) continue;
+    if (open.kind == text::BlockKind::kCaption && i + 1 < paragraphs.size()) {
+      GrowCaption(open, paragraphs[i + 1]);
+    }
+    if (open.lines.empty() || (open.kind != text::BlockKind::kParagraph && !open.reference)) continue;
     while (!open.lines.empty()) {
       const PdfLine& last = *open.lines.back();
       if (Terminated(last.text)) break;
@@ -226,12 +247,15 @@ void JoinBroken(std::vector<PdfParagraph>& paragraphs) {
       for (; j < paragraphs.size() && j <= i + kReach; ++j) {
         const PdfParagraph& next = paragraphs[j];
         if (next.lines.empty()) continue;
-        if (next.kind == text::BlockKind::kHeading) j = paragraphs.size();
-        else if (next.kind == open.kind && next.reference == open.reference) break;
+        if (next.kind == text::BlockKind::kHeading) {
+          j = paragraphs.size();
+        } else if (next.kind == open.kind && next.reference == open.reference &&
+                   SameSize(next.lines.front()->size, last.size)) {
+          break;  // smaller letters are a footnote's
+        }
       }
       if (j >= paragraphs.size() || j > i + kReach) break;
       const PdfLine& first = *paragraphs[j].lines.front();
-      if (!SameSize(first.size, last.size)) break;
       const bool moved = first.page != last.page || first.baseline < last.baseline;
       const bool flows = StartsLower(first.text) || EndsWithHyphen(last.text);
       // A capital continues only right behind, over a column or page end, and not as a list entry.

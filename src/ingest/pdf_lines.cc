@@ -11,7 +11,7 @@ namespace {
 
 // All in units of the font size.
 constexpr float kBaselineSlack = 0.5f;  // superscripts and subscripts stay on their line
-constexpr float kSpaceGap = 0.28f;      // a gap that is a space although none was found
+constexpr float kSpaceGap = 0.19f;      // a gap that is a space although none was found
 constexpr float kCellGap = 1.6f;        // a gap that begins another cell or column
 constexpr float kLineGap = 12.0f;       // a gap that ends the line
 constexpr float kBackward = 1.0f;       // overlap that kerning and accents may cause

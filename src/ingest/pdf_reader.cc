@@ -39,6 +39,7 @@ struct Style {
 };
 
 constexpr float kQuarter = 1.5707964f;  // radians
+constexpr float kSideRoom = 0.12f;      // of the size, between one letter's ink and the next
 constexpr float kUpright = 0.1f;  // radians that text may slant against the page
 
 // Fonts of a document, numbered as they come.
@@ -48,7 +49,7 @@ using FontNumbers = std::map<FpdfFont, uint16_t>;
 class PageGlyphs {
  public:
   PageGlyphs(const Pdfium& pdfium, FpdfPage page, FontNumbers& fonts)
-      : p_(pdfium), page_(page), fonts_(fonts) {
+      : p_(pdfium), fonts_(fonts) {
     text_ = p_.LoadTextPage(page);
     rotation_ = p_.GetRotation(page) & 3;
     if (!p_.GetPageBoundingBox(page, &bounds_)) {
@@ -121,9 +122,10 @@ class PageGlyphs {
     Turn(right, top, x2, y2);
     Turn(x, y, unused, g.baseline);
     g.x0 = std::min(x1, x2);
-    g.x1 = std::max(x1, x2);
-    // A tight box says little about the font size; heights of one line vary by what it spells.
+    // A tight box says little about the font size; heights of one line vary by what it spells. It also
+    // leaves out the room beside the letter.
     g.size = rotated_size_ = std::max(std::fabs(y2 - y1), rotated_size_ * 0.98f);
+    g.x1 = std::max(x1, x2) + kSideRoom * g.size;
     return g.size > 0;
   }
 
@@ -174,7 +176,6 @@ class PageGlyphs {
   }
 
   const Pdfium& p_;
-  FpdfPage page_;
   FpdfTextPage text_ = nullptr;
   FpdfRect bounds_{};
   int rotation_ = 0;

@@ -65,29 +65,28 @@ constexpr int kPlainCalls[] = {
     SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),    SCMP_SYS(sysinfo),  // qsort asks for it
 };
 
+scmp_arg_cmp Equals(unsigned argument, int value) {
+  return {argument, SCMP_CMP_EQ, static_cast<scmp_datum_t>(value), 0};
+}
+
 int AddRules(scmp_filter_ctx c, int reply_fd) {
   for (int call : kPlainCalls) {
     if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, call, 0); e != 0) return e;
   }
   // Writing to the reply alone.
   for (int call : {SCMP_SYS(write), SCMP_SYS(writev)}) {
-    if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, call, 1,
-                                 SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(reply_fd)));
-        e != 0) {
-      return e;
-    }
+    if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, call, 1, Equals(0, reply_fd)); e != 0) return e;
   }
   // Memory, never executable, and no new view of a file.
-  const auto not_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+  const scmp_arg_cmp not_exec = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
   if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_exec,
-                               SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+                               scmp_arg_cmp{3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS});
       e != 0) {
     return e;
   }
   if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_exec); e != 0) return e;
   // abort() signals the own process only.
-  return seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                          SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(getpid())));
+  return seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, Equals(0, getpid()));
 }
 
 }  // namespace

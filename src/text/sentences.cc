@@ -53,7 +53,12 @@ Abbreviation KindOf(std::string_view word) {
       {"op", A::kInside},     {"cit", A::kEither},    {"ibid", A::kEither},  {"max", A::kNumber},
       {"no", A::kNumber},     {"nos", A::kNumber},    {"p", A::kNumber},     {"art", A::kNumber},
       {"para", A::kNumber},   {"min", A::kNumber},    {"mar", A::kNumber},   {"jun", A::kNumber},
-      {"jul", A::kNumber},    {"n", A::kNumber},      {"app", A::kNumber},   {"eq.s", A::kInside},
+      {"jul", A::kNumber},    {"n", A::kNumber},      {"app", A::kNumber},   {"proc", A::kEither},
+      {"trans", A::kEither},  {"conf", A::kEither},   {"symp", A::kEither},  {"comput", A::kEither},
+      {"sci", A::kEither},    {"natl", A::kEither},   {"acad", A::kEither},  {"lett", A::kEither},
+      {"phys", A::kEither},   {"biol", A::kEither},   {"chem", A::kEither},  {"med", A::kEither},
+      {"surg", A::kEither},   {"int", A::kEither},    {"eng", A::kEither},   {"clin", A::kEither},
+      {"mol", A::kEither},    {"genet", A::kEither},  {"bull", A::kEither},  {"soc", A::kEither},
   };
   const auto it = kTable->find(word);
   return it == kTable->end() ? A::kNone : it->second;
