@@ -228,39 +228,55 @@ absl::Status SegmentSearch::All() {
   return Damage();
 }
 
-// What a clause needs that is the same in all segments.
+// A clause with what the segments know of its terms.
 struct Plan {
   const LexicalClause* clause;
-  std::vector<int64_t> document_frequencies;  // of each term
+  std::vector<int64_t> document_frequencies;  // of each term, over all segments
+  std::vector<std::vector<TermInfo>> infos;   // of each segment: its terms, or none when one is missing
   double idf = 0;                             // the sum over the terms of a phrase
 };
+
+absl::StatusOr<int64_t> DeletedWithTerm(const SegmentView& view, const TermInfo& info) {
+  if (view.deleted == nullptr || view.deleted->rows.empty()) return 0;
+  // Only blocks that may hold a deleted document are unpacked.
+  PostingsCursor cursor(*view.segment, info);
+  cursor.Load(0);
+  int64_t found = 0;
+  uint32_t block = 0;
+  for (uint32_t row : view.deleted->rows) {
+    block = cursor.FindBlock(block, row);
+    if (block >= cursor.block_count() || !cursor.Load(block)) break;
+    found += std::binary_search(cursor.docs(), cursor.docs() + cursor.count(), row);
+  }
+  WEIR_RETURN_IF_ERROR(cursor.status());
+  return found;
+}
 
 absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segments, const LexicalQuery& query,
                                             const CollectionStatistics& statistics) {
   std::vector<Plan> plans;
   for (const LexicalClause& clause : query.clauses) {
-    Plan plan{&clause, {}, 0};
+    Plan plan{&clause, {}, std::vector<std::vector<TermInfo>>(segments.size()), 0};
     bool present = true;
     for (const std::string& term : clause.terms) {
-      WEIR_ASSIGN_OR_RETURN(const int64_t count, LiveFrequency(segments, term));
+      int64_t count = 0;
+      for (size_t s = 0; s < segments.size(); ++s) {
+        WEIR_ASSIGN_OR_RETURN(const std::optional<TermInfo> info, segments[s].segment->Find(term));
+        if (!info.has_value()) continue;
+        WEIR_ASSIGN_OR_RETURN(const int64_t deleted, DeletedWithTerm(segments[s], *info));
+        count += info->document_count - deleted;
+        plan.infos[s].push_back(*info);
+      }
       plan.document_frequencies.push_back(count);
       plan.idf += Bm25Idf(statistics.documents, count);
       present = present && count > 0;
     }
+    for (std::vector<TermInfo>& infos : plan.infos) {
+      if (infos.size() < clause.terms.size()) infos.clear();
+    }
     if (present) plans.push_back(std::move(plan));
   }
   return plans;
-}
-
-// The terms of a clause in one segment; empty when one is missing.
-absl::StatusOr<std::vector<TermInfo>> FindTerms(const LexicalSegment& segment, const LexicalClause& clause) {
-  std::vector<TermInfo> infos;
-  for (const std::string& term : clause.terms) {
-    WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, segment.Find(term));
-    if (!info.has_value()) return std::vector<TermInfo>();
-    infos.push_back(*info);
-  }
-  return infos;
 }
 
 }  // namespace
@@ -282,18 +298,8 @@ absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments, std
   for (const SegmentView& view : segments) {
     WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, view.segment->Find(term));
     if (!info.has_value()) continue;
-    live += info->document_count;
-    if (view.deleted == nullptr || view.deleted->rows.empty()) continue;
-    // Only blocks that may hold a deleted document are unpacked.
-    PostingsCursor cursor(*view.segment, *info);
-    cursor.Load(0);
-    uint32_t block = 0;
-    for (uint32_t row : view.deleted->rows) {
-      block = cursor.FindBlock(block, row);
-      if (block >= cursor.block_count() || !cursor.Load(block)) break;
-      live -= std::binary_search(cursor.docs(), cursor.docs() + cursor.count(), row);
-    }
-    WEIR_RETURN_IF_ERROR(cursor.status());
+    WEIR_ASSIGN_OR_RETURN(const int64_t deleted, DeletedWithTerm(view, *info));
+    live += info->document_count - deleted;
   }
   return live;
 }
@@ -307,11 +313,12 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
   if (plans.empty() || (query.all && plans.size() < query.clauses.size())) return std::vector<Scored>();
   TopK top(k);
   int64_t highest = -1;
-  for (const SegmentView& view : segments) {
+  for (size_t s = 0; s < segments.size(); ++s) {
+    const SegmentView& view = segments[s];
     std::deque<ClauseScorer> clauses;
     for (const Plan& plan : plans) {
       const float factor = static_cast<float>(plan.clause->weight * plan.idf);
-      WEIR_ASSIGN_OR_RETURN(const std::vector<TermInfo> infos, FindTerms(*view.segment, *plan.clause));
+      const std::vector<TermInfo>& infos = plan.infos[s];
       if (infos.empty()) continue;
       if (infos.size() == 1) {
         clauses.emplace_back(*view.segment, infos[0], factor, saturation);
@@ -333,7 +340,7 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
 absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentView> segments,
                                                        const LexicalQuery& query, int64_t passage,
                                                        const Bm25Options& options) {
-  const SegmentView* view = nullptr;
+  const SegmentView* view = nullptr;  // that holds the passage
   int64_t row = -1;
   for (const SegmentView& v : segments) {
     row = v.segment->Row(passage);
@@ -353,7 +360,7 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
     score.term = plan.clause->Text();
     score.idf = plan.idf;
     score.document_frequency = *std::min_element(plan.document_frequencies.begin(), plan.document_frequencies.end());
-    WEIR_ASSIGN_OR_RETURN(const std::vector<TermInfo> infos, FindTerms(*view->segment, *plan.clause));
+    const std::vector<TermInfo>& infos = plan.infos[static_cast<size_t>(view - segments.data())];
     if (infos.size() == 1) {
       PostingsCursor cursor(*view->segment, infos[0]);
       cursor.Load(0);

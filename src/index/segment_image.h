@@ -1,0 +1,45 @@
+// For fuzzing and tests: a segment file made of given bytes with a header whose checksum fits, so that the
+// readers behind the header are reached. The input's first bytes choose rows, parameters and section sizes.
+#pragma once
+
+#include <xxhash.h>
+
+#include <cstring>
+#include <string>
+
+#include "index/segment/segment_file.h"
+
+namespace weir::index {
+
+// Input: rows u16, params 4 x u16, then `sections` x u16 sizes, then the sections' bytes. "" when too short.
+inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind, int sections) {
+  const size_t head = 2 * (5 + static_cast<size_t>(sections));
+  if (size < head) return "";
+  auto word = [&](size_t i) {
+    uint16_t value;
+    std::memcpy(&value, data + 2 * i, 2);
+    return value;
+  };
+  SegmentHeader header{};
+  std::memcpy(header.magic, "WEIRSEG\n", 8);
+  header.version = kSegmentVersion;
+  header.kind = static_cast<uint32_t>(kind);
+  header.rows = word(0);
+  header.section_count = static_cast<uint32_t>(sections);
+  for (int i = 0; i < 4; ++i) header.params[i] = word(1 + static_cast<size_t>(i));
+  std::string image(sizeof(header), '\0');
+  size_t at = head;
+  for (int s = 0; s < sections; ++s) {
+    const size_t n = std::min<size_t>(word(5 + static_cast<size_t>(s)), size - at);
+    header.sections[s] = {image.size(), n, XXH3_64bits(data + at, n)};
+    image.append(reinterpret_cast<const char*>(data) + at, n);
+    image.append((kSegmentAlignment - image.size() % kSegmentAlignment) % kSegmentAlignment, '\0');
+    at += n;
+  }
+  header.file_size = image.size();
+  header.checksum = XXH3_64bits(&header, offsetof(SegmentHeader, checksum));
+  std::memcpy(image.data(), &header, sizeof(header));
+  return image;
+}
+
+}  // namespace weir::index
