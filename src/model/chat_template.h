@@ -1,6 +1,8 @@
 // The chat template inside a model file, run by a small Jinja interpreter of our own. The template is
 // hostile: no attribute access beyond plain values, bounded steps, depth and output.
-// Errors: kDataLoss (syntax), kUnimplemented (unknown construct), kResourceExhausted (a limit).
+// Errors: kDataLoss (syntax, an operation without meaning), kUnimplemented (unknown construct),
+// kResourceExhausted (a limit), kInvalidArgument (the template refuses the conversation). Page:
+// docs/chat-templates.md.
 #pragma once
 
 #include <cstdint>
