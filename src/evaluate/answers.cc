@@ -50,8 +50,8 @@ std::string SentencesOf(const text::Answer& answer) {
 }
 
 // Share of the best evidence alternative that the citations of the question's file cover. Where the
-// reader's text does not hold the evidence in one piece (a page break inside it), the longest run of
-// letters that one quote shares with it counts instead.
+// reader's text does not hold the evidence in one piece (a page break inside it), the longest run
+// of letters that one quote shares with it counts instead.
 absl::StatusOr<double> EvidenceCoverage(const Question& question, const text::Answer& answer,
                                         Documents& documents) {
   std::map<std::string, std::vector<const text::Citation*>> cited;
@@ -81,7 +81,8 @@ absl::StatusOr<double> EvidenceCoverage(const Question& question, const text::An
 absl::Status CountQuotes(const text::Answer& answer, Documents& documents, AnswerResult& result) {
   for (const text::AnswerSentence& sentence : answer.sentences) {
     for (const text::Citation& citation : sentence.citations) {
-      WEIR_ASSIGN_OR_RETURN(const Documents::Entry* document, documents.Get(citation.document.path));
+      WEIR_ASSIGN_OR_RETURN(const Documents::Entry* document,
+                            documents.Get(citation.document.path));
       const auto [start, end] = citation.span;
       const int64_t size = static_cast<int64_t>(document->text.size());
       const bool inside = 0 <= start && start < end && end <= size;
@@ -144,8 +145,8 @@ void Summarise(AnswersReport& report) {
 
 absl::StatusOr<AnswersReport> EvaluateAnswers(const std::string& model,
                                               const std::vector<Question>& questions,
-                                              const AnswerFunction& answer, const TextFunction& text_of,
-                                              const Context& context) {
+                                              const AnswerFunction& answer,
+                                              const TextFunction& text_of, const Context& context) {
   AnswersReport report;
   report.model = model;
   Documents documents(text_of);
@@ -169,16 +170,17 @@ absl::StatusOr<AnswersReport> EvaluateAnswers(const std::string& model,
 
 std::string AnswersTable(const std::vector<AnswersReport>& reports) {
   std::string table =
-      "| model | right | of them paraphrased | wrongly refused | rightly refused | verbatim quotes | "
+      "| model | right | of them paraphrased | wrongly refused | rightly refused | verbatim quotes "
+      "| "
       "first token, s (median) | whole answer, s (median, most) | peak memory, MB |\n"
       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const AnswersReport& r : reports) {
-    absl::StrAppendFormat(&table,
-                          "| %s | %d of %d | %d of %d | %d | %d of %d | %d of %d | %.2f | %.2f, %.2f | %d |\n",
-                          r.model, r.right, r.answerable, r.right_paraphrased, r.paraphrased,
-                          r.wrongly_refused, r.refused, r.unanswerable, r.verbatim, r.quotes,
-                          r.first_token_median_s, r.total_median_s, r.total_max_s,
-                          r.peak_bytes / 1000000);
+    absl::StrAppendFormat(
+        &table,
+        "| %s | %d of %d | %d of %d | %d | %d of %d | %d of %d | %.2f | %.2f, %.2f | %d |\n",
+        r.model, r.right, r.answerable, r.right_paraphrased, r.paraphrased, r.wrongly_refused,
+        r.refused, r.unanswerable, r.verbatim, r.quotes, r.first_token_median_s, r.total_median_s,
+        r.total_max_s, r.peak_bytes / 1000000);
   }
   return table;
 }

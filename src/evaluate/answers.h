@@ -1,6 +1,6 @@
-// Protocol of the question sets: how many answers are right, how many refusals are, and whether each
-// quotation is verbatim. The system is handed in as a function, so that any model, planner or a scripted
-// fake is measured by the same rules (tests/data/questions/README.md).
+// Protocol of the question sets: how many answers are right, how many refusals are, and whether
+// each quotation is verbatim. The system is handed in as a function, so that any model, planner or
+// a scripted fake is measured by the same rules (tests/data/questions/README.md).
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,11 @@ struct AnswerResult {
   bool refused = false;      // status is not_in_documents
   bool by_phrase = false;    // an accepted string is in the answer's sentences
   double coverage = 0;       // of the evidence by the cited spans, best alternative
-  bool right = false;        // answerable: not refused, and by_phrase or coverage >= 1/2; else: refused
+  // answerable: not refused, and by_phrase or coverage >= 1/2; else: refused
+  bool right = false;
   int64_t quotes = 0, verbatim = 0;  // citations, and those whose quote equals the document's bytes
-  double first_token_s = 0, total_s = 0;  // from the answer's timings; wall time when it has no total
+  // from the answer's timings; wall time when it has no total
+  double first_token_s = 0, total_s = 0;
   std::string text;          // the sentences, for reading
 };
 
@@ -43,11 +45,12 @@ struct AnswersReport {
   int64_t peak_bytes = 0;  // most memory resident while the questions were asked; 0 when unknown
 };
 
-// Asks the questions in order. An error of `answer` or `text_of` ends the run with the question's id.
+// Asks the questions in order. An error of `answer` or `text_of` ends the run with the question's
+// id.
 absl::StatusOr<AnswersReport> EvaluateAnswers(const std::string& model,
                                               const std::vector<Question>& questions,
-                                              const AnswerFunction& answer, const TextFunction& text_of,
-                                              const Context& context);
+                                              const AnswerFunction& answer,
+                                              const TextFunction& text_of, const Context& context);
 
 // One row a model, as Markdown.
 std::string AnswersTable(const std::vector<AnswersReport>& reports);

@@ -13,7 +13,8 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(FoldTest, LettersForgetLayout) {
-  const Letters letters = LettersOf("Ef\xEF\xAC\x81-\ncacy was 2.5 % (\xC3\x89t\xC3\xA9)");  // ﬁ, É, é
+  // ﬁ, É, é
+  const Letters letters = LettersOf("Ef\xEF\xAC\x81-\ncacy was 2.5 % (\xC3\x89t\xC3\xA9)");
   EXPECT_EQ(letters.folded, "efficacywas25ete");
   ASSERT_EQ(letters.folded.size(), letters.source.size());
   EXPECT_EQ(letters.source[2], 2);
@@ -22,11 +23,15 @@ TEST(FoldTest, LettersForgetLayout) {
 }
 
 TEST(FoldTest, PhrasesStandAlone) {
-  const std::string text = FoldPhrase("In  total\n12.8% of the 1,065 Trees\u2014so the \u201Cbig ones\u201D\u2014fell; dose 2\u20133 mg/d, \u03B2-blocker.");
-  for (const char* there : {"12.8%", "1,065", "tree", "total 12.8%", "2-3 mg", "\u03B2-blocker", "fell", "big one"}) {
+  const std::string text = FoldPhrase(
+      "In  total\n12.8% of the 1,065 Trees\u2014so the \u201Cbig ones\u201D\u2014fell; dose "
+      "2\u20133 mg/d, \u03B2-blocker.");
+  for (const char* there :
+       {"12.8%", "1,065", "tree", "total 12.8%", "2-3 mg", "\u03B2-blocker", "fell", "big one"}) {
     EXPECT_TRUE(ContainsPhrase(text, FoldPhrase(there))) << there;
   }
-  for (const char* absent : {"2.8%", "8%", "065", "1", "12", "ree", "tota", "blocke", "tre", "065 trees", ""}) {
+  for (const char* absent :
+       {"2.8%", "8%", "065", "1", "12", "ree", "tota", "blocke", "tre", "065 trees", ""}) {
     EXPECT_FALSE(ContainsPhrase(text, FoldPhrase(absent))) << absent;
   }
   EXPECT_TRUE(ContainsPhrase("it was 117.", "117"));
@@ -48,7 +53,8 @@ TEST(FoldTest, CoverageCountsLettersOfTheBestOccurrence) {
 }
 
 absl::StatusOr<std::vector<Question>> Parse(const std::string& text) {
-  const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(text.data()), text.size());
+  const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(text.data()),
+                                         text.size());
   return ReadQuestions(*LineReader::OverBytes("q", bytes));
 }
 
@@ -57,7 +63,8 @@ constexpr char kGood[] =
 
 TEST(QuestionsTest, NamesWhatIsWrong) {
   EXPECT_TRUE(Parse(kGood)->at(0).paraphrase);
-  EXPECT_FALSE(Parse(R"({"id":"n","question":"?","answerable":false,"why":"w"})")->at(0).answerable);
+  EXPECT_FALSE(
+      Parse(R"({"id":"n","question":"?","answerable":false,"why":"w"})")->at(0).answerable);
   const std::pair<std::string, const char*> bad[] = {
       {"{", "q:1: not a JSON object"},
       {R"({"question":"?","answerable":false})", "\"id\""},
@@ -65,7 +72,8 @@ TEST(QuestionsTest, NamesWhatIsWrong) {
       {R"({"id":"a","question":"?","answerable":1})", "\"answerable\""},
       {R"({"id":"a","question":"?","answerable":true})", "\"file\""},
       {R"({"id":"a","question":"?","answerable":true,"file":"f","evidence":[]})", "\"evidence\""},
-      {R"({"id":"a","question":"?","answerable":true,"file":"f","evidence":["e"],"accept":[3]})", "\"accept\""},
+      {R"({"id":"a","question":"?","answerable":true,"file":"f","evidence":["e"],"accept":[3]})",
+       "\"accept\""},
       {std::string(kGood) + "\n" + kGood, "q:2: id a occurs twice"},
   };
   for (const auto& [text, message] : bad) {
@@ -196,7 +204,8 @@ TEST(AnswersTest, JudgesEachKindOfAnswer) {
   EXPECT_DOUBLE_EQ(report->first_token_median_s, 0.25);
   EXPECT_DOUBLE_EQ(report->total_max_s, 2.0);
   EXPECT_GT(report->peak_bytes, 0);
-  EXPECT_THAT(AnswersTable({*report}), HasSubstr("| fake | 2 of 6 | 0 of 0 | 2 | 1 of 3 | 5 of 7 | 0.25 | "));
+  EXPECT_THAT(AnswersTable({*report}),
+              HasSubstr("| fake | 2 of 6 | 0 of 0 | 2 | 1 of 3 | 5 of 7 | 0.25 | "));
   EXPECT_THAT(AnswersToJson(*report), HasSubstr(R"("wrongly_refused":2)"));
 }
 

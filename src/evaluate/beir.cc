@@ -93,8 +93,8 @@ absl::StatusOr<Qrels> ReadQrels(LineReader& lines) {
     first = false;
     if (heading) continue;
     if (!number) {
-      return absl::DataLossError(
-          absl::StrCat(lines.Where(), ": judgement \"", fields[2].substr(0, 40), "\" is no integer"));
+      return absl::DataLossError(absl::StrCat(lines.Where(), ": judgement \"",
+                                              fields[2].substr(0, 40), "\" is no integer"));
     }
     qrels[std::string(fields[0])][std::string(fields[1])] = judgement;
   }

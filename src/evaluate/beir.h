@@ -27,8 +27,8 @@ absl::StatusOr<BeirRecord> ParseBeirRecord(std::string_view line);
 absl::Status ReadBeirRecords(LineReader& lines,
                              absl::FunctionRef<absl::Status(BeirRecord record)> each);
 
-// "query<TAB>document<TAB>judgement" lines; a first line whose judgement is no number is a heading. Judged
-// twice, the last line counts, as in BEIR. kDataLoss for anything else.
+// "query<TAB>document<TAB>judgement" lines; a first line whose judgement is no number is a heading.
+// Judged twice, the last line counts, as in BEIR. kDataLoss for anything else.
 absl::StatusOr<Qrels> ReadQrels(LineReader& lines);
 
 struct BeirPaths {
@@ -37,9 +37,11 @@ struct BeirPaths {
 BeirPaths BeirPathsOf(const std::string& folder, std::string_view split);
 
 // The judged queries in the order of queries.jsonl. kNotFound when a judged query has no text.
-absl::StatusOr<std::vector<BeirRecord>> ReadJudgedQueries(const std::string& path, const Qrels& qrels);
+absl::StatusOr<std::vector<BeirRecord>> ReadJudgedQueries(const std::string& path,
+                                                          const Qrels& qrels);
 
-// BEIR drops documents named like the query (sets whose queries are documents of the corpus themselves).
+// BEIR drops documents named like the query (sets whose queries are documents of the corpus
+// themselves).
 void DropIdenticalIds(RankedRun& run);
 
 }  // namespace weir::evaluate

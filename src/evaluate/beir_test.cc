@@ -59,14 +59,16 @@ TEST(LineReaderTest, RefusesDamageAndExcess) {
   EXPECT_EQ(AllLines(garbled).status().code(), absl::StatusCode::kDataLoss);
   const LineLimits small{.line_bytes = 1000, .total_bytes = 5000};
   // A bomb is refused after 1,000 bytes, not after its 100,000.
-  EXPECT_EQ(AllLines(Compressed(text), small).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(AllLines(Compressed(text), small).status().code(),
+            absl::StatusCode::kResourceExhausted);
   std::string many;
   for (int i = 0; i < 100; ++i) many += std::string(99, 'z') + "\n";
   EXPECT_THAT(AllLines(many, small).status().message(), HasSubstr("f:51"));
 }
 
 TEST(BeirTest, ParsesRecords) {
-  const auto record = ParseBeirRecord(R"({"_id":"7","title":"T","text":"x \u00e9","metadata":{"a":[1]}})");
+  const auto record =
+      ParseBeirRecord(R"({"_id":"7","title":"T","text":"x \u00e9","metadata":{"a":[1]}})");
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->id, "7");
   EXPECT_EQ(record->title, "T");
@@ -111,7 +113,8 @@ TEST(BeirTest, ReadsRecordsAndSaysWhereItFailed) {
 }
 
 TEST(BeirTest, ReadsQrels) {
-  const std::string text = "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t-1\nq2\td1\t0\nq1\td1\t1\n";
+  const std::string text =
+      "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t-1\nq2\td1\t0\nq1\td1\t1\n";
   const auto qrels = ReadQrels(*LineReader::OverBytes("q", Bytes(text)));
   ASSERT_TRUE(qrels.ok()) << qrels.status();
   EXPECT_EQ(*qrels, (Qrels{{"q1", {{"d1", 1}, {"d2", -1}}}, {"q2", {{"d1", 0}}}}));

@@ -12,12 +12,12 @@
 
 namespace weir::evaluate {
 
-// A store whose documents are the corpus' records (path = id) with one passage each. Made in `keep`, or
-// in a temporary folder that goes with this object.
+// A store whose documents are the corpus' records (path = id) with one passage each. Made in
+// `keep`, or in a temporary folder that goes with this object.
 class Collection {
  public:
-  // Adds what is missing or has changed, removes what is no longer in the corpus, then gives vectors
-  // when `encoder` is not null.
+  // Adds what is missing or has changed, removes what is no longer in the corpus, then gives
+  // vectors when `encoder` is not null.
   static absl::StatusOr<std::unique_ptr<Collection>> Open(const std::string& corpus_path,
                                                           const std::string& keep,
                                                           const text::Encoder* encoder,

@@ -16,8 +16,8 @@ icu::UnicodeString Normalise(const UNormalizer2* form, const icu::UnicodeString&
   icu::UnicodeString out;
   // A few forms grow by a factor of 18 (U+FDFA).
   const int32_t room = in.length() * 18 + 8;
-  const int32_t length = unorm2_normalize(form, in.getBuffer(), in.length(), out.getBuffer(room), room,
-                                          &status);
+  const int32_t length =
+      unorm2_normalize(form, in.getBuffer(), in.length(), out.getBuffer(room), room, &status);
   out.releaseBuffer(U_SUCCESS(status) ? length : 0);
   return out;
 }
@@ -118,7 +118,8 @@ bool ContainsPhrase(std::string_view text, std::string_view phrase) {
   return false;
 }
 
-double CoverageOf(const Letters& evidence, const Letters& document, absl::Span<const text::Span> spans) {
+double CoverageOf(const Letters& evidence, const Letters& document,
+                  absl::Span<const text::Span> spans) {
   if (evidence.folded.empty()) return -1;
   std::vector<char> covered(document.folded.size(), 0);
   for (const text::Span& span : spans) {

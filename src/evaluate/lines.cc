@@ -120,7 +120,8 @@ class PieceLineReader : public LineReader {
 
 }  // namespace
 
-std::unique_ptr<LineReader> LineReader::OverBytes(std::string name, std::span<const std::byte> bytes,
+std::unique_ptr<LineReader> LineReader::OverBytes(std::string name,
+                                                  std::span<const std::byte> bytes,
                                                   const LineLimits& limits) {
   return std::make_unique<PieceLineReader>(std::move(name), bytes, limits, nullptr);
 }

@@ -1,5 +1,5 @@
-// Lines of a text file, plain or Zstandard, read as a stream: memory stays at the longest line, whatever
-// the file says of itself. Used for corpora, which may be larger than memory.
+// Lines of a text file, plain or Zstandard, read as a stream: memory stays at the longest line,
+// whatever the file says of itself. Used for corpora, which may be larger than memory.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ class LineReader {
   // Opens `path`, or `path`.zst if only that exists. kNotFound names both.
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path,
                                                           const LineLimits& limits = {});
-  // Reads bytes that the caller keeps; `name` is for messages. Compressed bytes are known by their magic number.
+  // Reads bytes that the caller keeps; `name` is for messages. Compressed bytes are known by their
+  // magic number.
   static std::unique_ptr<LineReader> OverBytes(std::string name, std::span<const std::byte> bytes,
                                                const LineLimits& limits = {});
   virtual ~LineReader() = default;

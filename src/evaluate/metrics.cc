@@ -19,7 +19,8 @@ constexpr NamedMeasure kMeasures[] = {{Measure::kNdcg, "ndcg"},
                                       {Measure::kMrr, "mrr"},
                                       {Measure::kPrecision, "p"}};
 
-// One query seen through its judgements: the gains in ranked order and the gains of the ideal order.
+// One query seen through its judgements: the gains in ranked order and the gains of the ideal
+// order.
 struct Gains {
   std::vector<int> ranked;
   std::vector<int> ideal;  // positive only, so its size is R
@@ -91,7 +92,8 @@ double ValueOf(const MetricSpec& metric, const Gains& gains) {
 std::string MetricSpec::Name() const {
   for (const NamedMeasure& known : kMeasures) {
     if (known.measure != measure) continue;
-    return measure == Measure::kMap ? std::string(known.name) : absl::StrCat(known.name, "@", cutoff);
+    return measure == Measure::kMap ? std::string(known.name)
+                                    : absl::StrCat(known.name, "@", cutoff);
   }
   return "";
 }
@@ -121,8 +123,8 @@ const std::vector<MetricSpec>& StandardMetrics() {
   return standard;
 }
 
-Evaluation Evaluate(const Qrels& qrels, const RankedRun& run, const std::vector<MetricSpec>& metrics,
-                    Averaging averaging) {
+Evaluation Evaluate(const Qrels& qrels, const RankedRun& run,
+                    const std::vector<MetricSpec>& metrics, Averaging averaging) {
   static const std::vector<Ranked>& nothing = *new std::vector<Ranked>;
   Evaluation evaluation;
   for (const MetricSpec& metric : metrics) evaluation.mean[metric.Name()] = 0;

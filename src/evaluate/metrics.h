@@ -1,9 +1,10 @@
-// Ranking metrics over judgements and a run, equal to trec_eval's (checked on 1,000 random runs against
-// pytrec_eval to 1e-4; see tests/data/metrics).
+// Ranking metrics over judgements and a run, equal to trec_eval's (checked on 1,000 random runs
+// against pytrec_eval to 1e-4; see tests/data/metrics).
 //
-// A query's documents are ordered by score (as a float, which is what trec_eval keeps) descending, then
-// by document name descending, whatever order the run lists them in. With gain(d) = max(0, judgement of
-// d), 0 for a document without judgement, rank i from 1, and R = number of documents with judgement > 0:
+// A query's documents are ordered by score (as a float, which is what trec_eval keeps) descending,
+// then by document name descending, whatever order the run lists them in. With gain(d) = max(0,
+// judgement of d), 0 for a document without judgement, rank i from 1, and R = number of documents
+// with judgement > 0:
 //   ndcg@k   = sum_{i<=k} gain_i / log2(i + 1), divided by the same sum over the ideal order
 //   recall@k = |relevant in the first k| / R         p@k = |relevant in the first k| / k
 //   map      = sum over relevant documents at rank i of p@i, divided by R (the whole run counts)
@@ -28,7 +29,8 @@ struct Ranked {
   std::string document;
   double score = 0;
 };
-using RankedRun = std::map<std::string, std::vector<Ranked>>;  // query -> documents in any order, each once
+// query -> documents in any order, each once
+using RankedRun = std::map<std::string, std::vector<Ranked>>;
 
 enum class Measure { kNdcg, kRecall, kMap, kMrr, kPrecision };
 
@@ -45,7 +47,8 @@ const std::vector<MetricSpec>& StandardMetrics();
 
 // Which queries the average is over.
 enum class Averaging {
-  kRetrieved,  // judged queries that the run names, as pytrec_eval and BEIR; one with no documents counts 0
+  // judged queries that the run names, as pytrec_eval and BEIR; one with no documents counts 0
+  kRetrieved,
   kJudged,     // every judged query, 0 for those the run does not name: trec_eval -c
 };
 
@@ -56,7 +59,8 @@ struct Evaluation {
 };
 
 // Queries of the run without judgements are ignored. O(n log n) per query.
-Evaluation Evaluate(const Qrels& qrels, const RankedRun& run, const std::vector<MetricSpec>& metrics,
+Evaluation Evaluate(const Qrels& qrels, const RankedRun& run,
+                    const std::vector<MetricSpec>& metrics,
                     Averaging averaging = Averaging::kRetrieved);
 
 }  // namespace weir::evaluate

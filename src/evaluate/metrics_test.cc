@@ -121,7 +121,8 @@ TEST(MetricsTest, ParsesNames) {
     ASSERT_TRUE(parsed.ok()) << name;
     EXPECT_EQ(parsed->Name(), name);
   }
-  for (const char* name : {"", "ndcg", "ndcg@", "ndcg@0", "ndcg@-1", "ndcg@1000001", "map@5", "f1@3"}) {
+  for (const char* name :
+       {"", "ndcg", "ndcg@", "ndcg@0", "ndcg@-1", "ndcg@1000001", "map@5", "f1@3"}) {
     EXPECT_EQ(ParseMetric(name).status().code(), absl::StatusCode::kInvalidArgument) << name;
   }
 }

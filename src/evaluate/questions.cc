@@ -15,7 +15,8 @@ constexpr size_t kMaxStrings = 1000;
 absl::Status Text(const simdjson::dom::object& object, const char* name, std::string& out) {
   std::string_view text;
   if (object.at_key(name).get(text) != simdjson::SUCCESS || text.empty()) {
-    return absl::DataLossError(absl::StrCat("field \"", name, "\" is not a string with text in it"));
+    return absl::DataLossError(
+        absl::StrCat("field \"", name, "\" is not a string with text in it"));
   }
   out = std::string(text);
   return absl::OkStatus();
@@ -71,7 +72,8 @@ absl::StatusOr<std::vector<Question>> ReadQuestions(LineReader& lines) {
     absl::StatusOr<Question> question = Parse(parser, line);
     if (!question.ok()) return Annotate(question.status(), lines.Where());
     if (!ids.insert(question->id).second) {
-      return absl::DataLossError(absl::StrCat(lines.Where(), ": id ", question->id, " occurs twice"));
+      return absl::DataLossError(
+          absl::StrCat(lines.Where(), ": id ", question->id, " occurs twice"));
     }
     if (questions.size() == kMaxQuestions) {
       return absl::ResourceExhaustedError(

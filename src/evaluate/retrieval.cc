@@ -100,7 +100,8 @@ std::string SetName(const std::string& folder) {
 
 }  // namespace
 
-absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder, const RetrievalOptions& options,
+absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
+                                             const RetrievalOptions& options,
                                              const text::Encoder* encoder, const Registry& registry,
                                              const Context& context) {
   WEIR_RETURN_IF_ERROR(Check(options, encoder));

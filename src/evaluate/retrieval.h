@@ -1,6 +1,6 @@
-// The retrieval protocol: index a BEIR folder as one passage a document (title, line break, text), run
-// every judged query through the query pipeline, and measure (`weir eval`). Documents named like the
-// query are dropped as BEIR does, duplicates are not merged, and all judged queries count.
+// The retrieval protocol: index a BEIR folder as one passage a document (title, line break, text),
+// run every judged query through the query pipeline, and measure (`weir eval`). Documents named
+// like the query are dropped as BEIR does, duplicates are not merged, and all judged queries count.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,26 @@ struct RetrievalOptions {
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
     v(pipelines, {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, hybrid."});
-    v(fusion, {.name = "fusion", .help = "How lexical and dense scores are fused.", .choices = {"convex", "rrf"}});
-    v(alpha, {.name = "alpha", .help = "Weight of the dense score in the convex sum.", .min = 0, .max = 1});
-    v(depth, {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
-    v(fetch, {.name = "fetch", .help = "How many candidates each index returns.", .unit = "passages", .min = 1, .max = 10000});
-    v(index_in, {.name = "index-in", .help = "Folder to keep the set's index in and use again.", .fingerprint = false});
-    v(write_runs, {.name = "write-runs", .help = "Folder for TREC run files and the values of each query.", .fingerprint = false});
+    v(fusion, {.name = "fusion",
+               .help = "How lexical and dense scores are fused.",
+               .choices = {"convex", "rrf"}});
+    v(alpha, {.name = "alpha",
+              .help = "Weight of the dense score in the convex sum.",
+              .min = 0,
+              .max = 1});
+    v(depth,
+      {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
+    v(fetch, {.name = "fetch",
+              .help = "How many candidates each index returns.",
+              .unit = "passages",
+              .min = 1,
+              .max = 10000});
+    v(index_in, {.name = "index-in",
+                 .help = "Folder to keep the set's index in and use again.",
+                 .fingerprint = false});
+    v(write_runs, {.name = "write-runs",
+                   .help = "Folder for TREC run files and the values of each query.",
+                   .fingerprint = false});
   }
 };
 
@@ -52,17 +66,19 @@ struct EvalRecord {
   std::vector<EvalRun> runs;
   int64_t documents = 0;  // indexed; empty documents are left out
   double index_s = 0;     // reading, indexing, encoding
-  // "name=value;..." sorted by name: options, SHA-256 of the corpus, queries and qrels files, the encoder's
-  // fingerprint. Same fingerprint, same figures.
+  // "name=value;..." sorted by name: options, SHA-256 of the corpus, queries and qrels files, the
+  // encoder's fingerprint. Same fingerprint, same figures.
   std::string fingerprint;
 };
 
 // `encoder` may be null when only the lexical pipeline is asked for (kInvalidArgument otherwise).
-absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder, const RetrievalOptions& options,
+absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
+                                             const RetrievalOptions& options,
                                              const text::Encoder* encoder, const Registry& registry,
                                              const Context& context);
 
-// {version, set, split, runs: [{pipeline, metrics, queries, took_s}], fingerprint, documents, index_s}
+// {version, set, split, runs: [{pipeline, metrics, queries, took_s}], fingerprint, documents,
+// index_s}
 std::string EvalToJson(const EvalRecord& record);
 
 // The run as TREC's six columns, best first by trec_eval's rule, ties included.

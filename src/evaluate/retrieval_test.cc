@@ -42,11 +42,13 @@ class TopicEncoder : public text::Encoder {
   std::string fingerprint() const override { return "topics-1"; }
   absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs, std::span<float> out,
                       const Context&) const override {
-    static constexpr std::string_view kTopics[][2] = {{"cat", "feline"}, {"dog", "hound"}, {"sea", "ocean"}};
+    static constexpr std::string_view kTopics[][2] = {
+        {"cat", "feline"}, {"dog", "hound"}, {"sea", "ocean"}};
     for (size_t i = 0; i < texts.size(); ++i) {
       float* row = out.data() + i * 4;
       for (int t = 0; t < 3; ++t) {
-        row[t] = texts[i].find(kTopics[t][0]) != texts[i].npos || texts[i].find(kTopics[t][1]) != texts[i].npos;
+        row[t] = texts[i].find(kTopics[t][0]) != texts[i].npos ||
+                 texts[i].find(kTopics[t][1]) != texts[i].npos;
       }
       row[3] = 0.25f;
       const float norm = std::sqrt(row[0] * row[0] + row[1] * row[1] + row[2] * row[2] + 0.0625f);
@@ -98,7 +100,10 @@ TEST_F(RetrievalTest, MeasuresEachPipeline) {
   EXPECT_DOUBLE_EQ(record->runs[1].metrics.at("recall@100"), 1);
   EXPECT_DOUBLE_EQ(record->runs[2].metrics.at("mrr@10"), 1);
   EXPECT_THAT(record->fingerprint, HasSubstr("encoder=topics-1"));
-  EXPECT_THAT(EvalToJson(*record), HasSubstr(R"({"version":1,"set":"retrieval_test_set","split":"test","runs":[{"pipeline":"lexical","metrics":{"ndcg@10":)"));
+  EXPECT_THAT(
+      EvalToJson(*record),
+      HasSubstr(
+          R"({"version":1,"set":"retrieval_test_set","split":"test","runs":[{"pipeline":"lexical","metrics":{"ndcg@10":)"));
 }
 
 TEST_F(RetrievalTest, KeptIndexFollowsTheCorpusAndFilesAreWritten) {
@@ -121,6 +126,18 @@ TEST_F(RetrievalTest, KeptIndexFollowsTheCorpusAndFilesAreWritten) {
   ASSERT_TRUE(other.ok()) << other.status();
   EXPECT_EQ(other->documents, 1);
   EXPECT_NE(other->fingerprint, first->fingerprint);
+}
+
+TEST_F(RetrievalTest, ThreadsDoNotChangeTheFigures) {
+  Threads threads(2);
+  Context two;
+  two.threads = &threads;
+  const auto alone = EvaluateRetrieval(folder_, {}, &encoder_, registry_, Context());
+  const auto both = EvaluateRetrieval(folder_, {}, &encoder_, registry_, two);
+  ASSERT_TRUE(alone.ok() && both.ok());
+  for (size_t i = 0; i < alone->runs.size(); ++i) {
+    EXPECT_EQ(alone->runs[i].metrics, both->runs[i].metrics);
+  }
 }
 
 TEST_F(RetrievalTest, RefusesWhatItCannotDo) {
@@ -162,7 +179,8 @@ std::string DataFolder(const std::string& set) {
 
 TEST(RetrievalBarsTest, Bm25OnScifact) {
   const std::string folder = DataFolder("scifact");
-  if (folder.empty() || !std::filesystem::exists(folder)) GTEST_SKIP() << "WEIR_DATA/scifact is not there";
+  if (folder.empty() || !std::filesystem::exists(folder))
+    GTEST_SKIP() << "WEIR_DATA/scifact is not there";
   Threads threads(2);
   Context context;
   context.threads = &threads;
@@ -177,7 +195,8 @@ TEST(RetrievalBarsTest, Bm25OnScifact) {
 
 TEST(RetrievalBarsTest, HybridOnCranfield) {
   const std::string folder = DataFolder("cranfield");
-  if (folder.empty() || !std::filesystem::exists(folder)) GTEST_SKIP() << "WEIR_DATA/cranfield is not there";
+  if (folder.empty() || !std::filesystem::exists(folder))
+    GTEST_SKIP() << "WEIR_DATA/cranfield is not there";
   const auto model = model::Locate("minilm-l6");
   if (!model.ok()) GTEST_SKIP() << model.status();
   Threads threads(2);
