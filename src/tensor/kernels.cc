@@ -51,14 +51,13 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   view_.x = x;
   if (!codes || n == 0 || columns == 0) return;
   const size_t blocks = columns / kBlockColumns;
-  // A line between rows, so that rows of a power of two do not all fall into one cache set.
-  view_.stride = (columns + 63) / 64 * 64 + (n > 1 ? 64 : 0);
+  const size_t codes_bytes = (blocks + kSuperBlocks - 1) / kSuperBlocks * n * kSuperColumns;
   const size_t array = (blocks * n * sizeof(float) + 63) / 64 * 64;
-  bytes_ = AllocateAligned(n * view_.stride + 5 * array + 64);
+  bytes_ = AllocateAligned(codes_bytes + 5 * array);
   std::byte* at = bytes_.get();
   auto take = [&at](size_t bytes) { return std::exchange(at, at + bytes); };
   const ActivationRow first = {
-      reinterpret_cast<int8_t*>(take(n * view_.stride)), reinterpret_cast<float*>(take(array)),
+      reinterpret_cast<int8_t*>(take(codes_bytes)), reinterpret_cast<float*>(take(array)),
       reinterpret_cast<float*>(take(array)),             reinterpret_cast<int32_t*>(take(array)),
       reinterpret_cast<int32_t*>(take(2 * array)),       n};
   view_.codes = first.codes;
@@ -69,7 +68,7 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   ParallelFor(n > 4 ? threads : nullptr, n, 1, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       ActivationRow row = first;
-      row.codes += i * view_.stride;
+      row.codes += i * kSuperColumns;
       row.scales += i;
       row.scaled_sums += i;
       row.negative_sums += i;

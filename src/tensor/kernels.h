@@ -17,17 +17,21 @@
 
 namespace weir::tensor {
 
-// n activation rows in int8, 32 columns to a scale. Element (b, i) of the arrays lies at b * n + i.
+// n activation rows in int8, 32 columns to a scale. Element (b, i) of the arrays lies at b * n + i; the
+// codes lie superblock by superblock, so that a product streams through them: [superblocks][n][256].
 struct Activations {
   size_t n = 0;
   size_t columns = 0;
-  size_t stride = 0;             // bytes between rows of codes
   const int8_t* codes = nullptr;
   const float* scales = nullptr;         // [blocks][n] max|x| / 127
   const float* scaled_sums = nullptr;    // [blocks][n] scale * sum(codes)
   const int32_t* negative_sums = nullptr;    // [blocks][n] -sum(codes)
   const int32_t* negative_halves = nullptr;  // [blocks][2][n] -sum of 16 codes
   const float* x = nullptr;      // [n, columns] as given, for float weights
+
+  const int8_t* CodesOf(size_t block, size_t row) const {
+    return codes + (block / kSuperBlocks * n + row) * kSuperColumns + block % kSuperBlocks * kBlockColumns;
+  }
 };
 
 // Where the quantiser of one row writes; strides in elements are n as above.
@@ -38,6 +42,10 @@ struct ActivationRow {
   int32_t* negative_sums;
   int32_t* negative_halves;
   size_t n;
+
+  int8_t* CodesOf(size_t block) const {
+    return codes + block / kSuperBlocks * n * kSuperColumns + block % kSuperBlocks * kBlockColumns;
+  }
 };
 
 // A superblock taken apart: what the register tiles of a product of many rows read.

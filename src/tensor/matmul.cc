@@ -80,6 +80,10 @@ void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, s
     codes |= !IsFloat(m->type());
   }
   if (groups == 0 || n == 0) return;
+  if (matrices[0]->columns() == 0) {
+    for (size_t j = 0; j < matrices.size(); ++j) std::fill_n(ys[j], n * matrices[j]->rows(), 0.0f);
+    return;
+  }
   const KernelSet& kernels = Kernels();
   const QuantizedActivations activations(kernels, x, n, matrices[0]->columns(), codes, threads);
   ParallelFor(threads, groups, n == 1 ? 1 : 2, [&](size_t begin, size_t end, int) {

@@ -164,6 +164,30 @@ TEST(MultiplyTogetherTest, EqualsSeparateProducts) {
   EXPECT_EQ(together, apart);
 }
 
+// More rows than one sweep takes.
+TEST(MatmulEdgeTest, ManyRowsEqualFew) {
+  std::mt19937 random(8);
+  const TestMatrix m(DType::kQ4_1, 40, 576, random);
+  const Matrix packed = *Matrix::Pack(m.view(), nullptr);
+  const size_t n = 401;
+  const std::vector<float> x = RandomFloats(n * 576, random);
+  std::vector<float> all(n * 40), one(40);
+  packed.Multiply(x.data(), n, all.data(), nullptr);
+  for (size_t i = 0; i < n; i += 19) {
+    packed.Multiply(x.data() + i * 576, 1, one.data(), nullptr);
+    EXPECT_EQ(0, std::memcmp(all.data() + i * 40, one.data(), 40 * sizeof(float))) << i;
+  }
+}
+
+TEST(MatmulEdgeTest, NoColumnsGivesZeros) {
+  for (const DType type : {DType::kF32, DType::kQ4_0, DType::kQ4_K}) {
+    const Matrix empty = *Matrix::Pack({type, nullptr, 3, 0}, nullptr);
+    std::vector<float> y(6, 5.0f);
+    empty.Multiply(nullptr, 2, y.data(), nullptr);
+    EXPECT_EQ(y, std::vector<float>(6, 0.0f));
+  }
+}
+
 TEST(MatmulEdgeTest, NothingToDo) {
   const Matrix empty = *Matrix::Pack({DType::kQ4_0, nullptr, 0, 64}, nullptr);
   std::vector<float> x(64, 1.0f), y(1, 5.0f);

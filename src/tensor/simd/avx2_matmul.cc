@@ -141,8 +141,7 @@ struct Tile {
 
 // Exact sums of lines [first, first + steps) of one block times the codes of M rows.
 template <DType kType, int M, int kSteps>
-inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* codes, size_t stride,
-                     __m256i (&dot)[M]) {
+inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* codes, __m256i (&dot)[M]) {
   constexpr int kNarrow = kNarrowSteps<kType> < kSteps ? kNarrowSteps<kType> : kSteps;
   const __m256i ones = _mm256_set1_epi16(1);
   WEIR_UNROLL
@@ -158,7 +157,7 @@ inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* code
       }
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        __m256i x = BroadcastWord(codes + m * stride + 4 * (t + u));
+        __m256i x = BroadcastWord(codes + m * kSuperColumns + 4 * (t + u));
         if constexpr (kType == DType::kQ8_0) x = _mm256_sign_epi8(x, w);
         const __m256i product = _mm256_maddubs_epi16(magnitude, x);
         narrow[m] = u == 0 ? product : _mm256_add_epi16(narrow[m], product);
@@ -187,7 +186,7 @@ inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, 
       }
       constexpr int kSteps = 8 / kHalves;
       DotLines<kType, M, kSteps>(w.quants[b] + h * kSteps, tile.lane, tile.codes + b * kBlockColumns + h * 16,
-                                 a.stride, dot);
+                                 dot);
       const __m256 scale = _mm256_load_ps(w.scales[b][h] + tile.lane);
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
@@ -244,7 +243,7 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
       UnpackType<kType>(super, blocks, &unpacked);
       for (size_t i = 0; i < a.n; i += kTileRows) {
         for (size_t lane = 0; lane < valid; lane += 8) {
-          const Tile tile = {a.codes + i * a.stride + first * kBlockColumns, &a, i, first, lane};
+          const Tile tile = {a.CodesOf(first, i), &a, i, first, lane};
           const Output out = {y + i * w.rows + g * kGroupRows + lane, w.rows,
                               _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(valid - lane)), lanes),
                               first == 0};

@@ -1,6 +1,6 @@
 // Prefill: many activation rows. A superblock of two groups (32 rows x 256 columns) is unpacked to bytes
-// in L1 once and multiplied with all activation rows in register tiles of kTileRows x 2 x 16; between
-// superblocks the f32 sums rest in y. One tile kernel serves all formats.
+// in L1 once and multiplied with up to 192 activation rows in register tiles of kTileRows x 2 x 16;
+// between superblocks the f32 sums rest in a small buffer. One tile kernel serves all formats.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -17,6 +17,8 @@ namespace {
 
 // 6 x 2 integer sums, as many f32 sums, two weight lines and the broadcast fill 27 of 32 registers.
 constexpr int kTileRows = 6;
+// Activation rows per sweep over the weights: their codes stay in L2, their sums nearly in L1.
+constexpr size_t kRowsAtOnce = 192;
 
 template <DType kType, int T>
 inline void StoreLines(const std::byte* quants, const std::byte* high, uint8_t (*out)[64]) {
@@ -80,8 +82,7 @@ inline void Unpack6K(const std::byte* super, UnpackedSuper* out) {
 
 // A tile of M activation rows; `at` is the first block.
 struct Tile {
-  const int8_t* codes;  // of the first row and block
-  size_t stride;
+  const int8_t* codes;  // of the first row and block, rows kSuperColumns apart
   const Activations* a;
   size_t row, at;
 };
@@ -116,7 +117,7 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile, 
         for (int g = 0; g < G; ++g) line[g] = _mm512_load_si512(w[g].quants[b][h * kSteps + t]);
         WEIR_UNROLL
         for (int m = 0; m < M; ++m) {
-          const __m512i x = BroadcastWord(codes + m * tile.stride + 4 * t);
+          const __m512i x = BroadcastWord(codes + m * kSuperColumns + 4 * t);
           WEIR_UNROLL
           for (int g = 0; g < G; ++g) dot[m][g] = _mm512_dpbusd_epi32(dot[m][g], line[g], x);
         }
@@ -144,11 +145,13 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile, 
   }
 }
 
+// Between superblocks the sums of a tile rest in `sums` ([M][2][16]); the last one writes them to y.
 struct Output {
+  float* sums;
   float* y;  // of the first row and group
   size_t stride;
-  __mmask16 last;  // rows of the last group
-  bool fresh;
+  __mmask16 mask;  // rows of the last group
+  bool first, last;
 };
 
 template <DType kType, int M, int G>
@@ -158,8 +161,7 @@ void MultiplyTile(const UnpackedSuper* w, size_t blocks, const Tile& tile, const
   for (int m = 0; m < M; ++m) {
     WEIR_UNROLL
     for (int g = 0; g < G; ++g) {
-      const __mmask16 mask = out.fresh ? 0 : g + 1 == G ? out.last : 0xffff;
-      sum[m][g] = _mm512_maskz_loadu_ps(mask, out.y + m * out.stride + g * kGroupRows);
+      sum[m][g] = _mm512_maskz_load_ps(out.first ? 0 : 0xffff, out.sums + (2 * m + g) * kGroupRows);
     }
   }
   TileBlocks<kType, M, G>(w, blocks, tile, sum);
@@ -167,7 +169,11 @@ void MultiplyTile(const UnpackedSuper* w, size_t blocks, const Tile& tile, const
   for (int m = 0; m < M; ++m) {
     WEIR_UNROLL
     for (int g = 0; g < G; ++g) {
-      _mm512_mask_storeu_ps(out.y + m * out.stride + g * kGroupRows, g + 1 == G ? out.last : 0xffff, sum[m][g]);
+      if (out.last) {
+        _mm512_mask_storeu_ps(out.y + m * out.stride + g * kGroupRows, g + 1 == G ? out.mask : 0xffff, sum[m][g]);
+      } else {
+        _mm512_store_ps(out.sums + (2 * m + g) * kGroupRows, sum[m][g]);
+      }
     }
   }
 }
@@ -191,19 +197,26 @@ inline void UnpackType(const std::byte* super, size_t blocks, UnpackedSuper* out
   }
 }
 
+struct Rows {
+  size_t first, count;  // of the activations, at most kRowsAtOnce
+};
+
 template <DType kType, int G>
-void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, float* y) {
+void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, Rows rows, float* y) {
   UnpackedSuper unpacked[G];
+  alignas(64) float sums[kRowsAtOnce * 2 * kGroupRows];
   const size_t last_rows = std::min(kGroupRows, w.rows - (g + G - 1) * kGroupRows);
   size_t offset = 0;
   for (size_t first = 0; first < w.blocks();) {
     const size_t blocks = std::min(kSuperBlocks, w.blocks() - first);
     for (int j = 0; j < G; ++j) UnpackType<kType>(w.group(g + j) + offset, blocks, &unpacked[j]);
-    for (size_t i = 0; i < a.n; i += kTileRows) {
-      const Tile tile = {a.codes + i * a.stride + first * kBlockColumns, a.stride, &a, i, first};
-      const Output out = {y + i * w.rows + g * kGroupRows, w.rows,
-                          static_cast<__mmask16>((1u << last_rows) - 1), first == 0};
-      TileUpTo<kType, kTileRows, G>(a.n - i, unpacked, blocks, tile, out);
+    for (size_t i = 0; i < rows.count; i += kTileRows) {
+      const size_t row = rows.first + i;
+      const Tile tile = {a.CodesOf(first, row), &a, row, first};
+      const Output out = {sums + i * 2 * kGroupRows, y + row * w.rows + g * kGroupRows, w.rows,
+                          static_cast<__mmask16>((1u << last_rows) - 1), first == 0,
+                          first + blocks == w.blocks()};
+      TileUpTo<kType, kTileRows, G>(rows.count - i, unpacked, blocks, tile, out);
     }
     offset += IsK(kType) ? SuperBytesK(kType) : LayoutOf(kType, blocks).bytes;
     first += blocks;
@@ -212,9 +225,12 @@ void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, float* y)
 
 template <DType kType>
 void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
-  size_t g = begin;
-  for (; g + 2 <= end; g += 2) GroupsOnce<kType, 2>(w, g, a, y);
-  for (; g < end; ++g) GroupsOnce<kType, 1>(w, g, a, y);
+  for (Rows rows{0, 0}; rows.first < a.n; rows.first += rows.count) {
+    rows.count = std::min(kRowsAtOnce, a.n - rows.first);
+    size_t g = begin;
+    for (; g + 2 <= end; g += 2) GroupsOnce<kType, 2>(w, g, a, rows, y);
+    for (; g < end; ++g) GroupsOnce<kType, 1>(w, g, a, rows, y);
+  }
 }
 
 }  // namespace

@@ -28,6 +28,15 @@ inline void PrefetchPart(const std::byte* super, size_t part) {
   for (size_t i = 0; i < kLines; ++i) _mm_prefetch(reinterpret_cast<const char*>(p + 64 * i), _MM_HINT_T0);
 }
 
+// Lines first .. first + count - 1, for loops that spread them between their loads.
+template <int kCount>
+inline void PrefetchLines(const std::byte* super, size_t first) {
+  WEIR_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    _mm_prefetch(reinterpret_cast<const char*>(super + kAhead + 64 * (first + i)), _MM_HINT_T0);
+  }
+}
+
 struct One {
   const int8_t* codes;
   const float* scales;
@@ -111,20 +120,26 @@ inline __m512 PairK(const std::byte* super, const ScalesK& scales, __m512 d, __m
                     __m512 acc) {
   const std::byte* quants = super + kQuantsK + kPair * 512;
   const int8_t* codes = x.codes + kPair * 64;
-  PrefetchPart<SuperBytesK(kType), 4>(super, kPair);
+  constexpr size_t kLines = SuperBytesK(kType) / 64 / 4;  // of a pair: 9 or 11
+  PrefetchLines<kLines - 8>(super, kPair * kLines + 8);
   __m512i a[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, b[2] = {a[0], a[0]};
-  WEIR_UNROLL
-  for (int t = 0; t < 8; ++t) {
-    const __m512i pair = Line(quants + 64 * t);
-    if constexpr (kType == DType::kQ5_K) {
-      const __m512i high = Line(super + kHighK + 64 * t);
-      a[t % 2] = _mm512_dpbusd_epi32(a[t % 2], WithFifth<2 * kPair>(LowNibbles(pair), high), BroadcastWord(codes + 4 * t));
-      b[t % 2] = _mm512_dpbusd_epi32(b[t % 2], WithFifth<2 * kPair + 1>(HighNibbles(pair), high),
-                                     BroadcastWord(codes + 32 + 4 * t));
-    } else {
-      const __m512i high_mask = _mm512_set1_epi8(static_cast<char>(0xf0));
-      a[t % 2] = _mm512_dpbusd_epi32(a[t % 2], LowNibbles(pair), BroadcastWord(codes + 4 * t));
-      b[t % 2] = _mm512_dpbusd_epi32(b[t % 2], _mm512_and_si512(pair, high_mask), BroadcastWord(codes + 32 + 4 * t));
+  // Unrolled, the compiler would gather all prefetches into one burst, more than the core can track.
+  WEIR_NO_UNROLL
+  for (int t = 0; t < 8; t += 2) {
+    PrefetchLines<2>(super, kPair * kLines + t);
+    WEIR_UNROLL
+    for (int u = 0; u < 2; ++u) {
+      const __m512i pair = Line(quants + 64 * (t + u));
+      const __m512i first = BroadcastWord(codes + 4 * (t + u)), second = BroadcastWord(codes + 32 + 4 * (t + u));
+      if constexpr (kType == DType::kQ5_K) {
+        const __m512i high = Line(super + kHighK + 64 * (t + u));
+        a[u] = _mm512_dpbusd_epi32(a[u], WithFifth<2 * kPair>(LowNibbles(pair), high), first);
+        b[u] = _mm512_dpbusd_epi32(b[u], WithFifth<2 * kPair + 1>(HighNibbles(pair), high), second);
+      } else {
+        const __m512i high_mask = _mm512_set1_epi8(static_cast<char>(0xf0));
+        a[u] = _mm512_dpbusd_epi32(a[u], LowNibbles(pair), first);
+        b[u] = _mm512_dpbusd_epi32(b[u], _mm512_and_si512(pair, high_mask), second);
+      }
     }
   }
   const __m512i first = _mm512_add_epi32(a[0], a[1]);
@@ -152,16 +167,22 @@ inline __m512 Super6K(const std::byte* super, const One& x, __m512 acc) {
   for (size_t half = 0; half < 2; ++half) {
     const std::byte* from = super + kQuants6K + half * kHalf6K;
     const int8_t* codes = x.codes + half * 128;
-    PrefetchPart<SuperBytesK(DType::kQ6_K), 2>(super, half);
+    constexpr size_t kLines = (SuperBytesK(DType::kQ6_K) / 64 + 1) / 2 + 1;  // of a half: 27
+    PrefetchLines<kLines - 24>(super, half * kLines + 24);
     __m512i dots[4][2];
     WEIR_UNROLL
     for (int s = 0; s < 8; ++s) dots[s / 2][s % 2] = Start<5>(x.negative_halves[half * 8 + s]);
     WEIR_UNROLL
-    for (int t = 0; t < 8; ++t) {
-      const Lines6K lines = UnpackLines6K(from, t);
-      WEIR_UNROLL
-      for (int s = 0; s < 4; ++s) {
-        dots[s][t / 4] = _mm512_dpbusd_epi32(dots[s][t / 4], lines.sub[s], BroadcastWord(codes + 32 * s + 4 * t));
+    for (int h = 0; h < 2; ++h) {
+      // Unrolled, the compiler would gather all prefetches into one burst, more than the core can track.
+      WEIR_NO_UNROLL
+      for (int t = 4 * h; t < 4 * h + 4; ++t) {
+        const Lines6K lines = UnpackLines6K(from, t);
+        PrefetchLines<3>(super, half * kLines + 3 * t);
+        WEIR_UNROLL
+        for (int s = 0; s < 4; ++s) {
+          dots[s][h] = _mm512_dpbusd_epi32(dots[s][h], lines.sub[s], BroadcastWord(codes + 32 * s + 4 * t));
+        }
       }
     }
     WEIR_UNROLL

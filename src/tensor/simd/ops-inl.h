@@ -198,8 +198,8 @@ inline void QuantizeRow(const float* x, size_t columns, const ActivationRow& out
     const float scale = small ? 0.0f : peak / 127.0f;
     const Floats inverse = Set(small ? 0.0f : 127.0f / peak);
     const Ints first = ToCodes(Mul(lo, inverse)), second = ToCodes(Mul(hi, inverse));
-    StoreBytes(out.codes + b * kBlockColumns, first);
-    StoreBytes(out.codes + b * kBlockColumns + 16, second);
+    StoreBytes(out.CodesOf(b), first);
+    StoreBytes(out.CodesOf(b) + 16, second);
     const int32_t sums[2] = {ReduceAddInts(first), ReduceAddInts(second)};
     out.scales[b * out.n] = scale;
     out.scaled_sums[b * out.n] = scale * static_cast<float>(sums[0] + sums[1]);

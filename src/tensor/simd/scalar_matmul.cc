@@ -102,7 +102,7 @@ void AddSuper(DType type, const UnpackedSuper& w, size_t blocks, const Activatio
   const int32_t offset = LogOffset(type) == 0 ? 0 : 1 << LogOffset(type);
   for (size_t b = 0; b < blocks; ++b) {
     const size_t at = first + b;
-    const int8_t* codes = a.codes + i * a.stride + at * kBlockColumns;
+    const int8_t* codes = a.CodesOf(at, i);
     const float x_scale = a.scales[at * a.n + i];
     for (size_t r = 0; r < kGroupRows; ++r) {
       for (size_t h = 0; h < halves; ++h) {
@@ -196,7 +196,7 @@ void QuantizeRow(const float* x, size_t columns, const ActivationRow& out) {
       const int32_t rounded = std::fabs(scaled) < 1e9f ? static_cast<int32_t>(std::nearbyint(scaled))
                                                        : INT32_MIN;
       const auto code = static_cast<int8_t>(std::clamp(rounded, -127, 127));
-      out.codes[b * kBlockColumns + c] = code;
+      out.CodesOf(b)[c] = code;
       sums[c / 16] += code;
     }
     out.scales[b * out.n] = scale;
