@@ -11,6 +11,7 @@
 #include "ingest/html_content.h"
 #include "ingest/html_tree.h"
 #include "ingest/paths.h"
+#include "text/unicode.h"
 
 namespace weir::ingest {
 namespace {
@@ -276,12 +277,12 @@ void AddMeta(const HtmlTree& tree, std::map<std::string, std::string>& meta) {
   for (const HtmlNode& n : tree.nodes()) {
     const GumboTag tag = TagOf(n.node);
     if (tag == GUMBO_TAG_HTML && !Attribute(n.node, "lang").empty()) {
-      meta["language"] = CleanInline(Attribute(n.node, "lang").substr(0, 40));
+      meta["language"] = CleanInline(text::CutUtf8(Attribute(n.node, "lang"), 40));
     }
     if (tag != GUMBO_TAG_META) continue;
     const std::string name = Lower(Attribute(n.node, "name").substr(0, 40));
     if (name == "description" || name == "author" || name == "keywords" || name == "date") {
-      meta[name] = CleanInline(Attribute(n.node, "content").substr(0, 4000));
+      meta[name] = CleanInline(text::CutUtf8(Attribute(n.node, "content"), 4000));
     }
   }
 }
@@ -316,7 +317,7 @@ class HtmlReader final : public Reader {
     if (renderer.hidden_bytes() > 0) {
       document.warnings.push_back(
           absl::StrCat("hidden text left out: ", renderer.hidden_bytes(), " bytes, begins \"",
-                       CleanInline(Cut(renderer.hidden_quote())), "\""));
+                       CleanInline(text::CutUtf8(renderer.hidden_quote(), kQuoted)), "\""));
     }
     return builder.Finish();
   }
@@ -326,12 +327,6 @@ class HtmlReader final : public Reader {
     if (s.starts_with("\xEF\xBB\xBF")) s.remove_prefix(3);
     while (!s.empty() && absl::ascii_isspace(static_cast<unsigned char>(s[0]))) s.remove_prefix(1);
     return s.substr(0, 20);
-  }
-  // At most kQuoted bytes, cut between characters.
-  static std::string Cut(const std::string& s) {
-    size_t end = std::min(s.size(), kQuoted);
-    while (end > 0 && end < s.size() && (static_cast<uint8_t>(s[end]) & 0xC0) == 0x80) --end;
-    return s.substr(0, end);
   }
 };
 

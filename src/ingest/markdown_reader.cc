@@ -10,6 +10,7 @@
 #include "ingest/encoding.h"
 #include "ingest/entities.h"
 #include "ingest/paths.h"
+#include "text/unicode.h"
 
 namespace weir::ingest {
 namespace {
@@ -43,7 +44,7 @@ void FrontMatter(std::string_view& s, std::map<std::string, std::string>& meta) 
     }
     std::string key = CleanInline(line.substr(0, colon));
     for (char& c : key) c = absl::ascii_tolower(static_cast<unsigned char>(c));
-    if (!key.empty() && !value.empty()) found[key.substr(0, 200)] = value;
+    if (!key.empty() && !value.empty()) found[std::string(text::CutUtf8(key, 200))] = value;
   }
 }
 

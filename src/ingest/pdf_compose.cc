@@ -108,7 +108,7 @@ class Composer {
       size_t from = 0;
       for (int cell : line.cells) {
         const size_t at = std::min<size_t>(static_cast<size_t>(cell), line.text.size());
-        if (at <= from) continue;
+        if (at <= from || line.text[at - 1] != ' ') continue;
         rows.append(line.text, from, at - 1 - from);
         rows += " | ";
         from = at;

@@ -72,6 +72,23 @@ TEST(PdfLines, SuperscriptStaysLigatureOpens) {
   EXPECT_EQ(lines[0].text, "x2 fin");
 }
 
+// Found by the fuzzer: a cell offset counted from glyphs that leave no text.
+TEST(PdfLines, CellsCountOnlyText) {
+  std::vector<PdfGlyph> g;
+  for (int row = 0; row < 3; ++row) {
+    const float y = 100 + 12.0f * static_cast<float>(row);
+    g.push_back({0xE000, 0, 5, y, 10});
+    g.push_back({0xE9, 60, 65, y, 10});
+    g.push_back({0xE9, 120, 125, y, 10});
+  }
+  PdfContent content;
+  content.pages.push_back({1, 612, 792, MakeLines(g, 1)});
+  for (const PdfLine& line : content.pages[0].lines) {
+    for (int cell : line.cells) EXPECT_EQ(line.text[static_cast<size_t>(cell) - 1], ' ');
+  }
+  EXPECT_TRUE(CheckDocument(LayoutPdf(std::move(content), 1 << 20), 1 << 20).ok());
+}
+
 TEST(PdfLines, HostileNumbersAreSkipped) {
   std::vector<PdfGlyph> g = {{'a', 0, 5, 100, 10}, {'b', NAN, 5, 100, 10}, {'c', 0, 5, INFINITY, 10},
                              {'d', 5, 1e30f, 100, 10}, {'e', 5, 9, 100, -4}, {'f', 5, 10, 100, 10}};

@@ -81,7 +81,7 @@ class LineMaker {
     } else {
       const float gap = (g.x0 - end_) / std::max(g.size, line_size_);
       if (gap > kCellGap) {
-        cells_.push_back(static_cast<int>(text_.size() + 1));
+        if (!text_.empty()) cells_.push_back(static_cast<int>(text_.size() + 1));
         space_ = true;
       }
       if ((space_ || gap > kSpaceGap) && !text_.empty()) text_.push_back(' ');

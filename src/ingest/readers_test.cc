@@ -67,6 +67,15 @@ TEST(MarkdownReader, TitleFromFirstHeading) {
   EXPECT_EQ(Read("a.md", "text\n\n## The *first*\n").title, "The first");
 }
 
+TEST(Readers, LongMetadataIsCutBetweenCharacters) {
+  std::string wide;
+  for (int i = 0; i < 3000; ++i) wide += "\u6771";
+  const auto md = Read("a.md", "---\nx" + wide + ": value\n---\ntext");
+  EXPECT_EQ(md.text, "text");
+  const auto html = Read("a.html", "<html lang=x" + wide + "><meta name=author content=" + wide + "><p>text");
+  EXPECT_EQ(html.meta.at("author").size(), 3999);
+}
+
 TEST(HtmlReader, MainContent) {
   const auto d = Read("a.html",
                       "<html><head><title>Weirs - Site</title><style>x{}</style></head><body>"

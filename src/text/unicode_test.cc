@@ -31,6 +31,13 @@ TEST(Unicode, RefusesMalformed) {
   EXPECT_EQ(RepairUtf8(std::string_view("a\0z", 3)), "a\uFFFDz");
 }
 
+TEST(Unicode, CutsBetweenCodePoints) {
+  EXPECT_EQ(CutUtf8("a\u00E9z", 2), "a");
+  EXPECT_EQ(CutUtf8("a\u00E9z", 3), "a\u00E9");
+  EXPECT_EQ(CutUtf8("abc", 9), "abc");
+  EXPECT_EQ(CutUtf8("\u00E9", 1), "");
+}
+
 TEST(Unicode, SurrogatesAndBeyondAreReplaced) {
   std::string s;
   AppendUtf8(0xD800, s);
