@@ -82,14 +82,14 @@ class RunTest(unittest.TestCase):
                          "skipped")
         self.assertEqual(self.outcome(HEAD + "needs: data tmp\n$ true\n", {"WEIR_DATA": "/"})[0],
                          "passed")
-        self.assertEqual(self.outcome(HEAD + "needs: model x\n$ false\n", {"WEIR_HOME": "/none"})[0],
-                         "skipped")
+        outcome, _ = self.outcome(HEAD + "needs: model x\n$ false\n", {"WEIR_HOME": "/none"})
+        self.assertEqual(outcome, "skipped")
         self.passes("$ true\n", HEAD + "needs: tool bash, tool sh\n")
         self.fails("$ true\n", "unknown need", HEAD + "needs: luck\n")
 
     def test_environment(self):
-        outcome, text = self.outcome(HEAD + "$ echo \"${WEIR_TOP_K:-unset} $LC_ALL\"\nunset C.UTF-8\n",
-                                     {"WEIR_TOP_K": "5"})
+        body = "$ echo \"${WEIR_TOP_K:-unset} $LC_ALL\"\nunset C.UTF-8\n"
+        outcome, text = self.outcome(HEAD + body, {"WEIR_TOP_K": "5"})
         self.assertEqual(outcome, "passed", text)
 
     def test_bad_files(self):

@@ -31,7 +31,8 @@ class RunStagesTest(unittest.TestCase):
         self.assertEqual(counts(stages.gtest_result(-11, "[ RUN      ] A.B\n")), (0, 1, 0))
 
     def test_unittest(self):
-        self.assertEqual(counts(stages.unittest_result(0, "..\nRan 8 tests in 1s\n\nOK\n")), (8, 0, 0))
+        self.assertEqual(counts(stages.unittest_result(0, "..\nRan 8 tests in 1s\n\nOK\n")),
+                         (8, 0, 0))
         self.assertEqual(counts(stages.unittest_result(
             1, "Ran 8 tests in 1s\n\nFAILED (failures=1, errors=2)\n")), (5, 3, 0))
         self.assertEqual(counts(stages.unittest_result(1, "SyntaxError\n")), (0, 1, 0))
