@@ -157,7 +157,7 @@ bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_vi
   if (last == ',' || last == ';' || last == '-' || (last == '.' && !number && s.size() > 60)) return false;
   const float size = SizeOf(p);
   if (size > body.size * kLarger) return true;
-  if (IsKnownHeading(s) && size > body.size * 0.75f) return true;
+  if (IsKnownHeading(s) && size > body.size * 0.65f) return true;
   if (size < body.size * kSmaller) return false;
   if (p.lines.size() > 2) return false;
   if (AllBold(p) && !body.bold) return true;

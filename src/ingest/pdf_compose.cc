@@ -196,7 +196,7 @@ class Composer {
     }
     if (!Lower(next[0]) && static_cast<uint8_t>(next[0]) < 0x80) return true;  // "Smith-" "Jones"
     const bool compound = start > 0 && piece[start - 1] == '-';  // "state-of-the-" "art"
-    if (compound) return true;
+    if (compound && vocabulary_.Has(head)) return true;
     const bool joined_known = vocabulary_.Has(head, tail);
     const bool hyphen_known = vocabulary_.Has(std::string(head) + "-", tail);
     if (hyphen_known && !joined_known) return true;

@@ -173,10 +173,10 @@ TEST_F(PdfReaderTest, SamplesReadAsTheirPapersSay) {
        {"Patient Experiences of Structured Heart Failure Programmes",
         "Focus groups were conducted with fifteen participants (men, n = 12) attending one of two heart "
         "failure rehabilitation programmes."}},
-      {"thrombosis-prophylaxis.pdf",
-       {"Complications related to deep venous thrombosis prophylaxis in trauma: a systematic review of "
-        "the literature",
-        "Without thromboprophylaxis, overall DVT rates exceed 50%"}}};
+      {"vespa.pdf",
+       {"VESPA: Very large-scale Evolutionary and Selective Pressure Analyses",
+        "The majority of functions are written in Python 2.7 and are designed to operate on a UNIX "
+        "command-line."}}};
   for (const auto& [name, what] : expected) {
     const auto d = ReadDocument(absl::StrCat(WEIR_SOURCE_DIR, "/samples/", name), {}, Context{});
     ASSERT_TRUE(d.ok()) << d.status();
