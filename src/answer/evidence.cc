@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -104,32 +105,52 @@ std::vector<Evidence> SplitHits(const std::vector<text::Hit>& hits) {
       e.rank = hit.rank;
       e.features[kPassageScore] = hit.score;
       e.features[kReciprocalRank] = 1.0 / hit.rank;
+      auto dense = hit.scores.find("dense");
+      if (dense != hit.scores.end()) e.features[kDenseContext] = dense->second;
       all.push_back(std::move(e));
     }
   }
   return all;
 }
 
+// Contexts are longer than sentences, so only the likeliest get one encoded; the others keep their
+// passage's similarity, which the index computed already.
+constexpr size_t kContextsEncoded = 40;
+
+absl::StatusOr<std::vector<double>> Similarities(std::span<const float> query,
+                                                 const std::vector<std::string_view>& texts,
+                                                 const text::Encoder& encoder, const Context& context) {
+  const size_t d = query.size();
+  std::vector<float> vectors(texts.size() * d);
+  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
+  std::vector<double> out(texts.size(), 0.0);
+  for (size_t row = 0; row < texts.size(); ++row) {
+    for (size_t i = 0; i < d; ++i) out[row] += static_cast<double>(query[i]) * vectors[row * d + i];
+  }
+  return out;
+}
+
 absl::Status AddDense(std::string_view question, const text::Encoder& encoder, const Context& context,
                       std::vector<Evidence>& sentences) {
-  const size_t d = encoder.dimensions(), n = sentences.size();
-  std::vector<float> query(d), vectors(2 * n * d);
+  std::vector<float> query(encoder.dimensions());
   WEIR_RETURN_IF_ERROR(encoder.Encode({&question, 1}, text::EncodeAs::kQuery, query, context));
-  std::vector<std::string> contexts;
-  for (const Evidence& e : sentences) contexts.push_back(absl::StrCat(e.heading, ". ", e.context));
   std::vector<std::string_view> texts;
   for (const Evidence& e : sentences) texts.push_back(e.text);
-  for (const std::string& c : contexts) texts.push_back(c);
-  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
-  auto dot = [&](size_t row) {
-    double sum = 0;
-    for (size_t i = 0; i < d; ++i) sum += static_cast<double>(query[i]) * vectors[row * d + i];
-    return sum;
-  };
-  for (size_t i = 0; i < n; ++i) {
-    sentences[i].features[kDense] = dot(i);
-    sentences[i].features[kDenseContext] = dot(n + i);
-  }
+  WEIR_ASSIGN_OR_RETURN(const auto alone, Similarities(query, texts, encoder, context));
+  for (size_t i = 0; i < sentences.size(); ++i) sentences[i].features[kDense] = alone[i];
+
+  std::vector<size_t> order(sentences.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const auto &x = sentences[a].features, &y = sentences[b].features;
+    return x[kDense] + x[kContextCoverage] > y[kDense] + y[kContextCoverage];
+  });
+  order.resize(std::min(order.size(), kContextsEncoded));
+  std::vector<std::string> contexts;
+  for (size_t i : order) contexts.push_back(absl::StrCat(sentences[i].heading, ". ", sentences[i].context));
+  WEIR_ASSIGN_OR_RETURN(const auto around,
+                        Similarities(query, {contexts.begin(), contexts.end()}, encoder, context));
+  for (size_t j = 0; j < order.size(); ++j) sentences[order[j]].features[kDenseContext] = around[j];
   return absl::OkStatus();
 }
 
@@ -158,8 +179,8 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text, cons
   set.sentences = SplitHits(set.hits);
   if (set.sentences.empty()) return set;
   const Question question = ReadQuestion(question_text);
-  WEIR_RETURN_IF_ERROR(AddDense(question_text, ports.encoder, context, set.sentences));
   AddLexical(question, set.sentences);
+  WEIR_RETURN_IF_ERROR(AddDense(question_text, ports.encoder, context, set.sentences));
   for (Evidence& e : set.sentences) e.score = SentenceScore(e.features);
   std::stable_sort(set.sentences.begin(), set.sentences.end(), [](const Evidence& a, const Evidence& b) {
     if (a.score != b.score) return a.score > b.score;

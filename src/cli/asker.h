@@ -16,7 +16,7 @@ namespace weir::cli {
 
 struct AskOptions {
   answer::AnswerOptions answer;
-  retrieve::SearchOptions search{.top_k = 20};
+  retrieve::SearchOptions search{.top_k = 12};
   std::string model;
   std::string encoder;
   bool extract = false;

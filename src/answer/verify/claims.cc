@@ -24,12 +24,14 @@ std::vector<Word> Words(std::string_view text) {
   bool sentence_start = true;
   size_t i = 0;
   while (i < text.size()) {
-    if (!IsWordByte(text[i])) {
+    // ".05" is a number that starts with its point.
+    const bool point = text[i] == '.' && i + 1 < text.size() && std::isdigit(text[i + 1]);
+    if (!IsWordByte(text[i]) && !point) {
       if (text[i] == '.' || text[i] == '!' || text[i] == '?' || text[i] == ':') sentence_start = true;
       ++i;
       continue;
     }
-    size_t end = i;
+    size_t end = i + (point ? 1 : 0);
     while (end < text.size()) {
       const bool joiner = (text[end] == '-' || text[end] == '.' || text[end] == ',' || text[end] == '\'') &&
                           end + 1 < text.size() && IsWordByte(text[end + 1]);
@@ -68,6 +70,7 @@ std::string CanonicalNumber(std::string_view word) {
     digits.push_back(c);
   }
   if (dots > 1 || digits.empty()) return "";
+  if (digits[0] == '.') digits.insert(0, "0");
   if (dots == 1) {
     while (digits.back() == '0') digits.pop_back();
     if (digits.back() == '.') digits.pop_back();
@@ -81,7 +84,8 @@ std::string CanonicalNumber(std::string_view word) {
 void AddNumbers(std::string_view word, std::set<std::string>& numbers) {
   size_t i = 0;
   while (i < word.size()) {
-    if (!std::isdigit(static_cast<unsigned char>(word[i]))) {
+    const bool point = word[i] == '.' && i == 0 && word.size() > 1 && std::isdigit(static_cast<unsigned char>(word[1]));
+    if (!point && !std::isdigit(static_cast<unsigned char>(word[i]))) {
       ++i;
       continue;
     }

@@ -23,7 +23,7 @@ TEST(ClaimsTest, NumbersByValue) {
   EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("1200.5"));
   EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("3"));
   EXPECT_THAT(ReadClaims("60mg in 95% of 1-3 cases (p<.05)", false).numbers,
-              ::testing::IsSupersetOf({"60", "95", "1", "3", "05"}));
+              ::testing::IsSupersetOf({"60", "95", "1", "3", "0.05"}));
 }
 
 TEST(ClaimsTest, NamesAreNotSentenceStarts) {
