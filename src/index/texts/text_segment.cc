@@ -61,16 +61,30 @@ absl::Status TextSegment::Frame(uint64_t number, std::string& out) const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const std::string>> TextSegment::CachedFrame(uint64_t number) const {
+  {
+    std::lock_guard lock(mutex_);
+    if (!cache_.empty() && cache_[number % cache_.size()].number == number) return cache_[number % cache_.size()].bytes;
+  }
+  auto frame = std::make_shared<std::string>();
+  WEIR_RETURN_IF_ERROR(Frame(number, *frame));
+  std::shared_ptr<const std::string> bytes = std::move(frame);
+  std::lock_guard lock(mutex_);
+  if (cache_.empty()) cache_.resize(std::min<uint64_t>(kCachedFrames, frames_));
+  cache_[number % cache_.size()] = {number, bytes};
+  return bytes;
+}
+
 absl::StatusOr<std::string> TextSegment::Read(uint64_t start, uint64_t size) const {
   if (start > size_ || size > size_ - start) {
     return file_->Damaged(kFramesSection, start, absl::StrCat("range of ", size, " bytes passes the stream"));
   }
-  std::string text, frame;
+  std::string text;
   while (size > 0) {
     const uint64_t number = start / kFrameBytes, offset = start % kFrameBytes;
-    WEIR_RETURN_IF_ERROR(Frame(number, frame));  // grows `text` only by bytes that are there
-    const size_t n = std::min<uint64_t>(size, frame.size() - offset);
-    text.append(frame, offset, n);
+    WEIR_ASSIGN_OR_RETURN(const auto frame, CachedFrame(number));  // `text` grows only by bytes that are there
+    const size_t n = std::min<uint64_t>(size, frame->size() - offset);
+    text.append(*frame, offset, n);
     start += n;
     size -= n;
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,18 @@ class TextSegment {
 
  private:
   absl::Status Frame(uint64_t number, std::string& out) const;
+  absl::StatusOr<std::shared_ptr<const std::string>> CachedFrame(uint64_t number) const;
 
   std::shared_ptr<const SegmentFile> file_;
   uint64_t size_ = 0, frames_ = 0;
+  // Frames lately read, slot = number mod kCachedFrames: hits of one query lie close together.
+  static constexpr size_t kCachedFrames = 256;
+  struct Slot {
+    uint64_t number = ~uint64_t{0};
+    std::shared_ptr<const std::string> bytes;
+  };
+  mutable std::mutex mutex_;
+  mutable std::vector<Slot> cache_;  // under mutex_
 };
 
 class TextSegmentWriter {
