@@ -71,6 +71,7 @@ class RunTest(unittest.TestCase):
 
     def test_steps_share_a_folder_and_go_on(self):
         self.passes("$ echo hi \\\n    there > $TMP/a\n$ cat $TMP/a\nhi there\n# a remark\n")
+        self.passes("$ cat <<END\n> a $\n>  b\n> END\na $\n b\n")
         self.fails("$ true\n$ false\n", "a.test:4: $ false")
 
     def test_timeout(self):
