@@ -1,6 +1,7 @@
 #include "base/option_docs.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/option_text.h"
 #include "base/status.h"
@@ -35,9 +36,12 @@ std::string Columns(std::string_view left, std::string_view right, size_t column
 }
 
 std::string ShortOption(const OptionField& field) {
-  std::string help(field.spec().help);
+  const OptionSpec& spec = field.spec();
+  std::string help(spec.help);
+  if (!spec.choices.empty()) absl::StrAppend(&help, " (", absl::StrJoin(spec.choices, ", "), ")");
   if (!field.default_text().empty() && field.type_name() != "bool") {
-    absl::StrAppend(&help, " [", field.default_text(), "]");
+    absl::StrAppend(&help, " [", field.default_text(), spec.unit.empty() ? "" : " ", spec.unit,
+                    "]");
   }
   return Columns(FlagText(field), help, kHelpColumn);
 }

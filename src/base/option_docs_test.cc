@@ -94,10 +94,11 @@ TEST_F(OptionDocsTest, ShortHelp) {
               HasSubstr("Find passages in the store.\n\nUsage: weir search [options] QUERY\n"));
   EXPECT_THAT(help, HasSubstr("Example:\n  weir search 'notice period'\n"));
   EXPECT_THAT(help, HasSubstr("\n  --[no-]dedupe           Drops repeated passages.\n"));
-  EXPECT_THAT(help, HasSubstr("\n  --top-k N               How many hits to return. [10]\n"));
-  EXPECT_THAT(help,
-              HasSubstr("\n  --fuse NAME             How the ranked lists of several retrievers"
-                        " are brought\n                          together. [convex]\n"));
+  EXPECT_THAT(help, HasSubstr("\n  --top-k N               How many hits to return. [10 hits]\n"));
+  EXPECT_THAT(
+      help,
+      HasSubstr("\n  --fuse NAME             How the ranked lists of several retrievers"
+                " are brought\n                          together. (rrf, convex) [convex]\n"));
   EXPECT_THAT(help, Not(HasSubstr("both indexes")));
 }
 
