@@ -30,7 +30,8 @@ absl::Status Unavailable(std::string_view what, int error_number = 0) {
 
 absl::StatusOr<std::unique_ptr<BenchPeer>> BenchPeer::Start(const std::vector<std::string>& argv) {
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return Unavailable("socketpair", errno);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return Unavailable("socketpair", errno);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);

@@ -17,12 +17,13 @@ class BenchPeer {
   // Starts argv[0] (looked up in PATH) with stdin and stdout connected; its stderr is inherited.
   // Errors: kUnavailable.
   static absl::StatusOr<std::unique_ptr<BenchPeer>> Start(const std::vector<std::string>& argv);
-  ~BenchPeer();  // closes the connection, ends the child if it does not end by itself, and waits for it
+  ~BenchPeer();  // closes the connection, ends the child if it does not end by itself, and waits
+                 // for it
   BenchPeer(const BenchPeer&) = delete;
   BenchPeer& operator=(const BenchPeer&) = delete;
 
-  // Sends a line and returns the answer without its newline. kUnavailable when the child is gone, answers
-  // more than 64 KiB, or takes longer than the limit.
+  // Sends a line and returns the answer without its newline. kUnavailable when the child is gone,
+  // answers more than 64 KiB, or takes longer than the limit.
   absl::StatusOr<std::string> Ask(std::string_view line, int timeout_s = 600);
 
  private:

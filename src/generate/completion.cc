@@ -12,9 +12,15 @@ namespace {
 class Run {
  public:
   Run(const text::CompletionRequest& request, const SampleOptions& sampling, Constraint* constraint,
-      const model::Tokenizer& tokenizer, Session& session, TextStream stream, const Context& context)
-      : request_(request), sampler_(sampling), constraint_(constraint), tokenizer_(tokenizer),
-        session_(session), stream_(std::move(stream)), context_(context) {}
+      const model::Tokenizer& tokenizer, Session& session, TextStream stream,
+      const Context& context)
+      : request_(request),
+        sampler_(sampling),
+        constraint_(constraint),
+        tokenizer_(tokenizer),
+        session_(session),
+        stream_(std::move(stream)),
+        context_(context) {}
 
   absl::StatusOr<text::Completion> Go(std::span<const int32_t> prompt) {
     start_ns_ = context_.now_ns();
@@ -43,8 +49,8 @@ class Run {
  private:
   double Seconds() const { return static_cast<double>(context_.now_ns() - start_ns_) * 1e-9; }
 
-  // The next token. A grammar looks at the sampled token first, and masks the vocabulary only when it
-  // refuses that one.
+  // The next token. A grammar looks at the sampled token first, and masks the vocabulary only when
+  // it refuses that one.
   absl::StatusOr<int32_t> Choose() {
     const uint64_t draw = static_cast<uint64_t>(out_.tokens);
     int32_t token = sampler_.Sample(session_.logits(), draw);
@@ -53,7 +59,8 @@ class Run {
     WEIR_RETURN_IF_ERROR(constraint_->status());
     token = sampler_.Resample(session_.logits(), draw);
     if (left == 0 || token < 0) {
-      return absl::InvalidArgumentError("grammar: no token of this model's vocabulary can come next");
+      return absl::InvalidArgumentError(
+          "grammar: no token of this model's vocabulary can come next");
     }
     return token;
   }
@@ -78,9 +85,10 @@ class Run {
   }
 
   bool Emit(const std::string& text) {
-    if (text.empty()) return true;
+    if (text.empty() || declined_) return !declined_;
     out_.text += text;
-    return !request_.on_text || request_.on_text(text);
+    declined_ = request_.on_text && !request_.on_text(text);
+    return !declined_;
   }
 
   const text::CompletionRequest& request_;
@@ -90,6 +98,7 @@ class Run {
   Session& session_;
   TextStream stream_;
   const Context& context_;
+  bool declined_ = false;  // the caller wants no more text
   int64_t start_ns_ = 0;
   text::Completion out_;
 };
@@ -98,14 +107,17 @@ class Run {
 
 absl::StatusOr<text::Completion> RunCompletion(std::span<const int32_t> prompt,
                                                const text::CompletionRequest& request,
-                                               const SampleOptions& sampling, Constraint* constraint,
+                                               const SampleOptions& sampling,
+                                               Constraint* constraint,
                                                const model::Tokenizer& tokenizer, Session& session,
                                                const Context& context) {
   if (request.max_tokens < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("max_tokens: ", request.max_tokens, "; expected at least 1"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_tokens: ", request.max_tokens, "; expected at least 1"));
   }
   WEIR_ASSIGN_OR_RETURN(TextStream stream, TextStream::Make(request.stop));
-  return Run(request, sampling, constraint, tokenizer, session, std::move(stream), context).Go(prompt);
+  return Run(request, sampling, constraint, tokenizer, session, std::move(stream), context)
+      .Go(prompt);
 }
 
 }  // namespace weir::generate

@@ -11,11 +11,13 @@
 
 namespace weir::generate {
 
-// Continues `prompt` on the session. `constraint` may be null. Checks cancellation between tokens and
-// between prefill chunks; a cancelled completion is a result (finish "cancelled"), not an error.
+// Continues `prompt` on the session. `constraint` may be null. Checks cancellation between tokens
+// and between prefill chunks; a cancelled completion is a result (finish "cancelled"), not an
+// error.
 absl::StatusOr<text::Completion> RunCompletion(std::span<const int32_t> prompt,
                                                const text::CompletionRequest& request,
-                                               const SampleOptions& sampling, Constraint* constraint,
+                                               const SampleOptions& sampling,
+                                               Constraint* constraint,
                                                const model::Tokenizer& tokenizer, Session& session,
                                                const Context& context);
 

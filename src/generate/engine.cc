@@ -18,11 +18,17 @@ namespace {
 
 class LocalEngine : public Engine {
  public:
-  LocalEngine(std::string name, const GenerateOptions& options, std::shared_ptr<const model::GgufFile> file,
-              std::unique_ptr<model::Tokenizer> tokenizer, std::shared_ptr<const model::Decoder> decoder,
-              std::unique_ptr<Session> session)
-      : name_(std::move(name)), options_(options), file_(std::move(file)), tokenizer_(std::move(tokenizer)),
-        decoder_(std::move(decoder)), session_(std::move(session)), prompts_(*file_, tokenizer_.get()) {}
+  LocalEngine(std::string name, const GenerateOptions& options,
+              std::shared_ptr<const model::GgufFile> file,
+              std::unique_ptr<model::Tokenizer> tokenizer,
+              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session)
+      : name_(std::move(name)),
+        options_(options),
+        file_(std::move(file)),
+        tokenizer_(std::move(tokenizer)),
+        decoder_(std::move(decoder)),
+        session_(std::move(session)),
+        prompts_(*file_, tokenizer_.get()) {}
 
   std::string name() const override { return name_; }
   int64_t context_tokens() const override { return session_->window(); }
@@ -41,18 +47,25 @@ class LocalEngine : public Engine {
   absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
                                             const Context& context) override {
     WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, prompts_.Tokens(request.messages));
-    SampleOptions sampling{.temperature = request.temperature, .top_k = options_.top_k, .top_p = options_.top_p,
-                           .min_p = options_.min_p, .repetition = options_.repetition, .seed = request.seed};
+    SampleOptions sampling{.temperature = request.temperature,
+                           .top_k = options_.top_k,
+                           .top_p = options_.top_p,
+                           .min_p = options_.min_p,
+                           .repetition = options_.repetition,
+                           .seed = request.seed};
     std::unique_ptr<Constraint> constraint;
     if (!request.grammar.empty() || !request.json_schema.empty()) {
-      if (vocabulary_ == nullptr) vocabulary_ = std::make_shared<const VocabularyPieces>(*tokenizer_);
-      WEIR_ASSIGN_OR_RETURN(constraint, Constraint::Make(request.grammar, request.json_schema, vocabulary_));
+      if (vocabulary_ == nullptr)
+        vocabulary_ = std::make_shared<const VocabularyPieces>(*tokenizer_);
+      WEIR_ASSIGN_OR_RETURN(constraint,
+                            Constraint::Make(request.grammar, request.json_schema, vocabulary_));
     }
     absl::StatusOr<text::Completion> done =
         RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_, context);
     if (done.ok() && context.metrics != nullptr) {
       context.metrics->Add("generate_prompt_tokens", static_cast<double>(done->prompt_tokens));
-      context.metrics->Add("generate_reused_prompt_tokens", static_cast<double>(session_->reused()));
+      context.metrics->Add("generate_reused_prompt_tokens",
+                           static_cast<double>(session_->reused()));
       context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
     }
     return done;
@@ -81,8 +94,8 @@ class LocalEngine : public Engine {
     return ScoreAll(list, context);
   }
 
-  absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens, int64_t window,
-                                              const Context& context) override;
+  absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens,
+                                              int64_t window, const Context& context) override;
 
  private:
   struct Scored {
@@ -90,7 +103,8 @@ class LocalEngine : public Engine {
     size_t first = 0;             // of the continuation
   };
 
-  absl::StatusOr<Scored> Joined(const std::vector<int32_t>& prompt, std::string_view continuation) const {
+  absl::StatusOr<Scored> Joined(const std::vector<int32_t>& prompt,
+                                std::string_view continuation) const {
     if (prompt.empty()) return absl::InvalidArgumentError("log-likelihood: an empty prompt");
     Scored scored{prompt, prompt.size()};
     const std::vector<int32_t> more = tokenizer_->Encode(continuation, {});
@@ -99,7 +113,8 @@ class LocalEngine : public Engine {
   }
 
   // In the order of their tokens, so that neighbours share the longest prefixes.
-  absl::StatusOr<std::vector<double>> ScoreAll(const std::vector<Scored>& list, const Context& context) {
+  absl::StatusOr<std::vector<double>> ScoreAll(const std::vector<Scored>& list,
+                                               const Context& context) {
     std::vector<size_t> order(list.size());
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
@@ -124,11 +139,12 @@ class LocalEngine : public Engine {
 
 // Each window starts anew; where the model asks for BOS it replaces the window's first token, as in
 // llama.cpp's tool. Tokens [window / 2 + 1, window) are scored.
-absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_view text, int64_t max_tokens,
-                                                                 int64_t window, const Context& context) {
+absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_view text,
+                                                                 int64_t max_tokens, int64_t window,
+                                                                 const Context& context) {
   if (window < 4 || window > session_->window()) {
-    return absl::InvalidArgumentError(absl::StrCat("perplexity: a window of ", window, " tokens; expected 4 to ",
-                                                   session_->window()));
+    return absl::InvalidArgumentError(absl::StrCat("perplexity: a window of ", window,
+                                                   " tokens; expected 4 to ", session_->window()));
   }
   std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
   // The tokenizer knows the model's rule, which a file may leave to its pre-tokenizer's default.
@@ -139,7 +155,8 @@ absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_vie
   if (max_tokens > 0) usable = std::min(usable, max_tokens);
   const int64_t windows = usable / window;
   if (windows == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("perplexity: ", usable, " tokens; expected at least ", window));
+    return absl::InvalidArgumentError(
+        absl::StrCat("perplexity: ", usable, " tokens; expected at least ", window));
   }
   double sum = 0;
   PerplexityResult result;
@@ -159,18 +176,21 @@ absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_vie
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_path, std::string name,
-                                                     const GenerateOptions& options, const Context& context) {
+                                                     const GenerateOptions& options,
+                                                     const Context& context) {
   WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
   WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
   WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
   if (tokenizer->vocabulary_size() != decoder->shape().vocabulary) {
-    return absl::DataLossError(absl::StrCat(gguf_path, ": the tokenizer has ", tokenizer->vocabulary_size(),
-                                            " tokens, the decoder ", decoder->shape().vocabulary));
+    return absl::DataLossError(absl::StrCat(gguf_path, ": the tokenizer has ",
+                                            tokenizer->vocabulary_size(), " tokens, the decoder ",
+                                            decoder->shape().vocabulary));
   }
   const int64_t window = std::min(options.context, decoder->shape().context);
   WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, KvChoice(), window));
-  return std::make_unique<LocalEngine>(std::move(name), options, std::move(file), std::move(tokenizer),
-                                       std::move(decoder), std::move(session));
+  return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
+                                       std::move(tokenizer), std::move(decoder),
+                                       std::move(session));
 }
 
 }  // namespace weir::generate

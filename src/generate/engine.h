@@ -24,14 +24,37 @@ struct GenerateOptions {
   double repetition = 1.0;
   int64_t max_tokens = 256;
   int64_t context = 4096;
-  template <class V> void Visit(V& v) {
-    v(temperature, {.name = "temperature", .help = "Sampling temperature; 0 is greedy.", .min = 0, .max = 10});
-    v(top_k, {.name = "sample-top-k", .help = "Keep the k likeliest tokens; 0 keeps all.", .unit = "tokens", .min = 0, .max = 1000000});
-    v(top_p, {.name = "top-p", .help = "Keep the smallest set of tokens with this probability.", .min = 0, .max = 1});
-    v(min_p, {.name = "min-p", .help = "Drop tokens below this fraction of the best one's probability.", .min = 0, .max = 1});
-    v(repetition, {.name = "repetition", .help = "Divide the logits of tokens already used by this.", .min = 0.5, .max = 2});
-    v(max_tokens, {.name = "max-tokens", .help = "Most tokens to generate.", .unit = "tokens", .min = 1, .max = 1000000});
-    v(context, {.name = "context", .help = "Window of the KV cache.", .unit = "tokens", .min = 64, .max = 1048576});
+  template <class V>
+  void Visit(V& v) {
+    v(temperature,
+      {.name = "temperature", .help = "Sampling temperature; 0 is greedy.", .min = 0, .max = 10});
+    v(top_k, {.name = "sample-top-k",
+              .help = "Keep the k likeliest tokens; 0 keeps all.",
+              .unit = "tokens",
+              .min = 0,
+              .max = 1000000});
+    v(top_p, {.name = "top-p",
+              .help = "Keep the smallest set of tokens with this probability.",
+              .min = 0,
+              .max = 1});
+    v(min_p, {.name = "min-p",
+              .help = "Drop tokens below this fraction of the best one's probability.",
+              .min = 0,
+              .max = 1});
+    v(repetition, {.name = "repetition",
+                   .help = "Divide the logits of tokens already used by this.",
+                   .min = 0.5,
+                   .max = 2});
+    v(max_tokens, {.name = "max-tokens",
+                   .help = "Most tokens to generate.",
+                   .unit = "tokens",
+                   .min = 1,
+                   .max = 1000000});
+    v(context, {.name = "context",
+                .help = "Window of the KV cache.",
+                .unit = "tokens",
+                .min = 64,
+                .max = 1048576});
   }
 };
 
@@ -40,20 +63,22 @@ struct ScoredPair {
   std::string continuation;
 };
 
-// Calls share one KV cache: what a prompt has in common with the previous call's is not computed again
-// (the results are bit-equal either way). Thread-compatible, as Completer.
+// Calls share one KV cache: what a prompt has in common with the previous call's is not computed
+// again (the results are bit-equal either way). Thread-compatible, as Completer.
 class Engine : public text::Completer {
  public:
-  static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& gguf_path, std::string name,
-                                                      const GenerateOptions& options, const Context& context);
+  static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& gguf_path,
+                                                      std::string name,
+                                                      const GenerateOptions& options,
+                                                      const Context& context);
   virtual const model::Decoder& decoder() const = 0;
   virtual const model::Tokenizer& tokenizer() const = 0;
   // LogLikelihood of many (prompt, continuation) pairs, in an order that shares the most of their
   // prompts; results in the order given.
   virtual absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
                                                              const Context& context) = 0;
-  // The tokens a list of messages becomes, generation prompt appended. Special tokens are recognised in
-  // the template's own text only, never inside a message.
+  // The tokens a list of messages becomes, generation prompt appended. Special tokens are
+  // recognised in the template's own text only, never inside a message.
   virtual absl::StatusOr<std::vector<int32_t>> PromptTokens(
       const std::vector<text::ChatMessage>& messages) const = 0;
   // Bytes of weights and of the KV cache at full length.
@@ -61,10 +86,14 @@ class Engine : public text::Completer {
   virtual int64_t cache_bytes() const = 0;
 
   // Perplexity as llama.cpp counts it: windows of `window` tokens, the second half of each scored.
-  // Only whole windows within max_tokens count (0: the whole text); `tokens` are those of the windows.
-  struct PerplexityResult { double perplexity = 0; int64_t tokens = 0, scored = 0; };
-  virtual absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens, int64_t window,
-                                                      const Context& context) = 0;
+  // Only whole windows within max_tokens count (0: the whole text); `tokens` are those of the
+  // windows.
+  struct PerplexityResult {
+    double perplexity = 0;
+    int64_t tokens = 0, scored = 0;
+  };
+  virtual absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens,
+                                                      int64_t window, const Context& context) = 0;
 };
 
 }  // namespace weir::generate

@@ -1,5 +1,5 @@
-// A whole model of 258 tokens (every byte, two control tokens) with random weights, as a GGUF file in a
-// temporary folder: enough to run the engine's every path in milliseconds.
+// A whole model of 258 tokens (every byte, two control tokens) with random weights, as a GGUF file
+// in a temporary folder: enough to run the engine's every path in milliseconds.
 #pragma once
 
 #include <string>
@@ -18,14 +18,16 @@ inline std::vector<std::string> ByteLetters() {
   std::vector<std::string> letters(256);
   char32_t next = 256;
   for (int byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+    const bool printable =
+        (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
     text::AppendUtf8(printable ? byte : next++, letters[byte]);
   }
   return letters;
 }
 
 inline std::string SmallModelBytes(bool add_bos = false) {
-  model::SmallDecoder m{.vocabulary = 258};
+  // A head of its own keeps the logits small, so that sampled text varies.
+  model::SmallDecoder m{.vocabulary = 258, .tied = false};
   std::vector<std::string> tokens = ByteLetters();
   tokens.push_back("<|im_start|>");
   tokens.push_back("<|im_end|>");
@@ -42,8 +44,10 @@ inline std::string SmallModelBytes(bool add_bos = false) {
       .U32("tokenizer.ggml.eos_token_id", kImEnd)
       .Bool("tokenizer.ggml.add_bos_token", add_bos)
       .Text("tokenizer.chat_template",
-            "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + "
-            "'<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+            "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
+            "message['content'] + "
+            "'<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ "
+            "'<|im_start|>assistant\\n' }}{% endif %}")
       .Build();
 }
 

@@ -22,8 +22,8 @@ constexpr int64_t kDecodePrompt = 16;  // tokens stored before a plain decode ro
 
 struct Case {
   std::string name;
-  int64_t stored = 0;    // tokens before the clock starts
-  int64_t prefill = 0;   // timed as one batch; 0: the timed tokens are decoded one by one
+  int64_t stored = 0;   // tokens before the clock starts
+  int64_t prefill = 0;  // timed as one batch; 0: the timed tokens are decoded one by one
 };
 
 // Bytes a second that all threads read from memory together: the best of a few passes.
@@ -51,22 +51,26 @@ double MemoryBandwidth(const Context& context) {
 
 class Bench {
  public:
-  Bench(const LlmBenchOptions& options, const Context& context) : options_(options), context_(context) {}
+  Bench(const LlmBenchOptions& options, const Context& context)
+      : options_(options), context_(context) {}
 
   absl::StatusOr<std::vector<LlmBenchRow>> Go() {
-    if (options_.rounds < 1 || options_.decode_tokens < 1 || options_.prefill_tokens < 1 || options_.depth_tokens < 1) {
+    if (options_.rounds < 1 || options_.decode_tokens < 1 || options_.prefill_tokens < 1 ||
+        options_.depth_tokens < 1) {
       return absl::InvalidArgumentError("bench: rounds and token counts must be at least 1");
     }
     WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options_.model_path));
     WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
-    const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) + kDecodePrompt + options_.decode_tokens;
+    const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) +
+                           kDecodePrompt + options_.decode_tokens;
     WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, KvChoice(), window));
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
     const double bandwidth = MemoryBandwidth(context_);
     std::vector<LlmBenchRow> rows;
-    const Case cases[] = {{"decode", kDecodePrompt, 0},
-                          {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
-                          {"decode-2k", options_.depth_tokens, 0}};
+    const Case cases[] = {
+        {"decode", kDecodePrompt, 0},
+        {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
+        {"decode-2k", options_.depth_tokens, 0}};
     for (const Case& c : cases) {
       const auto& only = options_.only;
       if (!only.empty() && std::find(only.begin(), only.end(), c.name) == only.end()) continue;
@@ -80,14 +84,17 @@ class Bench {
  private:
   absl::Status StartPeer(int64_t window) {
     const int threads = context_.threads == nullptr ? 1 : context_.threads->count();
-    WEIR_ASSIGN_OR_RETURN(peer_, BenchPeer::Start({options_.peer_python, options_.peer_script, options_.model_path,
-                                                   "--threads", absl::StrCat(threads), "--context", absl::StrCat(window)}));
+    WEIR_ASSIGN_OR_RETURN(
+        peer_,
+        BenchPeer::Start({options_.peer_python, options_.peer_script, options_.model_path,
+                          "--threads", absl::StrCat(threads), "--context", absl::StrCat(window)}));
     return absl::OkStatus();
   }
 
   double BytesPerToken(int64_t stored) const {
     const model::DecoderShape& s = decoder_->shape();
-    const int64_t kv = stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
+    const int64_t kv =
+        stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
     return static_cast<double>(decoder_->weight_bytes() + kv);
   }
 
@@ -95,7 +102,8 @@ class Bench {
   std::vector<int32_t> Tokens(int64_t n) const {
     std::vector<int32_t> tokens(n);
     for (int64_t i = 0; i < n; ++i) {
-      tokens[i] = static_cast<int32_t>(UniformAt(1, i) * std::min(decoder_->shape().vocabulary, 30000));
+      tokens[i] =
+          static_cast<int32_t>(UniformAt(1, i) * std::min(decoder_->shape().vocabulary, 30000));
     }
     return tokens;
   }
@@ -104,7 +112,8 @@ class Bench {
     session_->Forget();
     const int64_t timed = c.prefill > 0 ? c.prefill : options_.decode_tokens;
     const std::vector<int32_t> tokens = Tokens(c.stored + timed);
-    if (c.stored > 0) WEIR_RETURN_IF_ERROR(session_->Feed(std::span(tokens).first(c.stored), context_));
+    if (c.stored > 0)
+      WEIR_RETURN_IF_ERROR(session_->Feed(std::span(tokens).first(c.stored), context_));
     session_->times() = {};
     const int64_t start = SteadyNowNs();
     if (c.prefill > 0) {
@@ -124,13 +133,14 @@ class Bench {
   }
 
   absl::StatusOr<double> PeerRound(const Case& c) {
-    const std::string line = absl::StrFormat(R"({"stored": %d, "tokens": %d, "batch": %s})", c.stored,
-                                             c.prefill > 0 ? c.prefill : options_.decode_tokens,
-                                             c.prefill > 0 ? "true" : "false");
+    const std::string line = absl::StrFormat(
+        R"({"stored": %d, "tokens": %d, "batch": %s})", c.stored,
+        c.prefill > 0 ? c.prefill : options_.decode_tokens, c.prefill > 0 ? "true" : "false");
     WEIR_ASSIGN_OR_RETURN(const std::string answer, peer_->Ask(line));
     double speed = 0;
     if (!absl::SimpleAtod(answer, &speed) || !(speed > 0)) {
-      return absl::UnavailableError(absl::StrCat("peer: answered '", answer, "'; expected tokens/s"));
+      return absl::UnavailableError(
+          absl::StrCat("peer: answered '", answer, "'; expected tokens/s"));
     }
     return speed;
   }
@@ -172,15 +182,18 @@ class Bench {
 
 }  // namespace
 
-absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options, const Context& context) {
+absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options,
+                                                     const Context& context) {
   return Bench(options, context).Go();
 }
 
 std::string TimeSplit(const model::DecoderTimes& t) {
   const double total = std::max<double>(1, static_cast<double>(t.total()));
   const auto share = [total](int64_t ns) { return 100.0 * static_cast<double>(ns) / total; };
-  return absl::StrFormat("qkv %.0f%%, attention %.0f%%, output %.0f%%, ffn %.0f%%, head %.0f%%, other %.0f%%",
-                         share(t.qkv), share(t.attention), share(t.output), share(t.ffn), share(t.head), share(t.other));
+  return absl::StrFormat(
+      "qkv %.0f%%, attention %.0f%%, output %.0f%%, ffn %.0f%%, head %.0f%%, other %.0f%%",
+      share(t.qkv), share(t.attention), share(t.output), share(t.ffn), share(t.head),
+      share(t.other));
 }
 
 }  // namespace weir::generate

@@ -28,24 +28,30 @@ PromptWriter::PromptWriter(std::string_view template_source, const model::Tokeni
   if (compiled.ok()) template_.emplace(*std::move(compiled));
 }
 
-absl::StatusOr<std::string> PromptWriter::Render(const std::vector<text::ChatMessage>& messages) const {
+absl::StatusOr<std::string> PromptWriter::Render(
+    const std::vector<text::ChatMessage>& messages) const {
   WEIR_RETURN_IF_ERROR(compiled_);
   if (!template_.has_value()) {
     std::string joined;
-    for (const text::ChatMessage& m : messages) absl::StrAppend(&joined, joined.empty() ? "" : "\n\n", m.content);
+    for (const text::ChatMessage& m : messages)
+      absl::StrAppend(&joined, joined.empty() ? "" : "\n\n", m.content);
     return joined;
   }
-  const auto special = [this](int32_t id) { return id < 0 ? std::string() : tokenizer_->Piece(id, true); };
+  const auto special = [this](int32_t id) {
+    return id < 0 ? std::string() : tokenizer_->Piece(id, true);
+  };
   return template_->Render(messages, /*add_generation_prompt=*/true, special(tokenizer_->bos()),
                            special(tokenizer_->eos()));
 }
 
 // The model's own BOS rule applies unless the template wrote the token already.
 std::vector<int32_t> PromptWriter::EncodeTemplate(std::string_view rendered) const {
-  std::vector<int32_t> ids = tokenizer_->Encode(rendered, {.add_special = true, .parse_special = true});
+  std::vector<int32_t> ids =
+      tokenizer_->Encode(rendered, {.add_special = true, .parse_special = true});
   if (!ids.empty() && ids.back() == tokenizer_->eos()) {
     const std::vector<int32_t> plain = tokenizer_->Encode(rendered, {.parse_special = true});
-    if (plain.empty() || plain.back() != tokenizer_->eos()) ids.pop_back();  // an added EOS would end it
+    if (plain.empty() || plain.back() != tokenizer_->eos())
+      ids.pop_back();  // an added EOS would end it
   }
   if (ids.size() > 1 && ids[0] == tokenizer_->bos() && ids[1] == ids[0]) ids.erase(ids.begin());
   return ids;
@@ -64,15 +70,17 @@ absl::StatusOr<std::vector<int32_t>> PromptWriter::Tokens(
   return EncodeTemplate(rendered);
 }
 
-// Messages are marked, rendered, cut out again and encoded as plain text. Only hostile or very odd input
-// comes here, so that ordinary prompts keep the exact tokens of the whole rendered text.
-absl::StatusOr<std::vector<int32_t>> PromptWriter::TokensGuarded(std::vector<text::ChatMessage> messages) const {
+// Messages are marked, rendered, cut out again and encoded as plain text. Only hostile or very odd
+// input comes here, so that ordinary prompts keep the exact tokens of the whole rendered text.
+absl::StatusOr<std::vector<int32_t>> PromptWriter::TokensGuarded(
+    std::vector<text::ChatMessage> messages) const {
   for (text::ChatMessage& m : messages) {
     for (std::string* part : {&m.content, &m.role}) {
       *part = absl::StrReplaceAll(*part, {{kOpen, "?"}, {kClose, "?"}});
     }
     m.content = absl::StrCat(kOpen, m.content, kClose);
-    if (SpellsControl(m.role)) return absl::InvalidArgumentError("chat: a role that spells a control token");
+    if (SpellsControl(m.role))
+      return absl::InvalidArgumentError("chat: a role that spells a control token");
   }
   WEIR_ASSIGN_OR_RETURN(const std::string rendered, Render(messages));
   std::vector<int32_t> ids;

@@ -22,8 +22,8 @@ class PromptWriter {
   // With a template's source; "" for a model without one: contents are joined by blank lines.
   PromptWriter(std::string_view template_source, const model::Tokenizer* tokenizer);
 
-  // Documents are hostile: text in a message that spells a control token (<|im_end|>) becomes ordinary
-  // tokens. Errors: those of the template.
+  // Documents are hostile: text in a message that spells a control token (<|im_end|>) becomes
+  // ordinary tokens. Errors: those of the template.
   absl::StatusOr<std::vector<int32_t>> Tokens(const std::vector<text::ChatMessage>& messages) const;
 
  private:

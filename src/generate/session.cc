@@ -11,8 +11,8 @@
 namespace weir::generate {
 namespace {
 
-// Tokens of a prefill chunk: enough rows to keep the products compute-bound, few enough that a chunk's
-// activations stay in the second-level cache.
+// Tokens of a prefill chunk: enough rows to keep the products compute-bound, few enough that a
+// chunk's activations stay in the second-level cache.
 constexpr int64_t kChunkTokens = 256;
 // Logits that Score holds at once, 32 MB; rows are then 55 for a vocabulary of 152,000.
 constexpr size_t kScoreLogits = 8 << 20;
@@ -20,18 +20,22 @@ constexpr size_t kScoreLogits = 8 << 20;
 }  // namespace
 
 KvShape KvShapeOf(const model::DecoderShape& shape) {
-  return {.layers = shape.layers, .heads = shape.heads, .kv_heads = shape.kv_heads, .head_dim = shape.head_dim};
+  return {.layers = shape.layers,
+          .heads = shape.heads,
+          .kv_heads = shape.kv_heads,
+          .head_dim = shape.head_dim};
 }
 
 double LogSumExp(std::span<float> logits) {
   const int32_t best = ArgMax(logits);
   const double peak = logits[best];
   tensor::Softmax(logits.data(), logits.size());
-  return peak - std::log(static_cast<double>(logits[best]));  // softmax(best) = 1 / sum(exp(x - peak))
+  return peak -
+         std::log(static_cast<double>(logits[best]));  // softmax(best) = 1 / sum(exp(x - peak))
 }
 
-absl::StatusOr<std::unique_ptr<Session>> Session::Make(std::shared_ptr<const model::Decoder> decoder,
-                                                       const KvChoice& choice, int64_t window) {
+absl::StatusOr<std::unique_ptr<Session>> Session::Make(
+    std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window) {
   WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(choice));
   const KvShape shape = KvShapeOf(decoder->shape());
   std::unique_ptr<Session> session(new Session());
@@ -39,8 +43,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(std::shared_ptr<const mod
   session->sequence_ = std::make_unique<PagedSequence>(policy, shape, session->placement_.get());
   session->workspace_ = decoder->MakeWorkspace(kChunkTokens);
   session->window_ = window;
-  session->cache_bytes_ = session->placement_->free_blocks() *
-                          static_cast<int64_t>(session->placement_->block_bytes());
+  session->cache_bytes_ =
+      session->placement_->free_blocks() * static_cast<int64_t>(session->placement_->block_bytes());
   session->logits_.resize(decoder->shape().vocabulary);
   session->decoder_ = std::move(decoder);
   return session;
@@ -52,7 +56,8 @@ void Session::Forget() {
 }
 
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
-  const auto [mine, theirs] = std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
+  const auto [mine, theirs] =
+      std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
   const size_t keep = std::min<size_t>(mine - tokens_.begin(), at_most);
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
@@ -71,7 +76,8 @@ absl::Status Session::Forward(std::span<const int32_t> tokens, model::LogitRows 
 
 absl::Status Session::Feed(std::span<const int32_t> tokens, const Context& context) {
   if (tokens.empty() || static_cast<int64_t>(tokens.size()) > window_) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens.size(), " tokens; expected 1 to ", window_));
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt: ", tokens.size(), " tokens; expected 1 to ", window_));
   }
   KeepCommonPrefix(tokens, tokens.size() - 1);
   return Forward(tokens.subspan(tokens_.size()), model::LogitRows::kLast, logits_, context);
@@ -85,7 +91,8 @@ absl::StatusOr<double> Session::Score(std::span<const int32_t> tokens, size_t fi
                                       const Context& context) {
   const size_t inputs = tokens.size() - 1;  // the last token is only predicted
   if (static_cast<int64_t>(inputs) > window_) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens.size(), " tokens; the window holds ", window_));
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt: ", tokens.size(), " tokens; the window holds ", window_));
   }
   if (first == tokens.size()) return 0.0;
   KeepCommonPrefix(tokens.first(inputs), first - 1);

@@ -1,5 +1,5 @@
-// A decoder with the one KV cache of an engine, and the memory of which tokens it holds: a new prompt
-// keeps the prefix it shares with the last one. Not thread-safe.
+// A decoder with the one KV cache of an engine, and the memory of which tokens it holds: a new
+// prompt keeps the prefix it shares with the last one. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +20,20 @@ KvShape KvShapeOf(const model::DecoderShape& shape);
 class Session {
  public:
   // `window`: most tokens the cache holds. Errors: those of the policy and its placement.
-  static absl::StatusOr<std::unique_ptr<Session>> Make(std::shared_ptr<const model::Decoder> decoder,
-                                                       const KvChoice& choice, int64_t window);
+  static absl::StatusOr<std::unique_ptr<Session>> Make(
+      std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window);
 
-  // Makes the cache hold exactly `tokens` (at least one; at most the window) and leaves the logits of
-  // the last one in logits(). kCancelled keeps what was computed.
+  // Makes the cache hold exactly `tokens` (at least one; at most the window) and leaves the logits
+  // of the last one in logits(). kCancelled keeps what was computed.
   absl::Status Feed(std::span<const int32_t> tokens, const Context& context);
   // One more token. REQUIRES: size() < window().
   absl::Status Append(int32_t token, const Context& context);
   std::span<float> logits() { return logits_; }
 
-  // Sum over j >= first of the natural log of p(tokens[j] | tokens before j). The cache holds all but
-  // the last token afterwards. REQUIRES: 1 <= first <= tokens.size() <= window() + 1.
-  absl::StatusOr<double> Score(std::span<const int32_t> tokens, size_t first, const Context& context);
+  // Sum over j >= first of the natural log of p(tokens[j] | tokens before j). The cache holds all
+  // but the last token afterwards. REQUIRES: 1 <= first <= tokens.size() <= window() + 1.
+  absl::StatusOr<double> Score(std::span<const int32_t> tokens, size_t first,
+                               const Context& context);
 
   void Forget();  // empties the cache
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
@@ -45,8 +46,8 @@ class Session {
 
  private:
   Session() = default;
-  absl::Status Forward(std::span<const int32_t> tokens, model::LogitRows rows, std::span<float> logits,
-                       const Context& context);
+  absl::Status Forward(std::span<const int32_t> tokens, model::LogitRows rows,
+                       std::span<float> logits, const Context& context);
   void KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most);
 
   std::shared_ptr<const model::Decoder> decoder_;

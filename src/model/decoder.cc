@@ -60,7 +60,8 @@ class TransformerDecoder : public Decoder {
   const DecoderShape& shape() const override { return w_.shape; }
   int64_t weight_bytes() const override { return w_.bytes; }
   std::unique_ptr<Workspace> MakeWorkspace(int64_t max_batch_tokens) const override {
-    return std::make_unique<Buffers>(w_.shape, std::clamp<int64_t>(max_batch_tokens, 1, kMaxBatchTokens));
+    return std::make_unique<Buffers>(w_.shape,
+                                     std::clamp<int64_t>(max_batch_tokens, 1, kMaxBatchTokens));
   }
 
   absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
@@ -135,9 +136,10 @@ void TransformerDecoder::BiasAndRotate(const DecoderLayer& layer, size_t n, Buff
   });
 }
 
-// On entry b.normed is the layer's normed input; on return b.x holds the residual stream without the
-// feed-forward's part, which is in b.normed: the next norm adds it in the same pass.
-void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const {
+// On entry b.normed is the layer's normed input; on return b.x holds the residual stream without
+// the feed-forward's part, which is in b.normed: the next norm adds it in the same pass.
+void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
+                               Threads* threads) const {
   const DecoderLayer& layer = w_.layers[index];
   DecoderTimes& t = b.times();
   StageClock clock;
@@ -180,7 +182,8 @@ void TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, 
     Layer(l, n, kv, b, threads);
     StageClock rest;
     const bool last = l + 1 == w_.shape.layers;
-    AddAndNorm(b.normed.data(), last ? &w_.output_norm : &w_.layers[l + 1].attention_norm, n, b, threads);
+    AddAndNorm(b.normed.data(), last ? &w_.output_norm : &w_.layers[l + 1].attention_norm, n, b,
+               threads);
     rest.Charge(b.times().other);
   }
   kv.Commit(static_cast<int64_t>(n));
@@ -193,12 +196,13 @@ absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequ
   if (tokens.empty()) return absl::InvalidArgumentError("forward: no tokens");
   const size_t wanted = rows == LogitRows::kNone ? 0 : rows == LogitRows::kLast ? 1 : tokens.size();
   if (logits.size() != wanted * vocabulary) {
-    return absl::InvalidArgumentError(absl::StrCat("forward: room for ", logits.size(), " logits; expected ",
-                                                   wanted * vocabulary));
+    return absl::InvalidArgumentError(absl::StrCat("forward: room for ", logits.size(),
+                                                   " logits; expected ", wanted * vocabulary));
   }
   for (int32_t token : tokens) {
     if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
-      return absl::InvalidArgumentError(absl::StrCat("forward: token ", token, "; the vocabulary has ", vocabulary));
+      return absl::InvalidArgumentError(
+          absl::StrCat("forward: token ", token, "; the vocabulary has ", vocabulary));
     }
   }
   WEIR_RETURN_IF_ERROR(kv.Reserve(static_cast<int64_t>(tokens.size())));

@@ -17,7 +17,7 @@ namespace weir::model {
 struct DecoderShape {
   std::string architecture;  // "llama", "qwen2"
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocabulary = 0;
-  int64_t context = 0;       // trained window, tokens
+  int64_t context = 0;  // trained window, tokens
   float rope_base = 10000, norm_epsilon = 1e-5f;
 };
 
@@ -46,10 +46,11 @@ class Decoder {
   // All memory that Forward needs. max_batch_tokens is the size of a chunk, cut to [1, 4096].
   virtual std::unique_ptr<Workspace> MakeWorkspace(int64_t max_batch_tokens) const = 0;
 
-  // Runs tokens at positions [kv.length(), +n) in chunks of the workspace's size, appends their K and V,
-  // writes logits [rows, vocabulary] f32 (rows: 0, 1 or n). Checks cancellation between chunks; then what was computed so far stays in kv.
-  // Logits are bit-equal for any number of threads and any split of the tokens over calls or chunks.
-  // Errors: kInvalidArgument (token ids, size of logits), kResourceExhausted (kv), kCancelled.
+  // Runs tokens at positions [kv.length(), +n) in chunks of the workspace's size, appends their K
+  // and V, writes logits [rows, vocabulary] f32 (rows: 0, 1 or n). Checks cancellation between
+  // chunks; then what was computed so far stays in kv. Logits are bit-equal for any number of
+  // threads and any split of the tokens over calls or chunks. Errors: kInvalidArgument (token ids,
+  // size of logits), kResourceExhausted (kv), kCancelled.
   virtual absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                                std::span<float> logits, Workspace& workspace,
                                const Context& context) const = 0;

@@ -21,19 +21,22 @@ struct SmallDecoder {
   std::map<std::string, std::vector<float>> tensors = {};  // filled by Fill, all F32
   std::map<std::string, std::vector<uint64_t>> shapes = {};
 
-  void Add(const std::string& name, std::vector<uint64_t> shape, float scale, float centre, uint32_t seed) {
+  void Add(const std::string& name, std::vector<uint64_t> shape, float scale, float centre,
+           uint32_t seed) {
     std::mt19937 random(seed);
     size_t n = 1;
     for (uint64_t d : shape) n *= d;
     std::vector<float> values(n);
     // The generator's bits are fixed by the standard, distributions are not.
-    for (float& v : values) v = centre + scale * (static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f);
+    for (float& v : values)
+      v = centre + scale * (static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f);
     tensors[name] = std::move(values);
     shapes[name] = std::move(shape);
   }
 
   SmallDecoder& Fill() {
-    const uint64_t h = hidden, q = uint64_t(heads) * head_dim, kv = uint64_t(kv_heads) * head_dim, f = ffn;
+    const uint64_t h = hidden, q = uint64_t(heads) * head_dim, kv = uint64_t(kv_heads) * head_dim,
+                   f = ffn;
     uint32_t seed = 1;
     const auto matrix = [&](const std::string& name, uint64_t columns, uint64_t rows) {
       Add(name, {columns, rows}, 1.7f / std::sqrt(static_cast<float>(columns)), 0, ++seed);
@@ -80,8 +83,9 @@ struct SmallDecoder {
         .F32(p + "rope.freq_base", base)
         .F32(p + "attention.layer_norm_rms_epsilon", epsilon);
     for (const auto& [name, values] : tensors) {
-      b.Tensor(name, shapes.at(name), 0,
-               std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+      b.Tensor(
+          name, shapes.at(name), 0,
+          std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
     }
     return b;
   }

@@ -1,5 +1,6 @@
-// The shape of a decoder from a file's metadata. Nothing here is trusted: each number has a limit, and
-// keys that change the computation in a way this decoder does not know are refused, not ignored.
+// The shape of a decoder from a file's metadata. Nothing here is trusted: each number has a limit,
+// and keys that change the computation in a way this decoder does not know are refused, not
+// ignored.
 #include <cmath>
 #include <string>
 
@@ -36,7 +37,8 @@ class ShapeReader {
   absl::StatusOr<double> NumberOr(std::string_view key, double otherwise) const {
     if (!file_.Has(absl::StrCat(prefix_, key))) return otherwise;
     WEIR_ASSIGN_OR_RETURN(const double value, file_.Number(absl::StrCat(prefix_, key)));
-    if (!std::isfinite(value)) return absl::DataLossError(absl::StrCat(prefix_, key, ": not finite"));
+    if (!std::isfinite(value))
+      return absl::DataLossError(absl::StrCat(prefix_, key, ": not finite"));
     return value;
   }
   // A key that means another computation unless it has this value.
@@ -78,7 +80,8 @@ absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file) {
     return absl::DataLossError(absl::StrCat("attention.head_count: ", shape.heads,
                                             " is no multiple of head_count_kv ", shape.kv_heads));
   }
-  if (shape.hidden % shape.heads != 0 && !file.Has(absl::StrCat(architecture, ".attention.key_length"))) {
+  if (shape.hidden % shape.heads != 0 &&
+      !file.Has(absl::StrCat(architecture, ".attention.key_length"))) {
     return absl::DataLossError(absl::StrCat("embedding_length: ", shape.hidden,
                                             " is no multiple of head_count ", shape.heads));
   }
@@ -90,16 +93,17 @@ absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file) {
                         reader.WholeOr("rope.dimension_count", kMaxHeadDim, shape.head_dim));
   if (shape.head_dim > kMaxHeadDim || shape.head_dim % 16 != 0 || value_dim != shape.head_dim ||
       rotary != shape.head_dim) {
-    return absl::UnimplementedError(absl::StrCat(
-        "attention.key_length ", shape.head_dim, ", value_length ", value_dim, ", rope.dimension_count ", rotary,
-        "; expected the same multiple of 16 up to ", kMaxHeadDim));
+    return absl::UnimplementedError(
+        absl::StrCat("attention.key_length ", shape.head_dim, ", value_length ", value_dim,
+                     ", rope.dimension_count ", rotary, "; expected the same multiple of 16 up to ",
+                     kMaxHeadDim));
   }
   WEIR_ASSIGN_OR_RETURN(const double base, reader.NumberOr("rope.freq_base", 10000));
   WEIR_ASSIGN_OR_RETURN(const double epsilon,
                         reader.NumberOr("attention.layer_norm_rms_epsilon", 1e-5));
   if (!(base > 1 && base < 1e12) || !(epsilon > 0 && epsilon < 1)) {
-    return absl::DataLossError(absl::StrCat("rope.freq_base ", base, ", layer_norm_rms_epsilon ", epsilon,
-                                            ": out of range"));
+    return absl::DataLossError(absl::StrCat("rope.freq_base ", base, ", layer_norm_rms_epsilon ",
+                                            epsilon, ": out of range"));
   }
   shape.rope_base = static_cast<float>(base);
   shape.norm_epsilon = static_cast<float>(epsilon);

@@ -46,7 +46,8 @@ class PlainKv : public KvSequence {
           total += w;
           for (int c = 0; c < d; ++c) sum[c] += w * v_[layer][at + c];
         }
-        for (int c = 0; c < d; ++c) out[(i * s_.heads + h) * d + c] = static_cast<float>(sum[c] / total);
+        for (int c = 0; c < d; ++c)
+          out[(i * s_.heads + h) * d + c] = static_cast<float>(sum[c] / total);
       }
     }
   }
@@ -73,7 +74,9 @@ class NaiveDecoder {
     }
     for (int l = 0; l < m_.layers; ++l) Layer("blk." + std::to_string(l) + ".", x);
     std::vector<Row> out;
-    for (const Row& r : x) out.push_back(Times(m_.tied ? "token_embd.weight" : "output.weight", Norm(r, "output_norm.weight")));
+    for (const Row& r : x)
+      out.push_back(
+          Times(m_.tied ? "token_embd.weight" : "output.weight", Norm(r, "output_norm.weight")));
     return out;
   }
 
@@ -105,8 +108,10 @@ class NaiveDecoder {
         double angle = position * std::pow(m_.base, -2.0 * i / d);
         if (!m_.rope_freqs.empty()) angle /= m_.rope_freqs[i];
         const bool halves = m_.architecture == "qwen2";
-        double &a = row[h * d + (halves ? i : 2 * i)], &b = row[h * d + (halves ? i + d / 2 : 2 * i + 1)];
-        const double u = a * std::cos(angle) - b * std::sin(angle), v = a * std::sin(angle) + b * std::cos(angle);
+        double &a = row[h * d + (halves ? i : 2 * i)],
+               &b = row[h * d + (halves ? i + d / 2 : 2 * i + 1)];
+        const double u = a * std::cos(angle) - b * std::sin(angle),
+                     v = a * std::sin(angle) + b * std::cos(angle);
         a = u, b = v;
       }
     }
@@ -154,7 +159,8 @@ class NaiveDecoder {
 struct Loaded {
   explicit Loaded(std::string file_bytes) : storage(file_bytes.size() / 8 + 8) {
     std::memcpy(storage.data(), file_bytes.data(), file_bytes.size());
-    auto file = GgufFile::Parse({reinterpret_cast<const std::byte*>(storage.data()), file_bytes.size()});
+    auto file =
+        GgufFile::Parse({reinterpret_cast<const std::byte*>(storage.data()), file_bytes.size()});
     if (!file.ok()) {
       status = file.status();
       return;
@@ -175,10 +181,11 @@ std::vector<int32_t> Tokens(int n) {
 }
 
 std::vector<SmallDecoder> Variants() {
-  return {SmallDecoder{}.Fill(),
-          SmallDecoder{.kv_heads = 4, .tied = false}.Fill(),
+  return {SmallDecoder{}.Fill(), SmallDecoder{.kv_heads = 4, .tied = false}.Fill(),
           SmallDecoder{.rope_freqs = {1, 1, 1, 2, 4, 8, 8, 8}}.Fill(),
-          SmallDecoder{.architecture = "qwen2", .kv_heads = 1, .tied = false, .base = 1e6f, .epsilon = 1e-6f}.Fill(),
+          SmallDecoder{
+              .architecture = "qwen2", .kv_heads = 1, .tied = false, .base = 1e6f, .epsilon = 1e-6f}
+              .Fill(),
           SmallDecoder{.architecture = "qwen2", .layers = 3}.Fill()};
 }
 
@@ -191,9 +198,12 @@ TEST(DecoderTest, EqualsTheNaiveForwardPass) {
     PlainKv kv(l.decoder->shape());
     auto workspace = l.decoder->MakeWorkspace(64);
     std::vector<float> logits(23 * 50);
-    ASSERT_TRUE(l.decoder->Forward(tokens, kv, LogitRows::kAll, std::span(logits), *workspace, Context()).ok());
+    ASSERT_TRUE(
+        l.decoder->Forward(tokens, kv, LogitRows::kAll, std::span(logits), *workspace, Context())
+            .ok());
     const auto expected = NaiveDecoder(m).Logits(tokens);
-    for (size_t i = 0; i < logits.size(); ++i) EXPECT_NEAR(logits[i], expected[i / 50][i % 50], 2e-3) << m.architecture;
+    for (size_t i = 0; i < logits.size(); ++i)
+      EXPECT_NEAR(logits[i], expected[i / 50][i % 50], 2e-3) << m.architecture;
   }
 }
 
@@ -212,13 +222,22 @@ TEST(DecoderTest, BitEqualForAnyThreadsAndChunks) {
         auto workspace = l.decoder->MakeWorkspace(batch);
         std::vector<float> logits(40 * 50);
         // Two calls as well as chunks inside them.
-        ASSERT_TRUE(l.decoder->Forward(std::span(tokens).first(11), kv, LogitRows::kAll, std::span(logits).first(11 * 50), *workspace, context).ok());
-        ASSERT_TRUE(l.decoder->Forward(std::span(tokens).subspan(11), kv, LogitRows::kAll, std::span(logits).subspan(11 * 50), *workspace, context).ok());
+        ASSERT_TRUE(l.decoder
+                        ->Forward(std::span(tokens).first(11), kv, LogitRows::kAll,
+                                  std::span(logits).first(11 * 50), *workspace, context)
+                        .ok());
+        ASSERT_TRUE(l.decoder
+                        ->Forward(std::span(tokens).subspan(11), kv, LogitRows::kAll,
+                                  std::span(logits).subspan(11 * 50), *workspace, context)
+                        .ok());
         if (reference.empty()) reference = logits;
         EXPECT_EQ(logits, reference) << batch;
         PlainKv again(l.decoder->shape());
         std::vector<float> last(50);
-        ASSERT_TRUE(l.decoder->Forward(tokens, again, LogitRows::kLast, std::span(last), *workspace, context).ok());
+        ASSERT_TRUE(
+            l.decoder
+                ->Forward(tokens, again, LogitRows::kLast, std::span(last), *workspace, context)
+                .ok());
         EXPECT_TRUE(std::equal(last.begin(), last.end(), reference.end() - 50));
       }
     }
@@ -228,7 +247,10 @@ TEST(DecoderTest, BitEqualForAnyThreadsAndChunks) {
 TEST(DecoderTest, LinearScalingDividesPositions) {
   SmallDecoder m = SmallDecoder{}.Fill();
   SmallDecoder factors = SmallDecoder{.rope_freqs = std::vector<float>(8, 4.0f)}.Fill();
-  Loaded scaled(m.Builder().Text("llama.rope.scaling.type", "linear").F32("llama.rope.scaling.factor", 4).Build());
+  Loaded scaled(m.Builder()
+                    .Text("llama.rope.scaling.type", "linear")
+                    .F32("llama.rope.scaling.factor", 4)
+                    .Build());
   Loaded same(factors.Builder().Build());
   ASSERT_TRUE(scaled.status.ok() && same.status.ok()) << scaled.status << same.status;
   std::vector<std::vector<float>> out;
@@ -236,7 +258,10 @@ TEST(DecoderTest, LinearScalingDividesPositions) {
     PlainKv kv(l->decoder->shape());
     auto workspace = l->decoder->MakeWorkspace(8);
     out.emplace_back(50);
-    ASSERT_TRUE(l->decoder->Forward(Tokens(20), kv, LogitRows::kLast, std::span(out.back()), *workspace, Context()).ok());
+    ASSERT_TRUE(l->decoder
+                    ->Forward(Tokens(20), kv, LogitRows::kLast, std::span(out.back()), *workspace,
+                              Context())
+                    .ok());
   }
   EXPECT_EQ(out[0], out[1]);
 }
@@ -248,7 +273,9 @@ TEST(DecoderTest, RefusesBadCalls) {
   auto workspace = l.decoder->MakeWorkspace(16);
   std::vector<float> logits(50);
   const auto forward = [&](std::vector<int32_t> tokens, LogitRows rows, size_t room) {
-    return l.decoder->Forward(tokens, kv, rows, std::span(logits).first(room), *workspace, Context()).code();
+    return l.decoder
+        ->Forward(tokens, kv, rows, std::span(logits).first(room), *workspace, Context())
+        .code();
   };
   EXPECT_EQ(forward({}, LogitRows::kNone, 0), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(forward({50}, LogitRows::kLast, 50), absl::StatusCode::kInvalidArgument);
@@ -260,7 +287,8 @@ TEST(DecoderTest, RefusesBadCalls) {
   cancel.Cancel();
   Context context;
   context.cancel = &cancel;
-  EXPECT_EQ(l.decoder->Forward(Tokens(4), kv, LogitRows::kNone, {}, *workspace, context).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(l.decoder->Forward(Tokens(4), kv, LogitRows::kNone, {}, *workspace, context).code(),
+            absl::StatusCode::kCancelled);
   EXPECT_GT(l.decoder->weight_bytes(), 0);
 }
 
@@ -274,7 +302,8 @@ TEST(DecoderTest, RefusesHostileFiles) {
     Code code;
   };
   std::vector<Case> cases;
-  const auto with = [&](std::string what, Code code, const std::function<void(SmallDecoder&)>& change) {
+  const auto with = [&](std::string what, Code code,
+                        const std::function<void(SmallDecoder&)>& change) {
     SmallDecoder m = good;
     change(m);
     cases.push_back({std::move(what), m.Builder().Build(), code});
@@ -293,19 +322,35 @@ TEST(DecoderTest, RefusesHostileFiles) {
   with("no norm", Code::kNotFound, [](auto& m) { m.tensors.erase("blk.1.attn_norm.weight"); });
   with("unknown architecture", Code::kUnimplemented, [](auto& m) { m.architecture = "mamba"; });
   with("qwen2 without biases", Code::kNotFound, [](auto& m) { m.architecture = "qwen2"; });
-  with("unknown tensor", Code::kUnimplemented, [](auto& m) { m.Add("blk.0.attn_q_norm.weight", {16}, 1, 1, 1); });
-  with("vector with two dimensions", Code::kDataLoss, [](auto& m) { m.shapes["output_norm.weight"] = {32, 2}; });
-  with("embedding with one dimension", Code::kDataLoss, [](auto& m) { m.shapes["token_embd.weight"] = {3200}; });
+  with("unknown tensor", Code::kUnimplemented,
+       [](auto& m) { m.Add("blk.0.attn_q_norm.weight", {16}, 1, 1, 1); });
+  with("vector with two dimensions", Code::kDataLoss, [](auto& m) {
+    m.shapes["output_norm.weight"] = {32, 2};
+  });
+  with("embedding with one dimension", Code::kDataLoss,
+       [](auto& m) { m.shapes["token_embd.weight"] = {3200}; });
   with("negative frequency factor", Code::kDataLoss, [](auto& m) {
     m.rope_freqs = {1, 1, 1, 1, 1, 1, 1, -1};
     m.Fill();
   });
-  cases.push_back({"yarn", good.Builder().Text("llama.rope.scaling.type", "yarn").Build(), Code::kUnimplemented});
-  cases.push_back({"linear by zero", good.Builder().Text("llama.rope.scaling.type", "linear").F32("llama.rope.scaling.factor", 0).Build(), Code::kDataLoss});
-  cases.push_back({"experts", good.Builder().U32("llama.expert_count", 8).Build(), Code::kUnimplemented});
-  cases.push_back({"sliding window", good.Builder().U32("llama.attention.sliding_window", 4096).Build(), Code::kUnimplemented});
-  cases.push_back({"partial rotary", good.Builder().U32("llama.attention.key_length", 32).Build(), Code::kUnimplemented});
-  cases.push_back({"other vocabulary", good.Builder().Texts("tokenizer.ggml.tokens", {"a", "b"}).Build(), Code::kDataLoss});
+  cases.push_back({"yarn", good.Builder().Text("llama.rope.scaling.type", "yarn").Build(),
+                   Code::kUnimplemented});
+  cases.push_back({"linear by zero",
+                   good.Builder()
+                       .Text("llama.rope.scaling.type", "linear")
+                       .F32("llama.rope.scaling.factor", 0)
+                       .Build(),
+                   Code::kDataLoss});
+  cases.push_back(
+      {"experts", good.Builder().U32("llama.expert_count", 8).Build(), Code::kUnimplemented});
+  cases.push_back({"sliding window",
+                   good.Builder().U32("llama.attention.sliding_window", 4096).Build(),
+                   Code::kUnimplemented});
+  cases.push_back({"partial rotary", good.Builder().U32("llama.attention.key_length", 32).Build(),
+                   Code::kUnimplemented});
+  cases.push_back({"other vocabulary",
+                   good.Builder().Texts("tokenizer.ggml.tokens", {"a", "b"}).Build(),
+                   Code::kDataLoss});
   cases.push_back({"no architecture", GgufBuilder().Build(), Code::kNotFound});
   for (const Case& c : cases) {
     Loaded l(c.bytes);

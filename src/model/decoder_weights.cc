@@ -27,8 +27,9 @@ class WeightReader {
                                             std::initializer_list<uint64_t> shape) {
     WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
     if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end())) {
-      return absl::DataLossError(absl::StrCat("tensor ", name, ": shape [", absl::StrJoin(tensor->shape, ", "),
-                                              "]; expected [", absl::StrJoin(shape, ", "), "]"));
+      return absl::DataLossError(absl::StrCat("tensor ", name, ": shape [",
+                                              absl::StrJoin(tensor->shape, ", "), "]; expected [",
+                                              absl::StrJoin(shape, ", "), "]"));
     }
     seen_.insert(tensor->name);
     return tensor;
@@ -37,7 +38,8 @@ class WeightReader {
   absl::Status Matrix(std::string_view name, uint64_t rows, uint64_t columns, tensor::Matrix& out) {
     WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, Checked(name, {columns, rows}));
-    absl::StatusOr<tensor::Matrix> packed = tensor::Matrix::Pack(tensor->Matrix(), context_.threads);
+    absl::StatusOr<tensor::Matrix> packed =
+        tensor::Matrix::Pack(tensor->Matrix(), context_.threads);
     if (!packed.ok()) return Annotate(packed.status(), absl::StrCat("tensor ", name));
     out = *std::move(packed);
     bytes_ += static_cast<int64_t>(out.bytes());
@@ -76,9 +78,11 @@ class WeightReader {
   absl::flat_hash_set<std::string_view> seen_;
 };
 
-absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index, DecoderLayer& layer) {
+absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index,
+                       DecoderLayer& layer) {
   const std::string p = absl::StrCat("blk.", index, ".");
-  const uint64_t q_rows = uint64_t(s.heads) * s.head_dim, kv_rows = uint64_t(s.kv_heads) * s.head_dim;
+  const uint64_t q_rows = uint64_t(s.heads) * s.head_dim,
+                 kv_rows = uint64_t(s.kv_heads) * s.head_dim;
   WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_norm.weight", s.hidden, layer.attention_norm));
   WEIR_RETURN_IF_ERROR(reader.Vector(p + "ffn_norm.weight", s.hidden, layer.ffn_norm));
   WEIR_RETURN_IF_ERROR(reader.Matrix(p + "attn_q.weight", q_rows, s.hidden, layer.q));
@@ -98,7 +102,8 @@ absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index, D
   return reader.OptionalVector(p + "attn_v.bias", kv_rows, layer.v_bias);
 }
 
-// Frequency divisors: a tensor (Llama 3.1) and a linear scale; any other kind of scaling is refused.
+// Frequency divisors: a tensor (Llama 3.1) and a linear scale; any other kind of scaling is
+// refused.
 absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeights& w) {
   const std::string prefix = absl::StrCat(w.shape.architecture, ".rope.scaling.");
   std::string_view kind = "none";
@@ -108,15 +113,18 @@ absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeigh
   double scale = 1;
   if (kind == "linear") {
     WEIR_ASSIGN_OR_RETURN(scale, file.Number(prefix + "factor"));
-    if (!(scale >= 1e-3 && scale <= 1e3)) return absl::DataLossError(absl::StrCat(prefix, "factor: ", scale));
+    if (!(scale >= 1e-3 && scale <= 1e3))
+      return absl::DataLossError(absl::StrCat(prefix, "factor: ", scale));
   } else if (kind != "none") {
-    return absl::UnimplementedError(absl::StrCat(prefix, "type: '", kind, "'; expected none or linear"));
+    return absl::UnimplementedError(
+        absl::StrCat(prefix, "type: '", kind, "'; expected none or linear"));
   }
   const int half = w.shape.head_dim / 2;
   if (reader.Has("rope_freqs.weight")) {
     WEIR_RETURN_IF_ERROR(reader.Vector("rope_freqs.weight", half, w.rotary_factors));
     for (float f : w.rotary_factors) {
-      if (!(std::isfinite(f) && f > 0)) return absl::DataLossError("tensor rope_freqs.weight: a factor that is not positive");
+      if (!(std::isfinite(f) && f > 0))
+        return absl::DataLossError("tensor rope_freqs.weight: a factor that is not positive");
     }
   }
   if (scale != 1) {
@@ -136,11 +144,13 @@ absl::Status LoadEmbedding(const GgufFile& file, WeightReader& reader, DecoderWe
     WEIR_ASSIGN_OR_RETURN(const auto tokens, file.Strings("tokenizer.ggml.tokens"));
     if (tokens.size() != vocabulary) {
       return absl::DataLossError(absl::StrCat("tensor token_embd.weight: ", vocabulary,
-                                              " rows; the tokenizer has ", tokens.size(), " tokens"));
+                                              " rows; the tokenizer has ", tokens.size(),
+                                              " tokens"));
     }
   }
   w.shape.vocabulary = static_cast<int>(vocabulary);
-  WEIR_ASSIGN_OR_RETURN(const GgufTensor* embedding, reader.Checked("token_embd.weight", {hidden, vocabulary}));
+  WEIR_ASSIGN_OR_RETURN(const GgufTensor* embedding,
+                        reader.Checked("token_embd.weight", {hidden, vocabulary}));
   if (hidden % tensor::InfoOf(embedding->type).block_columns != 0) {
     return absl::DataLossError("tensor token_embd.weight: rows are not whole blocks");
   }
@@ -159,7 +169,8 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
   w.rotary_halves = w.shape.architecture == "qwen2";
   // Cheaper than finding out after packing half of the layers.
   if (!file->Tensor(absl::StrCat("blk.", w.shape.layers - 1, ".ffn_down.weight")).ok()) {
-    return absl::DataLossError(absl::StrCat("block_count: ", w.shape.layers, ", but the last layer is not there"));
+    return absl::DataLossError(
+        absl::StrCat("block_count: ", w.shape.layers, ", but the last layer is not there"));
   }
   WeightReader reader(*file, context, w.bytes);
   WEIR_RETURN_IF_ERROR(LoadEmbedding(*file, reader, w));

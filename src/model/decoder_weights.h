@@ -25,12 +25,12 @@ struct DecoderLayer {
 
 struct DecoderWeights {
   DecoderShape shape;
-  bool rotary_halves = false;          // Qwen2 pairs (i, i + dim/2), Llama's files (i, i + 1)
-  std::vector<float> rotary_factors;   // [head_dim / 2] divisors of the frequencies; empty: all 1
-  tensor::MatrixView embedding;        // [vocabulary, hidden], in the mapped file
+  bool rotary_halves = false;         // Qwen2 pairs (i, i + dim/2), Llama's files (i, i + 1)
+  std::vector<float> rotary_factors;  // [head_dim / 2] divisors of the frequencies; empty: all 1
+  tensor::MatrixView embedding;       // [vocabulary, hidden], in the mapped file
   std::vector<DecoderLayer> layers;
-  std::vector<float> output_norm;      // [hidden]
-  tensor::Matrix head;                 // [vocabulary, hidden]; packed from the embedding when tied
+  std::vector<float> output_norm;  // [hidden]
+  tensor::Matrix head;             // [vocabulary, hidden]; packed from the embedding when tied
   int64_t bytes = 0;
   std::shared_ptr<const GgufFile> file;  // what the views borrow from
 };

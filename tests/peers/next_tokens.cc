@@ -1,7 +1,6 @@
-// For compare_llama.py: for each window of tokens, the likeliest next token and the log-probability of
-// the true one after every position.
-// usage: next_tokens MODEL.gguf IDS THREADS
-// IDS holds one window of ids a line; for each, two lines are printed: ids, then log-probabilities.
+// For compare_llama.py: for each window of tokens, the likeliest next token and the log-probability
+// of the true one after every position. usage: next_tokens MODEL.gguf IDS THREADS IDS holds one
+// window of ids a line; for each, two lines are printed: ids, then log-probabilities.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -23,7 +22,9 @@ constexpr size_t kRows = 64;  // logits held at once
 class Predictor {
  public:
   Predictor(std::shared_ptr<const model::Decoder> decoder, const Context& context)
-      : decoder_(std::move(decoder)), workspace_(decoder_->MakeWorkspace(kRows)), context_(context) {}
+      : decoder_(std::move(decoder)),
+        workspace_(decoder_->MakeWorkspace(kRows)),
+        context_(context) {}
 
   absl::Status Window(const std::vector<int32_t>& tokens) {
     const size_t vocabulary = decoder_->shape().vocabulary;
@@ -36,8 +37,9 @@ class Predictor {
     for (size_t at = 0; at < tokens.size(); at += kRows) {
       const size_t n = std::min(kRows, tokens.size() - at);
       std::vector<float> logits(n * vocabulary);
-      absl::Status status = decoder_->Forward(std::span(tokens).subspan(at, n), sequence,
-                                              model::LogitRows::kAll, std::span(logits), *workspace_, context_);
+      absl::Status status =
+          decoder_->Forward(std::span(tokens).subspan(at, n), sequence, model::LogitRows::kAll,
+                            std::span(logits), *workspace_, context_);
       if (!status.ok()) return status;
       for (size_t i = 0; i < n; ++i) {
         const std::span<float> row(&logits[i * vocabulary], vocabulary);

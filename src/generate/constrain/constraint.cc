@@ -11,7 +11,8 @@ namespace {
 
 std::vector<std::string> PiecesOf(const model::Tokenizer& tokenizer) {
   std::vector<std::string> pieces(tokenizer.vocabulary_size());
-  for (size_t id = 0; id < pieces.size(); ++id) pieces[id] = tokenizer.Piece(static_cast<int32_t>(id));
+  for (size_t id = 0; id < pieces.size(); ++id)
+    pieces[id] = tokenizer.Piece(static_cast<int32_t>(id));
   for (int32_t id : tokenizer.end_ids()) {
     if (id >= 0 && static_cast<size_t>(id) < pieces.size()) pieces[id].clear();
   }

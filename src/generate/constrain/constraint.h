@@ -1,6 +1,6 @@
-// A grammar over tokens: what a sampler may choose. The chosen token is checked alone first; only when
-// it is refused is the whole vocabulary masked (one walk over its prefix tree), which for a grammar the
-// model mostly follows by itself is rare.
+// A grammar over tokens: what a sampler may choose. The chosen token is checked alone first; only
+// when it is refused is the whole vocabulary masked (one walk over its prefix tree), which for a
+// grammar the model mostly follows by itself is rare.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@
 
 namespace weir::generate {
 
-// The pieces of a tokenizer's vocabulary with their tree: made once a model, shared by its requests.
+// The pieces of a tokenizer's vocabulary with their tree: made once a model, shared by its
+// requests.
 struct VocabularyPieces {
   explicit VocabularyPieces(const model::Tokenizer& tokenizer);
   std::vector<std::string> pieces;  // "" for control tokens
@@ -28,8 +29,9 @@ struct VocabularyPieces {
 class Constraint {
  public:
   // One of the two sources, or neither: then the result is null. Errors of their parsers.
-  static absl::StatusOr<std::unique_ptr<Constraint>> Make(const std::string& gbnf, const std::string& json_schema,
-                                                          std::shared_ptr<const VocabularyPieces> vocabulary);
+  static absl::StatusOr<std::unique_ptr<Constraint>> Make(
+      const std::string& gbnf, const std::string& json_schema,
+      std::shared_ptr<const VocabularyPieces> vocabulary);
 
   // Tokens that end generation are allowed where the grammar may end.
   bool Allows(int32_t token);
@@ -41,7 +43,8 @@ class Constraint {
   const absl::Status& status() const { return matcher_.status(); }
 
  private:
-  Constraint(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const VocabularyPieces> vocabulary)
+  Constraint(std::shared_ptr<const Grammar> grammar,
+             std::shared_ptr<const VocabularyPieces> vocabulary)
       : matcher_(std::move(grammar)), vocabulary_(std::move(vocabulary)) {}
   bool IsEnd(int32_t token) const;
 

@@ -25,8 +25,8 @@ int HexValue(char c) {
   return -1;
 }
 
-// Sorts and merges ranges; `negate` complements them over all code points. Surrogates are cut out when
-// the ranges become UTF-8, not here.
+// Sorts and merges ranges; `negate` complements them over all code points. Surrogates are cut out
+// when the ranges become UTF-8, not here.
 std::vector<CodePointRange> Normalize(std::vector<CodePointRange> ranges, bool negate) {
   std::sort(ranges.begin(), ranges.end());
   std::vector<CodePointRange> merged;
@@ -69,7 +69,8 @@ class GbnfParser {
 
  private:
   absl::Status Error(std::string_view what) const {
-    const auto line = 1 + std::count(source_.begin(), source_.begin() + std::min(at_, source_.size()), '\n');
+    const auto line =
+        1 + std::count(source_.begin(), source_.begin() + std::min(at_, source_.size()), '\n');
     return absl::InvalidArgumentError(absl::StrCat("grammar: line ", line, ": ", what));
   }
   absl::Status Exhausted(std::string_view what, size_t limit) const {
@@ -216,7 +217,8 @@ class GbnfParser {
       }
     }
     if (!At('}')) return Error("expected '}'");
-    if (node.max >= 0 && node.max < node.min) return Error("a repetition's upper bound is below its lower");
+    if (node.max >= 0 && node.max < node.min)
+      return Error("a repetition's upper bound is below its lower");
     return absl::OkStatus();
   }
 
@@ -238,14 +240,28 @@ class GbnfParser {
     const char c = source_[at_ + 1];
     at_ += 2;
     switch (c) {
-      case 'n': return U'\n';
-      case 'r': return U'\r';
-      case 't': return U'\t';
-      case 'x': return Hex(2);
-      case 'u': return Hex(4);
-      case 'U': return Hex(8);
-      case '\\': case '"': case '[': case ']': case '-': case '^': case '/': return static_cast<char32_t>(c);
-      default: return Error(absl::StrCat("unknown escape \\", std::string(1, c)));
+      case 'n':
+        return U'\n';
+      case 'r':
+        return U'\r';
+      case 't':
+        return U'\t';
+      case 'x':
+        return Hex(2);
+      case 'u':
+        return Hex(4);
+      case 'U':
+        return Hex(8);
+      case '\\':
+      case '"':
+      case '[':
+      case ']':
+      case '-':
+      case '^':
+      case '/':
+        return static_cast<char32_t>(c);
+      default:
+        return Error(absl::StrCat("unknown escape \\", std::string(1, c)));
     }
   }
 
@@ -264,7 +280,8 @@ class GbnfParser {
     GbnfNode node{.kind = GbnfKind::kLiteral};
     ++at_;
     while (!At('"')) {
-      if (at_ >= source_.size() || source_[at_] == '\n') return Error("a literal without its closing quote");
+      if (at_ >= source_.size() || source_[at_] == '\n')
+        return Error("a literal without its closing quote");
       WEIR_ASSIGN_OR_RETURN(const char32_t c, Character());
       if (c >= 0xD800 && c <= 0xDFFF) return Error("a surrogate in a literal");
       text::AppendUtf8(c, node.literal);
@@ -279,7 +296,8 @@ class GbnfParser {
     if (negate) ++at_;
     std::vector<CodePointRange> ranges;
     while (!At(']')) {
-      if (at_ >= source_.size() || source_[at_] == '\n') return Error("a class without its closing ]");
+      if (at_ >= source_.size() || source_[at_] == '\n')
+        return Error("a class without its closing ]");
       WEIR_ASSIGN_OR_RETURN(const char32_t low, Character());
       char32_t high = low;
       if (At('-') && at_ + 1 < source_.size() && source_[at_ + 1] != ']') {

@@ -1,4 +1,5 @@
-// The parsed form of a GBNF grammar, between the parser (gbnf_parser.cc) and the compiler (grammar.cc).
+// The parsed form of a GBNF grammar, between the parser (gbnf_parser.cc) and the compiler
+// (grammar.cc).
 #pragma once
 
 #include <cstdint>
@@ -18,11 +19,11 @@ using CodePointRange = std::pair<char32_t, char32_t>;  // both ends included
 
 struct GbnfNode {
   GbnfKind kind = GbnfKind::kSequence;
-  std::string literal = {};            // kLiteral, bytes
+  std::string literal = {};                 // kLiteral, bytes
   std::vector<CodePointRange> ranges = {};  // kClass: sorted, disjoint, negation already applied
-  uint32_t rule = 0;                   // kRule
+  uint32_t rule = 0;                        // kRule
   std::vector<uint32_t> children = {};      // kSequence, kAlternates; kRepeat has one
-  int min = 0, max = -1;               // kRepeat; max -1 is unbounded
+  int min = 0, max = -1;                    // kRepeat; max -1 is unbounded
 };
 
 struct GbnfRule {

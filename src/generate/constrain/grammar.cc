@@ -35,12 +35,18 @@ class LeftRecursion {
     const GbnfNode& node = tree_.nodes[id];
     const auto child = [this](uint32_t c) { return Nullable(c); };
     switch (node.kind) {
-      case GbnfKind::kLiteral: return node.literal.empty();
-      case GbnfKind::kClass: return false;
-      case GbnfKind::kRule: return nullable_[node.rule];
-      case GbnfKind::kSequence: return std::all_of(node.children.begin(), node.children.end(), child);
-      case GbnfKind::kAlternates: return std::any_of(node.children.begin(), node.children.end(), child);
-      case GbnfKind::kRepeat: return node.min == 0 || Nullable(node.children[0]);
+      case GbnfKind::kLiteral:
+        return node.literal.empty();
+      case GbnfKind::kClass:
+        return false;
+      case GbnfKind::kRule:
+        return nullable_[node.rule];
+      case GbnfKind::kSequence:
+        return std::all_of(node.children.begin(), node.children.end(), child);
+      case GbnfKind::kAlternates:
+        return std::any_of(node.children.begin(), node.children.end(), child);
+      case GbnfKind::kRepeat:
+        return node.min == 0 || Nullable(node.children[0]);
     }
     return false;
   }
@@ -49,8 +55,10 @@ class LeftRecursion {
   bool FirstCalls(uint32_t id, std::vector<uint32_t>& out) const {
     const GbnfNode& node = tree_.nodes[id];
     switch (node.kind) {
-      case GbnfKind::kLiteral: return node.literal.empty();
-      case GbnfKind::kClass: return false;
+      case GbnfKind::kLiteral:
+        return node.literal.empty();
+      case GbnfKind::kClass:
+        return false;
       case GbnfKind::kRule:
         out.push_back(node.rule);
         return nullable_[node.rule];
@@ -64,7 +72,8 @@ class LeftRecursion {
         for (uint32_t c : node.children) any |= FirstCalls(c, out);
         return any;
       }
-      case GbnfKind::kRepeat: return FirstCalls(node.children[0], out) || node.min == 0;
+      case GbnfKind::kRepeat:
+        return FirstCalls(node.children[0], out) || node.min == 0;
     }
     return false;
   }
@@ -133,8 +142,9 @@ class GrammarCompiler {
     return absl::OkStatus();
   }
   absl::Status TooLarge() const {
-    return absl::ResourceExhaustedError(absl::StrCat("grammar: more than ", limits_.instructions,
-                                                     " instructions after unrolling its repetitions"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("grammar: more than ", limits_.instructions,
+                     " instructions after unrolling its repetitions"));
   }
 
   absl::Status Emit(uint32_t id) {
@@ -148,15 +158,18 @@ class GrammarCompiler {
           WEIR_RETURN_IF_ERROR(Add({GrammarOp::kByte, byte, byte}));
         }
         return absl::OkStatus();
-      case GbnfKind::kClass: return EmitClass(id);
+      case GbnfKind::kClass:
+        return EmitClass(id);
       case GbnfKind::kRule:
         rule_calls_.push_back({Here(), node.rule});
         return Add({GrammarOp::kCall});
       case GbnfKind::kSequence:
         for (uint32_t c : node.children) WEIR_RETURN_IF_ERROR(Emit(c));
         return absl::OkStatus();
-      case GbnfKind::kAlternates: return EmitAlternates(node);
-      case GbnfKind::kRepeat: return EmitRepeat(node);
+      case GbnfKind::kAlternates:
+        return EmitAlternates(node);
+      case GbnfKind::kRepeat:
+        return EmitRepeat(node);
     }
     return absl::OkStatus();
   }

@@ -1,6 +1,6 @@
 // A context-free grammar over UTF-8 text, compiled to bytes: the target of GBNF and JSON schemas.
-// Rules are small programs over byte ranges (code point classes become UTF-8 byte sequences), so a token
-// that ends inside a character, or spans several grammar elements, needs no special case.
+// Rules are small programs over byte ranges (code point classes become UTF-8 byte sequences), so a
+// token that ends inside a character, or spans several grammar elements, needs no special case.
 // Immutable and thread-safe once made. Grammar text is hostile input: every limit is checked.
 #pragma once
 

@@ -27,14 +27,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.repetition = 300;
   absl::StatusOr<std::shared_ptr<const Grammar>> grammar = Grammar::ParseGbnf(source, limits);
   if (!grammar.ok()) return 0;
-  static const std::vector<std::string> pieces = {"a", "ab", "{", "{\"", "\"", "0", "12", "\xC3", "\xA9", "true", " "};
+  static const std::vector<std::string> pieces = {"a",  "ab",   "{",    "{\"",  "\"", "0",
+                                                  "12", "\xC3", "\xA9", "true", " "};
   static const TokenTrie trie(pieces);
   Matcher matcher(*grammar);
   std::vector<uint8_t> allowed(pieces.size());
   for (size_t i = 0; i < text.size() && i < 256; ++i) {
     matcher.AdmitAll(trie, allowed);
     for (size_t p = 0; p < pieces.size(); ++p) {
-      // After a failure everything is refused, so the mask may only be wider than the single answer.
+      // After a failure everything is refused, so the mask may only be wider than the single
+      // answer.
       if (matcher.Admits(pieces[p]) && !allowed[p]) __builtin_trap();
     }
     if (!matcher.Admits(text.substr(i, 1))) break;

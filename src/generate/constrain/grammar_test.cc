@@ -35,7 +35,9 @@ TEST(GrammarTest, AcceptsAndRejects) {
   const Case cases[] = {
       {"root ::= \"abc\"", {"abc"}, {"", "ab", "abcd", "abd"}},
       {"root ::= \"a\" | \"bc\" |", {"a", "bc", ""}, {"b", "c", "abc"}},
-      {"root ::= [a-c]+ [^a-c]", {"aX", "abc\xC3\xA9", "a\xF0\x9F\x98\x80"}, {"X", "abc", "aa\xC3"}},
+      {"root ::= [a-c]+ [^a-c]",
+       {"aX", "abc\xC3\xA9", "a\xF0\x9F\x98\x80"},
+       {"X", "abc", "aa\xC3"}},
       {"root ::= \"x\"? \"y\"* \"z\"+", {"z", "xz", "yyz", "xyzz"}, {"", "x", "y", "xxz"}},
       {"root ::= \"ab\"{2}", {"abab"}, {"ab", "ababab"}},
       {"root ::= \"a\"{2,}", {"aa", "aaaaa"}, {"a", ""}},
@@ -43,30 +45,37 @@ TEST(GrammarTest, AcceptsAndRejects) {
       {"root ::= \"a\"{,2} \"b\"", {"b", "ab", "aab"}, {"aaab"}},
       {"root ::= \"a\"{0}", {""}, {"a"}},
       {"root ::= (\"a\" | \"b\" \"c\")* \"d\"", {"d", "abcad"}, {"bd", "acd"}},
-      {"# comment\nroot ::= a # first\n  \na ::= \"(\" a \")\" |\n  \"x\"  # rest\n", {"x", "((x))"}, {"(x", "()"}},
+      {"# comment\nroot ::= a # first\n  \na ::= \"(\" a \")\" |\n  \"x\"  # rest\n",
+       {"x", "((x))"},
+       {"(x", "()"}},
       {"root ::= (\n \"a\"\n \"b\"\n)\n", {"ab"}, {"a"}},
-      {"root ::= \"\\x41\\u00e9\\U0001F600\\n\\\"\\\\\"", {"A\xC3\xA9\xF0\x9F\x98\x80\n\"\\"}, {"A"}},
+      {"root ::= \"\\x41\\u00e9\\U0001F600\\n\\\"\\\\\"",
+       {"A\xC3\xA9\xF0\x9F\x98\x80\n\"\\"},
+       {"A"}},
       {"root ::= [\\x30-\\x39\\-\\]\\^]+", {"09-]^"}, {"a", "\\"}},
       {"root ::= [^\"\\n]*", {"", "abc '"}, {"\"", "\n"}},
       {"root ::= .", {"a", "\xE2\x82\xAC"}, {"", "ab", "\xE2\x82"}},
       {"root ::= [a-]", {"a", "-"}, {"b"}},
-      {"root ::= (\"a\"?)* \"b\"", {"b", "aab"}, {"a"}},       // a nullable loop ends
+      {"root ::= (\"a\"?)* \"b\"", {"b", "aab"}, {"a"}},  // a nullable loop ends
       {"root ::= e \"x\"\ne ::= \"\" | \"y\"", {"x", "yx"}, {"y"}},
       {"root ::= expr\nexpr ::= term ((\"+\" | \"-\") term)*\nterm ::= [0-9]+ | \"(\" expr \")\"",
-       {"1", "1+2", "(1-(2+33))+4"}, {"", "1+", "(1", "1)"}},
+       {"1", "1+2", "(1-(2+33))+4"},
+       {"", "1+", "(1", "1)"}},
       {"root ::= [^\\x00-\\U0010FFFF] | \"k\"", {"k"}, {"a"}},  // an empty class matches nothing
   };
   for (const Case& c : cases) {
-    for (const auto& text : c.accepted) EXPECT_TRUE(Matches(c.grammar, text)) << c.grammar << "\n" << text;
-    for (const auto& text : c.rejected) EXPECT_FALSE(Matches(c.grammar, text)) << c.grammar << "\n" << text;
+    for (const auto& text : c.accepted)
+      EXPECT_TRUE(Matches(c.grammar, text)) << c.grammar << "\n" << text;
+    for (const auto& text : c.rejected)
+      EXPECT_FALSE(Matches(c.grammar, text)) << c.grammar << "\n" << text;
   }
 }
 
 TEST(GrammarTest, RefusesWithTheRightCode) {
   const std::pair<std::string, absl::StatusCode> cases[] = {
       {"", absl::StatusCode::kInvalidArgument},
-      {"a ::= \"x\"", absl::StatusCode::kInvalidArgument},               // no root
-      {"root ::= b", absl::StatusCode::kInvalidArgument},                // undefined
+      {"a ::= \"x\"", absl::StatusCode::kInvalidArgument},  // no root
+      {"root ::= b", absl::StatusCode::kInvalidArgument},   // undefined
       {"root ::= \"x\"\nroot ::= \"y\"", absl::StatusCode::kInvalidArgument},
       {"root = \"x\"", absl::StatusCode::kInvalidArgument},
       {"root ::= \"x", absl::StatusCode::kInvalidArgument},
@@ -82,13 +91,15 @@ TEST(GrammarTest, RefusesWithTheRightCode) {
       {"root ::= \"a\"{x}", absl::StatusCode::kInvalidArgument},
       {"root ::= *", absl::StatusCode::kInvalidArgument},
       {"root ::= \"\xFF\"", absl::StatusCode::kInvalidArgument},
-      {"root ::= root \"a\" | \"b\"", absl::StatusCode::kInvalidArgument},              // left recursion
-      {"root ::= e root \"a\" | \"b\"\ne ::= \"x\"?", absl::StatusCode::kInvalidArgument},  // hidden
-      {"root ::= a\na ::= b \"x\"\nb ::= \"\" a", absl::StatusCode::kInvalidArgument},    // indirect
+      {"root ::= root \"a\" | \"b\"", absl::StatusCode::kInvalidArgument},  // left recursion
+      {"root ::= e root \"a\" | \"b\"\ne ::= \"x\"?",
+       absl::StatusCode::kInvalidArgument},                                             // hidden
+      {"root ::= a\na ::= b \"x\"\nb ::= \"\" a", absl::StatusCode::kInvalidArgument},  // indirect
       {"root ::= \"a\"{9999999}", absl::StatusCode::kResourceExhausted},
       {"root ::= ((((\"a\"{4000}){4000}){4000}){4000})", absl::StatusCode::kResourceExhausted},
       {"root ::= ((((\"\"{4000}){4000}){4000}){4000})", absl::StatusCode::kResourceExhausted},
-      {"root ::= " + std::string(100, '(') + "\"a\"" + std::string(100, ')'), absl::StatusCode::kResourceExhausted},
+      {"root ::= " + std::string(100, '(') + "\"a\"" + std::string(100, ')'),
+       absl::StatusCode::kResourceExhausted},
       {"root ::= \"a\"?????????", absl::StatusCode::kResourceExhausted},
       {std::string(2 << 20, ' '), absl::StatusCode::kResourceExhausted},
   };
@@ -104,7 +115,8 @@ TEST(GrammarTest, ErrorsNameTheLine) {
 
 TEST(Utf8RangesTest, MatchExactlyTheCodePoints) {
   const std::pair<char32_t, char32_t> ranges[] = {
-      {0, 0x10FFFF}, {0x41, 0x5A}, {0x7F, 0x80}, {0x3C0, 0x1234}, {0xD7FF, 0xE000}, {0xFFFE, 0x10001}, {0x10FFFF, 0x10FFFF}};
+      {0, 0x10FFFF},    {0x41, 0x5A},      {0x7F, 0x80},        {0x3C0, 0x1234},
+      {0xD7FF, 0xE000}, {0xFFFE, 0x10001}, {0x10FFFF, 0x10FFFF}};
   for (const auto& [low, high] : ranges) {
     std::vector<Utf8Sequence> sequences;
     AppendUtf8Sequences(low, high, sequences);
@@ -128,9 +140,11 @@ TEST(Utf8RangesTest, MatchExactlyTheCodePoints) {
 
 TEST(MatcherTest, MaskEqualsCheckingEachToken) {
   const std::string grammar =
-      "root ::= \"{\" pair (\",\" pair)* \"}\"\npair ::= \"\\\"\" [^\"\\\\]{1,4} \"\\\":\" num\nnum ::= [0-9]{1,3}";
-  std::vector<std::string> pieces = {"", "{", "{\"", "\"", "\":", "a", "ab\":", "12", "1234", "}", ",\"", "},",
-                                     "\xC3", "\xA9", "\xE2\x82", "\xAC\"", "{\"a\":1}", "{\"a\":1}x", "a"};
+      "root ::= \"{\" pair (\",\" pair)* \"}\"\npair ::= \"\\\"\" [^\"\\\\]{1,4} \"\\\":\" "
+      "num\nnum ::= [0-9]{1,3}";
+  std::vector<std::string> pieces = {
+      "",    "{",  "{\"",  "\"",   "\":",      "a",      "ab\":",     "12",         "1234", "}",
+      ",\"", "},", "\xC3", "\xA9", "\xE2\x82", "\xAC\"", "{\"a\":1}", "{\"a\":1}x", "a"};
   const TokenTrie trie(pieces);
   auto parsed = Grammar::ParseGbnf(grammar);
   ASSERT_TRUE(parsed.ok());
@@ -141,7 +155,8 @@ TEST(MatcherTest, MaskEqualsCheckingEachToken) {
       matcher.AdmitAll(trie, allowed);
       std::vector<size_t> choices;
       for (size_t id = 0; id < pieces.size(); ++id) {
-        EXPECT_EQ(allowed[id] != 0, !pieces[id].empty() && matcher.Admits(pieces[id])) << pieces[id];
+        EXPECT_EQ(allowed[id] != 0, !pieces[id].empty() && matcher.Admits(pieces[id]))
+            << pieces[id];
         if (allowed[id]) choices.push_back(id);
       }
       if (choices.empty()) break;  // the pieces cannot spell what is due
@@ -171,7 +186,8 @@ TEST(MatcherTest, FailsCleanlyWhenTooAmbiguous) {
   // 2^20 different stacks before the first byte.
   std::string grammar = "root ::= a0\n";
   for (int i = 0; i < 20; ++i) {
-    grammar += "a" + std::to_string(i) + " ::= a" + std::to_string(i + 1) + " \"x\" | a" + std::to_string(i + 1) + " \"y\"\n";
+    grammar += "a" + std::to_string(i) + " ::= a" + std::to_string(i + 1) + " \"x\" | a" +
+               std::to_string(i + 1) + " \"y\"\n";
   }
   grammar += "a20 ::= \"z\"\n";
   Matcher matcher(*Grammar::ParseGbnf(grammar));

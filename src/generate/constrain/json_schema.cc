@@ -20,8 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The building blocks, each with the blocks it needs. Numbers and exponents are bounded so that what is
-// generated fits a double; surrogate escapes come in pairs.
+// The building blocks, each with the blocks it needs. Numbers and exponents are bounded so that
+// what is generated fits a double; surrogate escapes come in pairs.
 struct Block {
   std::string_view name, body, needs;
 };
@@ -44,12 +44,13 @@ constexpr Block kBlocks[] = {
     {"array", R"("[" ws (value ("," ws value)* ws)? "]")", "ws value"},
 };
 
-constexpr std::string_view kAnnotations[] = {"$schema", "$id", "$comment", "title", "description",
-                                             "default", "examples", "deprecated", "readOnly",
-                                             "writeOnly", "$defs", "definitions"};
-constexpr std::string_view kConstraints[] = {"type", "enum", "const", "properties", "required",
-                                             "additionalProperties", "items", "minItems", "maxItems",
-                                             "minLength", "maxLength", "anyOf", "oneOf", "$ref"};
+constexpr std::string_view kAnnotations[] = {"$schema",     "$id",       "$comment", "title",
+                                             "description", "default",   "examples", "deprecated",
+                                             "readOnly",    "writeOnly", "$defs",    "definitions"};
+constexpr std::string_view kConstraints[] = {
+    "type",  "enum",     "const",    "properties", "required",  "additionalProperties",
+    "items", "minItems", "maxItems", "minLength",  "maxLength", "anyOf",
+    "oneOf", "$ref"};
 
 template <class List>
 bool Contains(const List& list, std::string_view name) {
@@ -83,7 +84,8 @@ bool HasType(const Json& value, std::string_view type) {
 
 class SchemaWriter {
  public:
-  SchemaWriter(const Json& document, const SchemaLimits& limits) : document_(document), limits_(limits) {}
+  SchemaWriter(const Json& document, const SchemaLimits& limits)
+      : document_(document), limits_(limits) {}
 
   absl::StatusOr<std::string> Write() {
     WEIR_ASSIGN_OR_RETURN(const std::string root, Reference("#"));
@@ -100,7 +102,8 @@ class SchemaWriter {
     return absl::InvalidArgumentError(absl::StrCat("JSON schema at ", where, ": ", what));
   }
   absl::Status Unsupported(std::string_view where, std::string_view what) const {
-    return absl::UnimplementedError(absl::StrCat("JSON schema at ", where, ": ", what, " is not supported"));
+    return absl::UnimplementedError(
+        absl::StrCat("JSON schema at ", where, ": ", what, " is not supported"));
   }
   absl::Status Exhausted(std::string_view what, int limit) const {
     return absl::ResourceExhaustedError(absl::StrCat("JSON schema: more than ", limit, " ", what));
@@ -116,7 +119,8 @@ class SchemaWriter {
 
   // A rule's number is taken before its body is known, so that a body may refer to it.
   absl::StatusOr<size_t> NewRule() {
-    if (rules_.size() >= static_cast<size_t>(limits_.rules)) return Exhausted("rules", limits_.rules);
+    if (rules_.size() >= static_cast<size_t>(limits_.rules))
+      return Exhausted("rules", limits_.rules);
     rules_.push_back({absl::StrCat("r", rules_.size()), ""});
     return rules_.size() - 1;
   }
@@ -145,7 +149,8 @@ class SchemaWriter {
       return Unsupported(pointer, "a reference to another document");
     }
     const Json* node = &document_;
-    const std::string_view path = std::string_view(pointer).substr(std::min<size_t>(pointer.size(), 2));
+    const std::string_view path =
+        std::string_view(pointer).substr(std::min<size_t>(pointer.size(), 2));
     for (std::string_view part : absl::StrSplit(path, '/')) {
       if (pointer == "#") break;
       const std::string key = absl::StrReplaceAll(part, {{"~1", "/"}, {"~0", "~"}});
@@ -155,10 +160,11 @@ class SchemaWriter {
     return node;
   }
 
-  // An expression for the schema. `depth` counts schemas inside schemas; a reference starts anew, since
-  // it becomes a rule of its own (their number is limited instead).
+  // An expression for the schema. `depth` counts schemas inside schemas; a reference starts anew,
+  // since it becomes a rule of its own (their number is limited instead).
   absl::StatusOr<std::string> Schema(const Json& schema, const std::string& where, int depth) {
-    if (depth > limits_.depth || ++nesting_ > 4 * limits_.depth) return Exhausted("nested schemas", limits_.depth);
+    if (depth > limits_.depth || ++nesting_ > 4 * limits_.depth)
+      return Exhausted("nested schemas", limits_.depth);
     absl::StatusOr<std::string> out = SchemaBody(schema, where, depth);
     --nesting_;
     return out;
@@ -196,19 +202,22 @@ class SchemaWriter {
     if (!list.is_array() || list.empty()) return Wrong(where, "expected a list of schemas");
     std::vector<std::string> parts;
     for (size_t i = 0; i < list.size(); ++i) {
-      WEIR_ASSIGN_OR_RETURN(std::string part, Schema(list[i], absl::StrCat(where, "/", i), depth + 1));
+      WEIR_ASSIGN_OR_RETURN(std::string part,
+                            Schema(list[i], absl::StrCat(where, "/", i), depth + 1));
       parts.push_back(std::move(part));
     }
     return NamedRule(absl::StrJoin(parts, " | "));
   }
 
-  absl::StatusOr<std::vector<std::string>> Types(const Json& schema, const std::string& where) const {
+  absl::StatusOr<std::vector<std::string>> Types(const Json& schema,
+                                                 const std::string& where) const {
     std::vector<std::string> types;
     const auto type = schema.find("type");
     if (type == schema.end()) {
       // The type is what the other keywords speak of.
       const auto any = [&](std::initializer_list<const char*> keys) {
-        return std::any_of(keys.begin(), keys.end(), [&](const char* k) { return schema.contains(k); });
+        return std::any_of(keys.begin(), keys.end(),
+                           [&](const char* k) { return schema.contains(k); });
       };
       if (any({"properties", "required", "additionalProperties"})) types.push_back("object");
       if (any({"items", "minItems", "maxItems"})) types.push_back("array");
@@ -216,11 +225,12 @@ class SchemaWriter {
       return types;
     }
     const Json list = type->is_array() ? *type : Json::array({*type});
-    static constexpr std::string_view kTypes[] = {"object", "array", "string", "number",
+    static constexpr std::string_view kTypes[] = {"object",  "array",   "string", "number",
                                                   "integer", "boolean", "null"};
     for (const Json& one : list) {
       if (!one.is_string() || !Contains(kTypes, one.get_ref<const std::string&>())) {
-        return Wrong(where, "type: expected object, array, string, number, integer, boolean or null");
+        return Wrong(where,
+                     "type: expected object, array, string, number, integer, boolean or null");
       }
       types.push_back(one.get<std::string>());
     }
@@ -228,14 +238,15 @@ class SchemaWriter {
     return types;
   }
 
-  absl::StatusOr<std::string> Values(const Json& list, const Json& schema, const std::string& where) {
+  absl::StatusOr<std::string> Values(const Json& list, const Json& schema,
+                                     const std::string& where) {
     if (!list.is_array() || list.empty()) return Wrong(where, "enum: expected a list of values");
     WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> types, Types(schema, where));
     std::vector<std::string> parts;
     for (const Json& value : list) {
-      const bool fits = types.empty() || std::any_of(types.begin(), types.end(), [&](const std::string& t) {
-                          return HasType(value, t);
-                        });
+      const bool fits =
+          types.empty() || std::any_of(types.begin(), types.end(),
+                                       [&](const std::string& t) { return HasType(value, t); });
       if (fits) parts.push_back(Literal(value.dump()));
     }
     if (parts.empty()) return Wrong(where, "enum: no value is of the type");
@@ -264,7 +275,8 @@ class SchemaWriter {
     return NamedRule(absl::StrJoin(parts, " | "));
   }
 
-  absl::Status Bound(const Json& schema, const char* key, const std::string& where, int64_t& out) const {
+  absl::Status Bound(const Json& schema, const char* key, const std::string& where,
+                     int64_t& out) const {
     const auto value = schema.find(key);
     if (value == schema.end()) return absl::OkStatus();
     const bool whole = value->is_number_unsigned() && value->get<uint64_t>() <= 4096;
@@ -273,8 +285,8 @@ class SchemaWriter {
     return absl::OkStatus();
   }
 
-  absl::Status Bounds(const Json& schema, const char* low, const char* high, const std::string& where,
-                      int64_t& min, int64_t& max) const {
+  absl::Status Bounds(const Json& schema, const char* low, const char* high,
+                      const std::string& where, int64_t& min, int64_t& max) const {
     WEIR_RETURN_IF_ERROR(Bound(schema, low, where, min));
     WEIR_RETURN_IF_ERROR(Bound(schema, high, where, max));
     if (max >= 0 && max < min) return Wrong(where, absl::StrCat(high, " is below ", low));
@@ -285,7 +297,8 @@ class SchemaWriter {
     int64_t min = 0, max = -1;
     WEIR_RETURN_IF_ERROR(Bounds(schema, "minLength", "maxLength", where, min, max));
     if (min == 0 && max < 0) return Use("string");
-    return absl::StrCat("(\"\\\"\" ", Use("char"), "{", min, ",", max < 0 ? "" : absl::StrCat(max), "} \"\\\"\")");
+    return absl::StrCat("(\"\\\"\" ", Use("char"), "{", min, ",", max < 0 ? "" : absl::StrCat(max),
+                        "} \"\\\"\")");
   }
 
   absl::StatusOr<std::string> Array(const Json& schema, const std::string& where, int depth) {
@@ -300,7 +313,8 @@ class SchemaWriter {
     const std::string some =
         absl::StrCat(item, " (\",\" ", ws, " ", item, "){", std::max<int64_t>(min - 1, 0), ",",
                      max < 0 ? "" : absl::StrCat(max - 1), "} ", ws);
-    return NamedRule(absl::StrCat("\"[\" ", ws, " ", min == 0 ? absl::StrCat("(", some, ")?") : some, " \"]\""));
+    return NamedRule(
+        absl::StrCat("\"[\" ", ws, " ", min == 0 ? absl::StrCat("(", some, ")?") : some, " \"]\""));
   }
 
   absl::StatusOr<std::string> Object(const Json& schema, const std::string& where, int depth) {
@@ -315,18 +329,22 @@ class SchemaWriter {
     const auto extra = schema.find("additionalProperties");
     const bool closed = extra != schema.end() && extra->is_boolean() && !extra->get<bool>();
     const auto properties = schema.find("properties");
-    if (properties != schema.end() && !properties->is_object()) return Wrong(where, "properties: expected an object");
+    if (properties != schema.end() && !properties->is_object())
+      return Wrong(where, "properties: expected an object");
     if (properties == schema.end() || properties->empty()) {
-      if (!required.empty()) return Unsupported(where, "a required name that is not among the properties");
+      if (!required.empty())
+        return Unsupported(where, "a required name that is not among the properties");
       if (closed || (properties != schema.end() && extra == schema.end())) {
         return NamedRule(absl::StrCat("\"{\" ", Use("ws"), " \"}\""));
       }
       if (extra == schema.end()) return Use("object");
       return Map(*extra, absl::StrCat(where, "/additionalProperties"), depth);
     }
-    if (extra != schema.end() && !closed) return Unsupported(where, "additionalProperties beside properties");
+    if (extra != schema.end() && !closed)
+      return Unsupported(where, "additionalProperties beside properties");
     for (const std::string& name : required) {
-      if (!properties->contains(name)) return Unsupported(where, "a required name that is not among the properties");
+      if (!properties->contains(name))
+        return Unsupported(where, "a required name that is not among the properties");
     }
     return Members(*properties, required, where, depth);
   }
@@ -336,11 +354,13 @@ class SchemaWriter {
     const std::string ws = Use("ws");
     WEIR_ASSIGN_OR_RETURN(const std::string member,
                           NamedRule(absl::StrCat(Use("string"), " \":\" ", ws, " ", expression)));
-    return NamedRule(absl::StrCat("\"{\" ", ws, " (", member, " (\",\" ", ws, " ", member, ")* ", ws, ")? \"}\""));
+    return NamedRule(absl::StrCat("\"{\" ", ws, " (", member, " (\",\" ", ws, " ", member, ")* ",
+                                  ws, ")? \"}\""));
   }
 
-  // Members in the schema's order, optional ones left out at will. For each property two rules: what
-  // follows when nothing was written yet, and when a comma is due. Built from the last to the first.
+  // Members in the schema's order, optional ones left out at will. For each property two rules:
+  // what follows when nothing was written yet, and when a comma is due. Built from the last to the
+  // first.
   absl::StatusOr<std::string> Members(const Json& properties, const std::set<std::string>& required,
                                       const std::string& where, int depth) {
     const std::string ws = Use("ws");
@@ -352,7 +372,8 @@ class SchemaWriter {
     for (const auto& [name, schema] : properties.items()) {
       WEIR_ASSIGN_OR_RETURN(const std::string value,
                             Schema(schema, absl::StrCat(where, "/properties/", name), depth + 1));
-      WEIR_ASSIGN_OR_RETURN(std::string text, NamedRule(absl::StrCat(Literal(Json(name).dump()), " \":\" ", ws, " ", value)));
+      WEIR_ASSIGN_OR_RETURN(std::string text, NamedRule(absl::StrCat(Literal(Json(name).dump()),
+                                                                     " \":\" ", ws, " ", value)));
       members.push_back({std::move(text), required.contains(name)});
     }
     std::string first = "\"\"", later = ws;
@@ -401,11 +422,13 @@ int Nesting(std::string_view text) {
 
 absl::StatusOr<std::string> JsonSchemaToGbnf(std::string_view schema, const SchemaLimits& limits) {
   if (schema.size() > limits.source_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("JSON schema: ", schema.size(), " bytes; at most ", limits.source_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("JSON schema: ", schema.size(), " bytes; at most ", limits.source_bytes));
   }
   // A schema level takes up to three levels of the document (properties, name, value).
   if (Nesting(schema) > 4 * limits.depth) {
-    return absl::ResourceExhaustedError(absl::StrCat("JSON schema: nested deeper than ", 4 * limits.depth));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("JSON schema: nested deeper than ", 4 * limits.depth));
   }
   const Json document = Json::parse(schema, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) return absl::InvalidArgumentError("JSON schema: not valid JSON");

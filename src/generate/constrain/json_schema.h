@@ -1,11 +1,11 @@
-// JSON schema to GBNF. Supported: type (one or a list of object, array, string, number, integer, boolean,
-// null), enum, const, properties, required, additionalProperties (false; or a schema when there are no
-// properties), items, minItems, maxItems, minLength, maxLength, anyOf, oneOf (read as anyOf), and $ref to
-// definitions of the same document, recursive ones included. Annotations are ignored. An object with
-// properties is closed, and its members come in the order of the schema.
+// JSON schema to GBNF. Supported: type (one or a list of object, array, string, number, integer,
+// boolean, null), enum, const, properties, required, additionalProperties (false; or a schema when
+// there are no properties), items, minItems, maxItems, minLength, maxLength, anyOf, oneOf (read as
+// anyOf), and $ref to definitions of the same document, recursive ones included. Annotations are
+// ignored. An object with properties is closed, and its members come in the order of the schema.
 // Every other keyword would weaken what the caller asked for, so it is refused.
-// Errors: kInvalidArgument (not JSON, contradictory), kUnimplemented (a keyword; the message has its
-// place), kResourceExhausted (a limit). The schema is hostile input.
+// Errors: kInvalidArgument (not JSON, contradictory), kUnimplemented (a keyword; the message has
+// its place), kResourceExhausted (a limit). The schema is hostile input.
 #pragma once
 
 #include <string>
@@ -22,6 +22,7 @@ struct SchemaLimits {
   int rules = 2000;
 };
 
-absl::StatusOr<std::string> JsonSchemaToGbnf(std::string_view schema, const SchemaLimits& limits = {});
+absl::StatusOr<std::string> JsonSchemaToGbnf(std::string_view schema,
+                                             const SchemaLimits& limits = {});
 
 }  // namespace weir::generate

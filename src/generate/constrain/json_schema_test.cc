@@ -39,36 +39,52 @@ TEST(JsonSchemaTest, AcceptsAndRejects) {
     std::vector<std::string> accepted, rejected;
   };
   const Case cases[] = {
-      {R"({"type":"string"})", {R"("")", R"("a\n\u00e9\ud83d\ude00")"}, {"a", R"("\ud83d")", R"("\x")", "\"\n\""}},
-      {R"({"type":"string","minLength":2,"maxLength":3})", {R"("ab")", "\"\xC3\xA9\xC3\xA9\xC3\xA9\""}, {R"("a")", R"("abcd")"}},
+      {R"({"type":"string"})",
+       {R"("")", R"("a\n\u00e9\ud83d\ude00")"},
+       {"a", R"("\ud83d")", R"("\x")", "\"\n\""}},
+      {R"({"type":"string","minLength":2,"maxLength":3})",
+       {R"("ab")", "\"\xC3\xA9\xC3\xA9\xC3\xA9\""},
+       {R"("a")", R"("abcd")"}},
       {R"({"type":"integer"})", {"0", "-17"}, {"01", "1.5", "+1", "-"}},
       {R"({"type":"number"})", {"0", "-1.25e-3"}, {".5", "1.", "1e", "00"}},
       {R"({"type":["boolean","null"]})", {"true", "false", "null"}, {"nul", "0"}},
       {R"({"enum":["a",1,null,{"k":[1]}]})", {R"("a")", "1", "null", R"({"k":[1]})"}, {"a", "2"}},
       {R"({"type":"string","enum":["a",1]})", {R"("a")"}, {"1"}},
       {R"({"const":"x\"y"})", {R"("x\"y")"}, {R"("x")"}},
-      {R"({"type":"array","items":{"type":"integer"}})", {"[]", "[1]", "[1, 2,\n 3]"}, {"[1,]", "[\"a\"]", "["}},
-      {R"({"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":3})", {"[1,2]", "[1,2,3]"}, {"[]", "[1]", "[1,2,3,4]"}},
+      {R"({"type":"array","items":{"type":"integer"}})",
+       {"[]", "[1]", "[1, 2,\n 3]"},
+       {"[1,]", "[\"a\"]", "["}},
+      {R"({"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":3})",
+       {"[1,2]", "[1,2,3]"},
+       {"[]", "[1]", "[1,2,3,4]"}},
       {R"({"items":{"type":"null"},"maxItems":0})", {"[]"}, {"[null]"}},
       {R"({"type":"object","properties":{"b":{"type":"integer"},"a":{"type":"string"},"c":{"type":"null"}},
           "required":["a"],"additionalProperties":false})",
-       {R"({"a":"x"})", R"({"b":1,"a":"x"})", R"({"a":"x","c":null})", R"({ "b": 1, "a": "", "c": null})"},
-       {"{}", R"({"b":1})", R"({"a":"x","b":1})", R"({"a":"x",})", R"({"a":"x","d":1})", R"({,"a":"x"})"}},
+       {R"({"a":"x"})", R"({"b":1,"a":"x"})", R"({"a":"x","c":null})",
+        R"({ "b": 1, "a": "", "c": null})"},
+       {"{}", R"({"b":1})", R"({"a":"x","b":1})", R"({"a":"x",})", R"({"a":"x","d":1})",
+        R"({,"a":"x"})"}},
       {R"({"properties":{"a":{"type":"null"},"b":{"type":"null"}}})",
-       {"{}", R"({"a":null})", R"({"b":null})", R"({"a":null,"b":null})"}, {R"({"b":null,"a":null})", R"({"a":null "b":null})"}},
-      {R"({"type":"object","additionalProperties":{"type":"integer"}})", {"{}", R"({"x":1,"y":2})"}, {R"({"x":"1"})"}},
+       {"{}", R"({"a":null})", R"({"b":null})", R"({"a":null,"b":null})"},
+       {R"({"b":null,"a":null})", R"({"a":null "b":null})"}},
+      {R"({"type":"object","additionalProperties":{"type":"integer"}})",
+       {"{}", R"({"x":1,"y":2})"},
+       {R"({"x":"1"})"}},
       {R"({"type":"object","additionalProperties":false})", {"{}"}, {R"({"x":1})"}},
       {R"({"anyOf":[{"type":"integer"},{"type":"null"}]})", {"3", "null"}, {"true"}},
       {R"({"$defs":{"n":{"type":"object","properties":{"v":{"type":"integer"},"next":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]}},
           "required":["v","next"]}},"$ref":"#/$defs/n"})",
-       {R"({"v":1,"next":{"v":2,"next":null}})"}, {R"({"v":1,"next":1})", R"({"v":1})"}},
+       {R"({"v":1,"next":{"v":2,"next":null}})"},
+       {R"({"v":1,"next":1})", R"({"v":1})"}},
       {R"({"type":"array","items":{"$ref":"#"}})", {"[]", "[[],[[]]]"}, {"[1]"}},
       {"{}", {"1", R"({"a":[true,{}]})"}, {"tru", "{a:1}"}},
       {"true", {"null"}, {""}},
   };
   for (const Case& c : cases) {
-    for (const auto& text : c.accepted) EXPECT_TRUE(Accepts(c.schema, text)) << c.schema << "\n" << text;
-    for (const auto& text : c.rejected) EXPECT_FALSE(Accepts(c.schema, text)) << c.schema << "\n" << text;
+    for (const auto& text : c.accepted)
+      EXPECT_TRUE(Accepts(c.schema, text)) << c.schema << "\n" << text;
+    for (const auto& text : c.rejected)
+      EXPECT_FALSE(Accepts(c.schema, text)) << c.schema << "\n" << text;
   }
 }
 
@@ -76,7 +92,8 @@ TEST(JsonSchemaTest, RefusesWithTheRightCode) {
   using Code = absl::StatusCode;
   std::string deep = "1", wide = R"({"anyOf":[)";
   for (int i = 0; i < 200; ++i) deep = R"({"items":)" + deep + "}";
-  for (int i = 0; i < 3000; ++i) wide += std::string(i ? "," : "") + R"({"enum":[)" + std::to_string(i) + "]}";
+  for (int i = 0; i < 3000; ++i)
+    wide += std::string(i ? "," : "") + R"({"enum":[)" + std::to_string(i) + "]}";
   wide += "]}";
   const std::pair<std::string, Code> cases[] = {
       {"", Code::kInvalidArgument},
@@ -106,7 +123,8 @@ TEST(JsonSchemaTest, RefusesWithTheRightCode) {
       {wide, Code::kResourceExhausted},
   };
   for (const auto& [schema, code] : cases) {
-    EXPECT_EQ(JsonSchemaToGbnf(schema).status().code(), code) << schema.substr(0, 80) << JsonSchemaToGbnf(schema).status();
+    EXPECT_EQ(JsonSchemaToGbnf(schema).status().code(), code)
+        << schema.substr(0, 80) << JsonSchemaToGbnf(schema).status();
   }
   // A reference that only leads to itself is left recursion, found by the grammar.
   auto loop = JsonSchemaToGbnf(R"({"$ref":"#"})");
@@ -127,7 +145,8 @@ bool Valid(const Json& schema, const Json& v, const Json& root) {
     }
     return false;
   }
-  if (schema.contains("enum")) return std::find(schema["enum"].begin(), schema["enum"].end(), v) != schema["enum"].end();
+  if (schema.contains("enum"))
+    return std::find(schema["enum"].begin(), schema["enum"].end(), v) != schema["enum"].end();
   const std::string type = schema.value("type", "");
   if (type == "integer") return v.is_number_integer();
   if (type == "number") return v.is_number();
@@ -137,10 +156,13 @@ bool Valid(const Json& schema, const Json& v, const Json& root) {
     if (!v.is_string()) return false;
     size_t length = 0;
     for (char c : v.get<std::string>()) length += (c & 0xC0) != 0x80;
-    return length >= schema.value("minLength", size_t{0}) && length <= schema.value("maxLength", SIZE_MAX);
+    return length >= schema.value("minLength", size_t{0}) &&
+           length <= schema.value("maxLength", SIZE_MAX);
   }
   if (type == "array") {
-    if (!v.is_array() || v.size() < schema.value("minItems", size_t{0}) || v.size() > schema.value("maxItems", SIZE_MAX)) return false;
+    if (!v.is_array() || v.size() < schema.value("minItems", size_t{0}) ||
+        v.size() > schema.value("maxItems", SIZE_MAX))
+      return false;
     for (const Json& item : v) {
       if (schema.contains("items") && !Valid(schema["items"], item, root)) return false;
     }
@@ -152,14 +174,16 @@ bool Valid(const Json& schema, const Json& v, const Json& root) {
       if (!v.contains(name.get<std::string>())) return false;
     }
     for (const auto& [name, value] : v.items()) {
-      if (!schema["properties"].contains(name) || !Valid(schema["properties"][name], value, root)) return false;
+      if (!schema["properties"].contains(name) || !Valid(schema["properties"][name], value, root))
+        return false;
     }
     return true;
   }
   return true;
 }
 
-// Random walks through the automaton: whatever it generates parses as JSON and satisfies the schema.
+// Random walks through the automaton: whatever it generates parses as JSON and satisfies the
+// schema.
 TEST(JsonSchemaTest, GeneratedTextParsesAndValidates) {
   const std::string schemas[] = {
       R"({"type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":6},"age":{"type":"integer"},

@@ -12,7 +12,8 @@ namespace {
 constexpr uint32_t kUnknown = UINT32_MAX;
 constexpr uint32_t kEmptyStack = 0;
 constexpr uint32_t kDead = 0;
-// Beyond these the grammar is refused as too ambiguous; a JSON schema stays below a hundredth of them.
+// Beyond these the grammar is refused as too ambiguous; a JSON schema stays below a hundredth of
+// them.
 constexpr size_t kMaxSetMembers = 4096;
 constexpr size_t kMaxVisited = 1 << 16;
 constexpr size_t kMaxStacks = 1 << 21;
@@ -29,7 +30,8 @@ uint64_t Key(uint32_t pc, uint32_t below) { return (uint64_t{pc} << 32) | below;
 Matcher::Matcher(std::shared_ptr<const Grammar> grammar)
     : grammar_(std::move(grammar)), compact_stacks_above_(4 * kCompactAbove) {
   sample_.resize(grammar_->byte_classes());
-  for (int byte = 0; byte < 256; ++byte) sample_[grammar_->ClassOf(byte)] = static_cast<uint8_t>(byte);
+  for (int byte = 0; byte < 256; ++byte)
+    sample_[grammar_->ClassOf(byte)] = static_cast<uint8_t>(byte);
   stacks_.push_back({0, 0});
   set_begin_ = {0};
   Number({});
@@ -113,8 +115,12 @@ void Matcher::Close(uint32_t pc, StackId below) {
     if (visited_.size() > kMaxVisited) return Fail();
     const GrammarInstruction& i = program[pc];
     switch (i.op) {
-      case GrammarOp::kByte: gathered_.push_back(Push(pc, below)); break;
-      case GrammarOp::kJump: work_.push_back({i.target, below}); break;
+      case GrammarOp::kByte:
+        gathered_.push_back(Push(pc, below));
+        break;
+      case GrammarOp::kJump:
+        work_.push_back({i.target, below});
+        break;
       case GrammarOp::kSplit:
         work_.push_back({pc + 1, below});
         work_.push_back({i.target, below});
@@ -141,7 +147,8 @@ void Matcher::Close(uint32_t pc, StackId below) {
 }
 
 Matcher::StackId Matcher::Push(uint32_t pc, StackId below) {
-  const auto [it, added] = stack_ids_.try_emplace(Key(pc, below), static_cast<StackId>(stacks_.size()));
+  const auto [it, added] =
+      stack_ids_.try_emplace(Key(pc, below), static_cast<StackId>(stacks_.size()));
   if (added) {
     if (stacks_.size() >= kMaxStacks) Fail();
     stacks_.push_back({pc, below});
@@ -179,8 +186,8 @@ void Matcher::Fail() {
   current_ = kDead;
 }
 
-// Keeps the current set and the stacks below it; a stack always has a larger number than what is below
-// it, so one pass down marks and one pass up renumbers.
+// Keeps the current set and the stacks below it; a stack always has a larger number than what is
+// below it, so one pass down marks and one pass up renumbers.
 void Matcher::Compact() {
   std::vector<StackId> kept(Members(current_).begin(), Members(current_).end());
   std::vector<char> live(stacks_.size(), 0);

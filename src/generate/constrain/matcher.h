@@ -1,7 +1,7 @@
 // Follows a grammar byte by byte. The state is a set of stacks (a pushdown automaton run on all its
-// choices at once); stacks share their tails in one arena and whole sets are numbered, so the automaton
-// is built lazily and a step that was taken before is one table look-up.
-// Not thread-safe; one Matcher belongs to one sequence.
+// choices at once); stacks share their tails in one arena and whole sets are numbered, so the
+// automaton is built lazily and a step that was taken before is one table look-up. Not thread-safe;
+// one Matcher belongs to one sequence.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ class Matcher {
   bool MustEnd() const;  // and nothing may follow it
   // allowed[id] = Admits(piece of id) for all tokens of the trie. allowed: one byte a token.
   void AdmitAll(const TokenTrie& trie, std::span<uint8_t> allowed);
-  // kResourceExhausted once the grammar was too ambiguous to follow; every answer since then is false.
+  // kResourceExhausted once the grammar was too ambiguous to follow; every answer since then is
+  // false.
   const absl::Status& status() const { return status_; }
 
  private:
@@ -45,8 +46,8 @@ class Matcher {
   SetId Step(SetId set, uint8_t byte);
   SetId StepSlow(SetId set, uint8_t byte_class);
   SetId Run(SetId set, std::string_view bytes);
-  // Follows all instructions that consume nothing, from (pc, below), and gathers the stacks whose top
-  // is a byte instruction (or the empty stack: the sentence may end).
+  // Follows all instructions that consume nothing, from (pc, below), and gathers the stacks whose
+  // top is a byte instruction (or the empty stack: the sentence may end).
   void Close(uint32_t pc, StackId below);
   StackId Push(uint32_t pc, StackId below);
   SetId Number(std::vector<StackId> set);
@@ -62,8 +63,8 @@ class Matcher {
   std::vector<StackId> members_;                      // of all sets, one after the other
   std::vector<uint32_t> set_begin_;                   // set s owns members_[begin[s], begin[s + 1])
   absl::flat_hash_map<uint64_t, std::vector<SetId>> set_ids_;  // hash of members -> sets
-  std::vector<uint32_t> next_;                        // [sets, byte classes]; kUnknown until taken
-  std::vector<uint8_t> sample_;                       // a byte of each class
+  std::vector<uint32_t> next_;   // [sets, byte classes]; kUnknown until taken
+  std::vector<uint8_t> sample_;  // a byte of each class
   size_t compact_stacks_above_;
   // Scratch of one step.
   std::vector<std::pair<uint32_t, StackId>> work_;

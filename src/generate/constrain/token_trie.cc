@@ -8,7 +8,8 @@ namespace weir::generate {
 TokenTrie::TokenTrie(std::span<const std::string> pieces) {
   std::vector<int32_t> order;
   for (size_t id = 0; id < pieces.size(); ++id) {
-    if (!pieces[id].empty() && pieces[id].size() <= UINT16_MAX) order.push_back(static_cast<int32_t>(id));
+    if (!pieces[id].empty() && pieces[id].size() <= UINT16_MAX)
+      order.push_back(static_cast<int32_t>(id));
   }
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
     const int c = pieces[a].compare(pieces[b]);
@@ -18,7 +19,8 @@ TokenTrie::TokenTrie(std::span<const std::string> pieces) {
   std::string_view last;
   for (int32_t id : order) {
     const std::string_view piece = pieces[id];
-    const size_t shared = std::mismatch(last.begin(), last.end(), piece.begin(), piece.end()).first - last.begin();
+    const size_t shared =
+        std::mismatch(last.begin(), last.end(), piece.begin(), piece.end()).first - last.begin();
     while (open.size() > shared) {
       nodes_[open.back()].skip = static_cast<uint32_t>(nodes_.size());
       open.pop_back();
@@ -33,7 +35,8 @@ TokenTrie::TokenTrie(std::span<const std::string> pieces) {
     last = piece;
   }
   for (uint32_t node : open) nodes_[node].skip = static_cast<uint32_t>(nodes_.size());
-  nodes_.push_back({0, 0, static_cast<uint32_t>(nodes_.size()), static_cast<uint32_t>(token_ids_.size())});
+  nodes_.push_back(
+      {0, 0, static_cast<uint32_t>(nodes_.size()), static_cast<uint32_t>(token_ids_.size())});
 }
 
 }  // namespace weir::generate

@@ -11,8 +11,8 @@ void EncodeBytes(char32_t c, int length, uint8_t* out) {
   out[0] = static_cast<uint8_t>(kLead[length] | c);
 }
 
-// REQUIRES: both ends have the same encoded length. Splits until every byte but the first that differs
-// runs over all continuation values; then the ends' bytes are the ranges.
+// REQUIRES: both ends have the same encoded length. Splits until every byte but the first that
+// differs runs over all continuation values; then the ends' bytes are the ranges.
 void Split(char32_t low, char32_t high, int length, std::vector<Utf8Sequence>& out) {
   for (int i = 1; i < length; ++i) {
     const char32_t mask = (char32_t{1} << (6 * i)) - 1;  // the last i bytes
@@ -37,8 +37,8 @@ void Split(char32_t low, char32_t high, int length, std::vector<Utf8Sequence>& o
 }  // namespace
 
 void AppendUtf8Sequences(char32_t low, char32_t high, std::vector<Utf8Sequence>& out) {
-  static constexpr char32_t kParts[][2] = {{0, 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF},
-                                           {0xE000, 0xFFFF}, {0x10000, 0x10FFFF}};
+  static constexpr char32_t kParts[][2] = {
+      {0, 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, 0x10FFFF}};
   for (const auto& [first, last] : kParts) {
     const char32_t from = low > first ? low : first, to = high < last ? high : last;
     if (from <= to) Split(from, to, EncodedLength(from), out);

@@ -14,17 +14,19 @@ constexpr uint64_t kMaxBytes = uint64_t{64} << 30;
 
 absl::StatusOr<std::unique_ptr<KvPlacement>> BlockPool::Make(size_t block_bytes, int64_t blocks) {
   if (block_bytes == 0 || blocks <= 0) {
-    return absl::InvalidArgumentError(absl::StrCat("KV pool: ", blocks, " blocks of ", block_bytes, " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("KV pool: ", blocks, " blocks of ", block_bytes, " bytes"));
   }
   const size_t stride = (block_bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (static_cast<uint64_t>(blocks) > kMaxBytes / stride || blocks > INT32_MAX) {
-    return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", blocks, " blocks of ", stride, " bytes; at most ",
-                                                     kMaxBytes, " bytes"));
+    return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", blocks, " blocks of ", stride,
+                                                     " bytes; at most ", kMaxBytes, " bytes"));
   }
   void* memory = mmap(nullptr, stride * blocks, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat("KV pool: the system has no ", stride * blocks, " bytes"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("KV pool: the system has no ", stride * blocks, " bytes"));
   }
   // Attention walks whole blocks: large pages spare it most address translation. A hint only.
   (void)madvise(memory, stride * blocks, MADV_HUGEPAGE);
@@ -42,8 +44,8 @@ BlockPool::~BlockPool() { munmap(memory_, stride_ * users_.size()); }
 
 absl::Status BlockPool::Allocate(std::span<BlockId> out) {
   if (out.size() > free_.size()) {
-    return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", out.size(), " blocks wanted, ", free_.size(),
-                                                     " of ", users_.size(), " free"));
+    return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", out.size(), " blocks wanted, ",
+                                                     free_.size(), " of ", users_.size(), " free"));
   }
   for (BlockId& id : out) {
     id = free_.back();

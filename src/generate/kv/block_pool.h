@@ -1,5 +1,5 @@
-// The RAM placement: equal blocks in one allocation whose size is fixed when the pool is made, with a
-// count of users each. Memory is touched only when a block is first written. Not thread-safe.
+// The RAM placement: equal blocks in one allocation whose size is fixed when the pool is made, with
+// a count of users each. Memory is touched only when a block is first written. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace weir::generate {
 
 class BlockPool : public KvPlacement {
  public:
-  // Errors: kInvalidArgument (a size that is not positive), kResourceExhausted (above 64 GiB, or the
-  // system refuses).
+  // Errors: kInvalidArgument (a size that is not positive), kResourceExhausted (above 64 GiB, or
+  // the system refuses).
   static absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes, int64_t blocks);
   ~BlockPool() override;
   BlockPool(const BlockPool&) = delete;
@@ -27,7 +27,9 @@ class BlockPool : public KvPlacement {
   int Users(BlockId id) const override { return users_[id]; }
   std::byte* Address(BlockId id) override { return memory_ + id * stride_; }
   int64_t free_blocks() const override { return static_cast<int64_t>(free_.size()); }
-  int64_t used_blocks() const override { return static_cast<int64_t>(users_.size() - free_.size()); }
+  int64_t used_blocks() const override {
+    return static_cast<int64_t>(users_.size() - free_.size());
+  }
   size_t block_bytes() const override { return block_bytes_; }
 
  private:
@@ -36,7 +38,8 @@ class BlockPool : public KvPlacement {
   size_t block_bytes_, stride_;
   std::byte* memory_;  // mapped, blocks * stride_ bytes
   std::vector<int> users_;
-  std::vector<BlockId> free_;  // taken from the back: the lowest free number comes first at the start
+  std::vector<BlockId>
+      free_;  // taken from the back: the lowest free number comes first at the start
 };
 
 }  // namespace weir::generate

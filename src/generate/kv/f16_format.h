@@ -10,8 +10,8 @@ class F16Format : public KvFormat {
   size_t BlockBytes(const KvShape& shape) const override;
   void Write(std::byte* block, int slot, const float* k, const float* v,
              const KvShape& shape) const override;
-  // Any subset of whole blocks works, since softmax does not mind which tokens are there; single tokens
-  // would need a gathering kernel.
+  // Any subset of whole blocks works, since softmax does not mind which tokens are there; single
+  // tokens would need a gathering kernel.
   bool Reads(ReadPlan::Kind kind) const override { return kind != ReadPlan::Kind::kTokens; }
   void Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q, int64_t n,
               float* out, float* lse, const KvShape& shape, Threads* threads) const override;

@@ -16,8 +16,9 @@ struct AxisValue {
 };
 // Every value this build has; the first of an axis is its default.
 constexpr AxisValue kValues[] = {
-    {"format", "f16"},        {"retention", "all"}, {"selection", "dense"},
-    {"execution", "per-sequence"}, {"placement", "ram"},
+    {"format", "f16"},      {"retention", "all"},
+    {"selection", "dense"}, {"execution", "per-sequence"},
+    {"placement", "ram"},
 };
 
 class DenseSelection : public KvSelection {
@@ -58,7 +59,8 @@ absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis) {
     if (v.axis == axis) names.push_back(v.name);
   }
   if (names.empty()) {
-    return absl::NotFoundError(absl::StrCat("KV axis '", axis, "'; expected format, retention, selection, execution or placement"));
+    return absl::NotFoundError(absl::StrCat(
+        "KV axis '", axis, "'; expected format, retention, selection, execution or placement"));
   }
   return names;
 }
@@ -67,8 +69,8 @@ absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& c
   for (std::string_view axis : {"format", "retention", "selection", "execution", "placement"}) {
     WEIR_ASSIGN_OR_RETURN(const auto names, KvValues(axis));
     if (std::find(names.begin(), names.end(), NameOn(choice, axis)) != names.end()) continue;
-    return absl::InvalidArgumentError(absl::StrCat("KV ", axis, ": '", NameOn(choice, axis), "'; expected ",
-                                                   absl::StrJoin(names, ", ")));
+    return absl::InvalidArgumentError(absl::StrCat("KV ", axis, ": '", NameOn(choice, axis),
+                                                   "'; expected ", absl::StrJoin(names, ", ")));
   }
   std::shared_ptr<KvPolicy> policy(new KvPolicy());
   policy->choice_ = choice;
@@ -80,11 +82,14 @@ absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& c
 
 absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection) {
   if (format.Reads(selection.reads())) return absl::OkStatus();
-  return absl::UnimplementedError("KV format and selection: the format has no kernel for what the selection reads");
+  return absl::UnimplementedError(
+      "KV format and selection: the format has no kernel for what the selection reads");
 }
 
 std::unique_ptr<KvRetention> KvPolicy::MakeRetention() const { return std::make_unique<KeepAll>(); }
-std::unique_ptr<KvSelection> KvPolicy::MakeSelection() const { return std::make_unique<DenseSelection>(); }
+std::unique_ptr<KvSelection> KvPolicy::MakeSelection() const {
+  return std::make_unique<DenseSelection>();
+}
 
 absl::StatusOr<std::unique_ptr<KvPlacement>> KvPolicy::MakePlacement(const KvShape& shape,
                                                                      int64_t tokens) const {

@@ -6,11 +6,11 @@
 //   execution  how the reads of a step are made   KvExecution
 //   placement  where blocks live                  KvPlacement
 //
-// A block holds 32 tokens of one layer and all KV heads. It is immutable once it is full or shared. Each
-// cached token keeps its original position and keys are stored after RoPE, so dropping or gathering
-// tokens never rotates anything again. Decisions are made per KV head, never per query head.
-// Formats, executions and placements have no state of a sequence; retention and selection do, and are
-// made, forked and truncated with it. All hooks are called by the sequence's thread.
+// A block holds 32 tokens of one layer and all KV heads. It is immutable once it is full or shared.
+// Each cached token keeps its original position and keys are stored after RoPE, so dropping or
+// gathering tokens never rotates anything again. Decisions are made per KV head, never per query
+// head. Formats, executions and placements have no state of a sequence; retention and selection do,
+// and are made, forked and truncated with it. All hooks are called by the sequence's thread.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +51,7 @@ struct ReadPlan {
 // Shown after attention to the policies that asked for it.
 struct AttentionView {
   int layer = 0;
-  int64_t queries = 0;        // newest tokens that asked
+  int64_t queries = 0;         // newest tokens that asked
   const float* lse = nullptr;  // [queries, heads] log-sum-exp of the visited logits
 };
 
@@ -154,23 +154,26 @@ struct KvChoice {
 // The values of an axis ("format", ...), the default first. kNotFound for another word.
 absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis);
 
-// kUnimplemented when the two do not work together. Make asks it at start-up; so does whoever brings a
-// selection of their own.
+// kUnimplemented when the two do not work together. Make asks it at start-up; so does whoever
+// brings a selection of their own.
 absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection);
 
-// One policy, made from a choice: unknown names and pairs that do not work together are refused here,
-// before anything is allocated.
+// One policy, made from a choice: unknown names and pairs that do not work together are refused
+// here, before anything is allocated.
 class KvPolicy {
  public:
-  // Errors: kInvalidArgument (a name; the message lists the values), kUnimplemented (a refused pair).
+  // Errors: kInvalidArgument (a name; the message lists the values), kUnimplemented (a refused
+  // pair).
   static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(const KvChoice& choice);
 
   const KvFormat& format() const { return *format_; }
   const KvExecution& execution() const { return *execution_; }
   std::unique_ptr<KvRetention> MakeRetention() const;
   std::unique_ptr<KvSelection> MakeSelection() const;
-  // Room for `tokens` tokens over all layers, taken at once. Errors: kInvalidArgument, kResourceExhausted.
-  absl::StatusOr<std::unique_ptr<KvPlacement>> MakePlacement(const KvShape& shape, int64_t tokens) const;
+  // Room for `tokens` tokens over all layers, taken at once. Errors: kInvalidArgument,
+  // kResourceExhausted.
+  absl::StatusOr<std::unique_ptr<KvPlacement>> MakePlacement(const KvShape& shape,
+                                                             int64_t tokens) const;
 
  private:
   KvPolicy() = default;

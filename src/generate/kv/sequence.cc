@@ -12,7 +12,9 @@ namespace {
 // Tokens that one worker writes at least; fewer are not worth waking it.
 constexpr size_t kWriteGrain = 32;
 
-size_t BlocksFor(int64_t tokens) { return static_cast<size_t>((tokens + kBlockTokens - 1) / kBlockTokens); }
+size_t BlocksFor(int64_t tokens) {
+  return static_cast<size_t>((tokens + kBlockTokens - 1) / kBlockTokens);
+}
 
 }  // namespace
 
@@ -59,7 +61,8 @@ absl::Status PagedSequence::Reserve(int64_t n) {
   std::vector<BlockId> ids(fresh * shape_.layers);
   absl::Status status = placement_->Allocate(std::span<BlockId>(ids));
   if (!status.ok()) {
-    return Annotate(status, absl::StrCat("KV cache: no room for ", n, " more tokens after ", length_));
+    return Annotate(status,
+                    absl::StrCat("KV cache: no room for ", n, " more tokens after ", length_));
   }
   const size_t tail = static_cast<size_t>(length_ / kBlockTokens);
   size_t next = 0;
@@ -81,7 +84,8 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
     for (size_t i = begin; i < end; ++i) {
       const int64_t position = length_ + static_cast<int64_t>(i);
       std::byte* block = placement_->Address(tables_[layer][position / kBlockTokens]);
-      policy_->format().Write(block, static_cast<int>(position % kBlockTokens), k + i * row, v + i * row, shape_);
+      policy_->format().Write(block, static_cast<int>(position % kBlockTokens), k + i * row,
+                              v + i * row, shape_);
     }
   });
   retention_->OnAppend(layer, length_, n);
@@ -93,7 +97,8 @@ void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Thr
   const ReadPlan plan = selection_->BeforeAttention(layer, n, q, length);
   AttendJob job{.blocks = addresses_[layer], .length = length, .queries = n, .q = q, .out = out};
   if (plan.kind == ReadPlan::Kind::kBlocks) {
-    // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly filled.
+    // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
+    // filled.
     chosen_.clear();
     for (uint32_t b : plan.blocks) chosen_.push_back(addresses_[layer][b]);
     job.blocks = chosen_;

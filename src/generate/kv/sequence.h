@@ -1,6 +1,7 @@
 // One sequence's KV cache: a table of blocks per layer over a shared placement, driven by a policy.
-// Forking shares every block; a block that is shared is copied before the first write into it, so two
-// sequences over one prefix store it once. Not thread-safe, nor are sequences of one placement together.
+// Forking shares every block; a block that is shared is copied before the first write into it, so
+// two sequences over one prefix store it once. Not thread-safe, nor are sequences of one placement
+// together.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,11 @@ namespace weir::generate {
 class PagedSequence : public model::KvSequence {
  public:
   // `placement` must outlive the sequence.
-  PagedSequence(std::shared_ptr<const KvPolicy> policy, const KvShape& shape, KvPlacement* placement);
+  PagedSequence(std::shared_ptr<const KvPolicy> policy, const KvShape& shape,
+                KvPlacement* placement);
   // With a selection of the caller's (a policy under test).
-  PagedSequence(std::shared_ptr<const KvPolicy> policy, const KvShape& shape, KvPlacement* placement,
-                std::unique_ptr<KvSelection> selection);
+  PagedSequence(std::shared_ptr<const KvPolicy> policy, const KvShape& shape,
+                KvPlacement* placement, std::unique_ptr<KvSelection> selection);
   ~PagedSequence() override;
   PagedSequence(const PagedSequence&) = delete;
   PagedSequence& operator=(const PagedSequence&) = delete;
@@ -50,7 +52,7 @@ class PagedSequence : public model::KvSequence {
   std::unique_ptr<KvRetention> retention_;
   std::unique_ptr<KvSelection> selection_;
   int64_t length_ = 0;
-  std::vector<std::vector<BlockId>> tables_;             // [layers][blocks]
+  std::vector<std::vector<BlockId>> tables_;              // [layers][blocks]
   std::vector<std::vector<const std::byte*>> addresses_;  // the same blocks, for the kernels
   std::vector<const std::byte*> chosen_;
   std::vector<float> lse_;

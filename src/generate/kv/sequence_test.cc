@@ -29,7 +29,8 @@ struct Feeder {
   void Make(std::span<const int> ids, int layer) {
     k.clear(), v.clear(), q.clear();
     for (int id : ids) {
-      for (auto [rows, heads, salt] : {std::tuple{&k, kShape.kv_heads, 1}, {&v, kShape.kv_heads, 2}, {&q, kShape.heads, 3}}) {
+      for (auto [rows, heads, salt] :
+           {std::tuple{&k, kShape.kv_heads, 1}, {&v, kShape.kv_heads, 2}, {&q, kShape.heads, 3}}) {
         const auto row = RandomRows(1, heads * kShape.head_dim, id * 100 + layer * 10 + salt);
         rows->insert(rows->end(), row.begin(), row.end());
       }
@@ -54,7 +55,8 @@ std::vector<float> Feed(PagedSequence& s, std::span<const int> ids) {
 }
 
 // Softmax attention of the last token over all tokens (or those that `keep` admits), in double.
-std::vector<double> Naive(std::span<const int> ids, int layer, const std::function<bool(size_t)>& keep) {
+std::vector<double> Naive(std::span<const int> ids, int layer,
+                          const std::function<bool(size_t)>& keep) {
   Feeder f;
   f.Make(ids, layer);
   const int d = kShape.head_dim, group = kShape.heads / kShape.kv_heads;
@@ -66,11 +68,13 @@ std::vector<double> Naive(std::span<const int> ids, int layer, const std::functi
     for (size_t t = 0; t < ids.size(); ++t) {
       if (!keep(t)) continue;
       double dot = 0;
-      for (int c = 0; c < d; ++c) dot += double(q[h * d + c]) * f.k[(t * kShape.kv_heads + h / group) * d + c];
+      for (int c = 0; c < d; ++c)
+        dot += double(q[h * d + c]) * f.k[(t * kShape.kv_heads + h / group) * d + c];
       sum += w[t] = std::exp(dot / std::sqrt(double(d)));
     }
     for (size_t t = 0; t < ids.size(); ++t) {
-      for (int c = 0; c < d; ++c) out[h * d + c] += w[t] / sum * f.v[(t * kShape.kv_heads + h / group) * d + c];
+      for (int c = 0; c < d; ++c)
+        out[h * d + c] += w[t] / sum * f.v[(t * kShape.kv_heads + h / group) * d + c];
     }
   }
   return out;
@@ -119,7 +123,8 @@ TEST_F(SequenceTest, AnySplitIsBitEqual) {
       const auto part = Feed(split, std::span(ids).subspan(at, n));
       for (int layer = 0; layer < kShape.layers; ++layer) {
         for (size_t i = 0; i < n * width; ++i) {
-          ASSERT_EQ(part[layer * n * width + i], all[(layer * 150 + at) * width + i]) << step << " " << at;
+          ASSERT_EQ(part[layer * n * width + i], all[(layer * 150 + at) * width + i])
+              << step << " " << at;
         }
       }
     }
@@ -137,7 +142,8 @@ TEST_F(SequenceTest, ForksShareThePrefixAndGiveTheTokensOfSeparateRuns) {
     const auto a_out = Feed(a, Ids(40, 500)), b_out = Feed(*b, Ids(40, 900));
     // Only the tail beyond whole shared blocks is held twice.
     const int64_t shared = prefix / kBlockTokens;
-    EXPECT_EQ(placement_->used_blocks(), kShape.layers * (a.blocks_per_layer() + b->blocks_per_layer() - shared));
+    EXPECT_EQ(placement_->used_blocks(),
+              kShape.layers * (a.blocks_per_layer() + b->blocks_per_layer() - shared));
 
     for (auto [first, out] : {std::pair{500, &a_out}, {900, &b_out}}) {
       PagedSequence alone(policy_, kShape, placement_.get());
@@ -192,9 +198,12 @@ class SinkAndNewest : public KvSelection {
   bool needs_lse() const override { return true; }
   ReadPlan BeforeAttention(int, int64_t, const float*, int64_t length) override {
     const uint32_t newest = static_cast<uint32_t>((length - 1) / kBlockTokens);
-    return {.kind = ReadPlan::Kind::kBlocks, .blocks = newest == 0 ? std::vector<uint32_t>{0} : std::vector<uint32_t>{0, newest}};
+    return {.kind = ReadPlan::Kind::kBlocks,
+            .blocks = newest == 0 ? std::vector<uint32_t>{0} : std::vector<uint32_t>{0, newest}};
   }
-  void OnAttention(const AttentionView& view) override { seen += view.lse != nullptr && std::isfinite(view.lse[0]); }
+  void OnAttention(const AttentionView& view) override {
+    seen += view.lse != nullptr && std::isfinite(view.lse[0]);
+  }
   std::unique_ptr<KvSelection> Fork() const override { return std::make_unique<SinkAndNewest>(); }
   int seen = 0;
 };
@@ -222,11 +231,14 @@ class OneToken : public SinkAndNewest {
 };
 
 TEST(KvPolicyTest, RefusesUnknownValuesAndPairs) {
-  EXPECT_EQ(KvPolicy::Make({.format = "kivi2"}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.retention = "window"}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(KvPolicy::Make({.format = "kivi2"}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(KvPolicy::Make({.retention = "window"}).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(KvPolicy::Make({.selection = ""}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(KvPolicy::Make({.execution = "x"}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.placement = "wire"}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(KvPolicy::Make({.placement = "wire"}).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CheckKvPair(F16Format(), OneToken()).code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(KvValues("format")->front(), "f16");
   EXPECT_EQ(KvValues("colour").status().code(), absl::StatusCode::kNotFound);
@@ -235,7 +247,8 @@ TEST(KvPolicyTest, RefusesUnknownValuesAndPairs) {
 TEST(BlockPoolTest, CountsUsersAndRefuses) {
   EXPECT_EQ(BlockPool::Make(0, 4).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(BlockPool::Make(100, 0).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(BlockPool::Make(size_t{1} << 33, 100).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(BlockPool::Make(size_t{1} << 33, 100).status().code(),
+            absl::StatusCode::kResourceExhausted);
   auto pool = *BlockPool::Make(100, 4);
   std::vector<BlockId> ids(3), two(2);
   ASSERT_TRUE(pool->Allocate(std::span<BlockId>(ids)).ok());

@@ -1,6 +1,7 @@
-// Random numbers by counter: draw i of a seed is a pure function of (seed, i), so the same request gives
-// the same tokens whatever else ran before, and a sequence can be resumed or forked at any draw.
-// Philox 4x32 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+// Random numbers by counter: draw i of a seed is a pure function of (seed, i), so the same request
+// gives the same tokens whatever else ran before, and a sequence can be resumed or forked at any
+// draw. Philox 4x32 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011).
 #pragma once
 
 #include <array>

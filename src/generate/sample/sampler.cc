@@ -10,7 +10,8 @@ namespace weir::generate {
 namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-constexpr size_t kBlock = 64;  // logits looked at together; the compiler keeps 16 lanes in one register
+constexpr size_t kBlock =
+    64;  // logits looked at together; the compiler keeps 16 lanes in one register
 
 float BlockMax(const float* x) {
   float lane[16];

@@ -1,5 +1,5 @@
-// From logits to a token. The chain runs in llama.cpp's common order: repetition, top-k, top-p, min-p,
-// temperature, draw. Temperature 0 is greedy: the likeliest token, ties to the lowest id.
+// From logits to a token. The chain runs in llama.cpp's common order: repetition, top-k, top-p,
+// min-p, temperature, draw. Temperature 0 is greedy: the likeliest token, ties to the lowest id.
 // Candidates are selected, not sorted: one pass over the vocabulary keeps the k best.
 // Not thread-safe; one Sampler belongs to one sequence.
 #pragma once
@@ -26,7 +26,8 @@ struct Candidate {
   int32_t id = 0;
 };
 
-// Likelier first; equal logits by id, so that results never depend on the selection's order of work.
+// Likelier first; equal logits by id, so that results never depend on the selection's order of
+// work.
 inline bool Likelier(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
@@ -42,8 +43,9 @@ class Sampler {
  public:
   explicit Sampler(const SampleOptions& options) : options_(options) {}
 
-  // Chooses a token for position `draw` of this sequence. `logits` is changed by the repetition rule
-  // once per position, so it must hold the decoder's fresh values; call Resample for a second choice.
+  // Chooses a token for position `draw` of this sequence. `logits` is changed by the repetition
+  // rule once per position, so it must hold the decoder's fresh values; call Resample for a second
+  // choice.
   int32_t Sample(std::span<float> logits, uint64_t draw);
   // The same draw over logits of which some were set to -infinity since Sample (a grammar's mask).
   // -1 when none is left.

@@ -29,7 +29,8 @@ std::vector<Candidate> FullSort(const std::vector<float>& logits) {
 }
 
 // The chain written plainly over a full sort: probabilities of every token that survives.
-std::vector<std::pair<int32_t, double>> NaiveChain(const std::vector<float>& logits, const SampleOptions& o) {
+std::vector<std::pair<int32_t, double>> NaiveChain(const std::vector<float>& logits,
+                                                   const SampleOptions& o) {
   std::vector<Candidate> c = FullSort(logits);
   if (o.top_k > 0 && c.size() > static_cast<size_t>(o.top_k)) c.resize(o.top_k);
   const auto softmax = [](const std::vector<Candidate>& list, double t) {

@@ -39,8 +39,8 @@ absl::StatusOr<TextStream> TextStream::Make(std::vector<std::string> stops) {
   }
   for (const std::string& stop : stops) {
     if (stop.empty() || stop.size() > kMaxStopBytes) {
-      return absl::InvalidArgumentError(absl::StrCat("stop: a string of ", stop.size(),
-                                                     " bytes; expected 1 to ", kMaxStopBytes));
+      return absl::InvalidArgumentError(
+          absl::StrCat("stop: a string of ", stop.size(), " bytes; expected 1 to ", kMaxStopBytes));
     }
   }
   return TextStream(std::move(stops));

@@ -25,8 +25,8 @@ class TextStream {
 
  private:
   explicit TextStream(std::vector<std::string> stops) : stops_(std::move(stops)) {}
-  size_t StopPosition() const;   // of the earliest complete stop string in held_, or npos
-  size_t HeldForStops() const;   // bytes at the end that begin a stop string
+  size_t StopPosition() const;  // of the earliest complete stop string in held_, or npos
+  size_t HeldForStops() const;  // bytes at the end that begin a stop string
 
   std::vector<std::string> stops_;
   std::string held_;

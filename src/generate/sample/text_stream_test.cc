@@ -10,7 +10,9 @@
 namespace weir::generate {
 namespace {
 
-TextStream MakeStream(std::vector<std::string> stops) { return *TextStream::Make(std::move(stops)); }
+TextStream MakeStream(std::vector<std::string> stops) {
+  return *TextStream::Make(std::move(stops));
+}
 
 TEST(TextStreamTest, HoldsBackWhatMayBecomeAStopString) {
   TextStream stream = MakeStream({"\nQ:"});
@@ -49,8 +51,8 @@ TEST(TextStreamTest, UnfinishedCountsTheTail) {
   EXPECT_EQ(UnfinishedUtf8("\xFF"), 0u);
 }
 
-// Any cutting of a text into pieces streams the same text, and none of what was streamed is ever part of
-// the stop string: the naive reference is the text cut at its first stop string.
+// Any cutting of a text into pieces streams the same text, and none of what was streamed is ever
+// part of the stop string: the naive reference is the text cut at its first stop string.
 TEST(TextStreamTest, EqualsTheWholeTextCutAtTheFirstStop) {
   const std::vector<std::string> stops = {"ab", "aab\xC3\xA9", "\n\n", "bba"};
   const std::string alphabet[] = {"a", "b", "\n", "\xC3\xA9", "\xE2\x82\xAC", "c"};
@@ -69,19 +71,21 @@ TEST(TextStreamTest, EqualsTheWholeTextCutAtTheFirstStop) {
       at += length;
     }
     streamed += stream.Finish();
-    // With several stops, the one completed first ends the stream; it may begin later than another that
-    // would have been completed afterwards.
+    // With several stops, the one completed first ends the stream; it may begin later than another
+    // that would have been completed afterwards.
     size_t end = whole.size(), begin = whole.size();
     for (size_t i = 1; i <= whole.size() && end == whole.size() && begin == whole.size(); ++i) {
       for (const std::string& s : stops) {
-        if (std::string_view(whole).substr(0, i).ends_with(s)) begin = std::min(begin, i - s.size());
+        if (std::string_view(whole).substr(0, i).ends_with(s))
+          begin = std::min(begin, i - s.size());
       }
     }
     if (stream.stopped()) {
       EXPECT_LE(streamed.size(), begin) << whole;
       EXPECT_EQ(streamed, whole.substr(0, streamed.size()));
       bool at_stop = false;
-      for (const std::string& s : stops) at_stop |= whole.compare(streamed.size(), s.size(), s) == 0;
+      for (const std::string& s : stops)
+        at_stop |= whole.compare(streamed.size(), s.size(), s) == 0;
       EXPECT_TRUE(at_stop) << whole;
     } else {
       EXPECT_EQ(streamed, whole);
@@ -92,8 +96,10 @@ TEST(TextStreamTest, EqualsTheWholeTextCutAtTheFirstStop) {
 
 TEST(TextStreamTest, RefusesBadStops) {
   EXPECT_EQ(TextStream::Make({""}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(TextStream::Make({std::string(5000, 'x')}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(TextStream::Make(std::vector<std::string>(65, "x")).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(TextStream::Make({std::string(5000, 'x')}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(TextStream::Make(std::vector<std::string>(65, "x")).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace
