@@ -6,8 +6,8 @@
 #include "text/unicode.h"
 
 // Steps: blocks to sections (between headings of level 1 and 2, small ones joined to the next), a
-// section to units (sentences, rows of a table, cut where they are longer than a passage), units packed
-// into passages of about `words`.
+// section to units (sentences, rows of a table, cut where they are longer than a passage), units
+// packed into passages of about `words`.
 
 namespace weir::ingest {
 namespace {
@@ -20,7 +20,9 @@ using text::Span;
 
 constexpr int kBreakLevel = 2;  // headings to this level part passages
 
-bool Space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v'; }
+bool Space(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
 
 int64_t CountWords(std::string_view s) {
   int64_t words = 0;
@@ -62,11 +64,12 @@ class Chunker {
 
  private:
   std::string_view Text(const Span& s) const {
-    return std::string_view(d_.text).substr(static_cast<size_t>(s.start), static_cast<size_t>(s.size()));
+    return std::string_view(d_.text).substr(static_cast<size_t>(s.start),
+                                            static_cast<size_t>(s.size()));
   }
 
-  // Which blocks stand apart: runs of kOther as long as half a passage. A stray footnote between two
-  // paragraphs does not part them.
+  // Which blocks stand apart: runs of kOther as long as half a passage. A stray footnote between
+  // two paragraphs does not part them.
   std::vector<bool> Apart() const {
     std::vector<bool> apart(d_.blocks.size());
     for (size_t i = 0; i < apart.size();) {
@@ -89,8 +92,8 @@ class Chunker {
       const bool other = apart[i];
       const bool heading = b.kind == BlockKind::kHeading && b.level > 0 && b.level <= kBreakLevel;
       const int64_t words = CountWords(Text(b.span));
-      // A heading with little before it since the last break stays with what went before: a title and
-      // its subtitle, a section of one line.
+      // A heading with little before it since the last break stays with what went before: a title
+      // and its subtitle, a section of one line.
       const bool tiny = !sections.empty() && sections.back().words < words_ / 6;
       const bool part = sections.empty() || (heading && !tiny) || other != sections.back().other;
       if (part) sections.push_back({i, i, 0, other});
@@ -127,8 +130,10 @@ class Chunker {
         words += !is_space && !in;
         in = !is_space;
       }
-      if (end < span.end && space > span.start && !Space(d_.text[static_cast<size_t>(end)])) end = space;
-      while (end < span.end && (static_cast<uint8_t>(d_.text[static_cast<size_t>(end)]) & 0xC0) == 0x80) {
+      if (end < span.end && space > span.start && !Space(d_.text[static_cast<size_t>(end)]))
+        end = space;
+      while (end < span.end &&
+             (static_cast<uint8_t>(d_.text[static_cast<size_t>(end)]) & 0xC0) == 0x80) {
         ++end;
       }
       const Span piece{span.start, end};
@@ -139,7 +144,8 @@ class Chunker {
     }
   }
 
-  // Blocks of one paragraph (apart by a space only) are read as one text, so a sentence may cross them.
+  // Blocks of one paragraph (apart by a space only) are read as one text, so a sentence may cross
+  // them.
   void MakeUnits(const Section& section) {
     units_.clear();
     for (size_t i = section.first; i < section.last;) {
@@ -160,14 +166,16 @@ class Chunker {
   }
 
   bool Joined(const Block& a, const Block& b) const {
-    return a.kind == b.kind && Text({a.span.end, b.span.start}).find('\n') == std::string_view::npos;
+    return a.kind == b.kind &&
+           Text({a.span.end, b.span.start}).find('\n') == std::string_view::npos;
   }
 
   void AddLines(Span span) {
     bool first = true;
     for (int64_t at = span.start; at < span.end;) {
       size_t end = d_.text.find('\n', static_cast<size_t>(at));
-      const int64_t stop = std::min(span.end, end == std::string::npos ? span.end : static_cast<int64_t>(end));
+      const int64_t stop =
+          std::min(span.end, end == std::string::npos ? span.end : static_cast<int64_t>(end));
       if (CountWords(Text({at, stop})) > 0) AddUnit({at, stop}, first);
       first = false;
       at = stop + 1;
@@ -190,7 +198,8 @@ class Chunker {
       Emit(section, i, j);
       if (j >= units_.size()) return;
       // Overlap, but always forward.
-      const size_t back = static_cast<size_t>(std::clamp<int64_t>(overlap_, 0, static_cast<int64_t>(j - i) - 1));
+      const size_t back =
+          static_cast<size_t>(std::clamp<int64_t>(overlap_, 0, static_cast<int64_t>(j - i) - 1));
       i = section.other ? j : j - back;
       while (i < j && WordsOf(i, j) > words_ / 2) ++i;
     }
@@ -226,7 +235,8 @@ class Chunker {
   // The nearest heading at or above; a passage that begins with its heading has that one.
   std::string HeadingAt(int64_t start, const Section& section) {
     while (next_heading_ < d_.blocks.size() && d_.blocks[next_heading_].span.start <= start) {
-      if (d_.blocks[next_heading_].kind == BlockKind::kHeading) heading_ = static_cast<int64_t>(next_heading_);
+      if (d_.blocks[next_heading_].kind == BlockKind::kHeading)
+        heading_ = static_cast<int64_t>(next_heading_);
       ++next_heading_;
     }
     return heading_ < 0 ? "" : std::string(Text(d_.blocks[static_cast<size_t>(heading_)].span));
@@ -237,7 +247,8 @@ class Chunker {
     bool first = true;
     const auto begin = d_.blocks.begin() + static_cast<int64_t>(section.first);
     const auto end = d_.blocks.begin() + static_cast<int64_t>(section.last);
-    auto it = std::partition_point(begin, end, [&](const Block& b) { return b.span.end <= p.span.start; });
+    auto it = std::partition_point(begin, end,
+                                   [&](const Block& b) { return b.span.end <= p.span.start; });
     for (; it != end && it->span.start < p.span.end; ++it) {
       const Block& b = *it;
       if (first) {

@@ -1,4 +1,5 @@
-// Documents of random blocks over random text; every passage is the text of its span and none is lost.
+// Documents of random blocks over random text; every passage is the text of its span and none is
+// lost.
 #include <cctype>
 #include <cstdlib>
 

@@ -31,7 +31,8 @@ std::string Sentence(int words, char letter) {
 
 std::string Prose(int sentences, int words) {
   std::string s;
-  for (int i = 0; i < sentences; ++i) s += (i ? " " : "") + Sentence(words, static_cast<char>('a' + i % 26));
+  for (int i = 0; i < sentences; ++i)
+    s += (i ? " " : "") + Sentence(words, static_cast<char>('a' + i % 26));
   return s;
 }
 
@@ -103,7 +104,8 @@ TEST(Chunk, ReferencesStandApart) {
   DocumentBuilder b("pdf", 1 << 20);
   b.Add(BlockKind::kParagraph, Prose(5, 20));
   b.Add(BlockKind::kHeading, "References", 2);
-  for (int i = 0; i < 10; ++i) b.Add(BlockKind::kOther, "[" + std::to_string(i) + "] " + Sentence(18, 'r'));
+  for (int i = 0; i < 10; ++i)
+    b.Add(BlockKind::kOther, "[" + std::to_string(i) + "] " + Sentence(18, 'r'));
   const Document d = b.Finish();
   const auto passages = Chunk(d, {});
   CheckPassages(d, passages, {});

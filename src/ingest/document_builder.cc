@@ -16,8 +16,9 @@ Role RoleOf(char32_t c) {
   if (c == 0xA0 || c == 0x202F || c == 0x3000 || (c >= 0x2000 && c <= 0x200A)) return Role::kSpace;
   if (c == 0x2028 || c == 0x2029) return Role::kLine;
   if (c == 0xAD || c == 0xFEFF || c == 0x200B || c == 0x2060 || (c >= 0x200E && c <= 0x200F) ||
-      (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || (c >= 0xFFF9 && c <= 0xFFFB) ||
-      c == 0xFFFE || c == 0xFFFF || (c >= 0xE0000 && c <= 0xE007F)) {
+      (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) ||
+      (c >= 0xFFF9 && c <= 0xFFFB) || c == 0xFFFE || c == 0xFFFF ||
+      (c >= 0xE0000 && c <= 0xE007F)) {
     return Role::kDrop;
   }
   return Role::kKeep;
@@ -90,7 +91,8 @@ bool DocumentBuilder::Append(text::BlockKind kind, std::string_view separator,
   std::string& out = document_.text;
   if (static_cast<int64_t>(out.size() + separator.size() + clean.size()) > limit_) {
     full_ = true;
-    document_.warnings.push_back(absl::StrCat("text limit reached: ", limit_, " bytes; the rest is left out"));
+    document_.warnings.push_back(
+        absl::StrCat("text limit reached: ", limit_, " bytes; the rest is left out"));
     return false;
   }
   if (!out.empty()) out.append(separator);

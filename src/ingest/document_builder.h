@@ -1,6 +1,6 @@
-// Builds Document::text block by block, so that every reader lays text out by the same rules: blocks are
-// separated by one blank line, pieces of one paragraph (split over columns or pages) by one space, text is
-// valid UTF-8 without control characters, and the size limit is kept.
+// Builds Document::text block by block, so that every reader lays text out by the same rules:
+// blocks are separated by one blank line, pieces of one paragraph (split over columns or pages) by
+// one space, text is valid UTF-8 without control characters, and the size limit is kept.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 
 namespace weir::ingest {
 
-// White space runs become one space, ends are trimmed; soft hyphens, zero-width and control characters
-// and the byte order mark are dropped, non-breaking spaces become spaces. Valid UTF-8 in and out.
+// White space runs become one space, ends are trimmed; soft hyphens, zero-width and control
+// characters and the byte order mark are dropped, non-breaking spaces become spaces. Valid UTF-8 in
+// and out.
 std::string CleanInline(std::string_view utf8);
 // The same for text whose lines matter (code, table rows): only control characters are dropped and
 // white space at line ends and around the whole; blank lines within are kept as one.
@@ -27,8 +28,8 @@ class DocumentBuilder {
     text::Box box;
   };
 
-  // Appends a block of clean text; empty text adds nothing. `level` is for headings. False once the text
-  // limit is reached (a warning was recorded; what is appended later is dropped).
+  // Appends a block of clean text; empty text adds nothing. `level` is for headings. False once the
+  // text limit is reached (a warning was recorded; what is appended later is dropped).
   bool Add(text::BlockKind kind, std::string_view clean, int level = 0);
   bool Add(text::BlockKind kind, std::string_view clean, int level, const Place& place);
   // Another piece of the paragraph that Add began: joined by one space.

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int kProseLength = 80;       // bytes of a paragraph that counts as prose
 constexpr double kProseShare = 0.85;   // of the page's prose, that the content must hold
-constexpr int kLongLink = 25;          // bytes of a link's text, on average, that is more than a label
+// bytes of a link's text, on average, that is more than a label
+constexpr int kLongLink = 25;
 constexpr double kLinkShare = 0.6;     // of an element's text, above which it is navigation
 
 // Parts of class and id names that mark what is not content, as whole words between - and _.
@@ -91,12 +92,13 @@ int VisibleBytes(const char* s) {
 
 bool ParagraphTag(GumboTag tag) {
   return tag == GUMBO_TAG_P || tag == GUMBO_TAG_PRE || tag == GUMBO_TAG_BLOCKQUOTE ||
-         tag == GUMBO_TAG_LI || tag == GUMBO_TAG_TD || tag == GUMBO_TAG_DD || tag == GUMBO_TAG_DIV ||
-         tag == GUMBO_TAG_SECTION || tag == GUMBO_TAG_ARTICLE;
+         tag == GUMBO_TAG_LI || tag == GUMBO_TAG_TD || tag == GUMBO_TAG_DD ||
+         tag == GUMBO_TAG_DIV || tag == GUMBO_TAG_SECTION || tag == GUMBO_TAG_ARTICLE;
 }
 
 // Prose of an element itself: its text outside child blocks, when that is a paragraph's worth.
-void AddProse(std::vector<HtmlNode>& nodes, const std::vector<int>& own, const std::vector<int>& own_link) {
+void AddProse(std::vector<HtmlNode>& nodes, const std::vector<int>& own,
+              const std::vector<int>& own_link) {
   for (size_t i = nodes.size(); i-- > 0;) {
     HtmlNode& n = nodes[i];
     if (ParagraphTag(TagOf(n.node)) && own[i] >= kProseLength && own_link[i] * 2 < own[i] &&
@@ -112,20 +114,41 @@ void AddProse(std::vector<HtmlNode>& nodes, const std::vector<int>& own, const s
 HtmlRole RoleOf(GumboTag tag) {
   switch (tag) {
     case GUMBO_TAG_SCRIPT:   case GUMBO_TAG_STYLE:    case GUMBO_TAG_TEMPLATE: case GUMBO_TAG_HEAD:
-    case GUMBO_TAG_SELECT:   case GUMBO_TAG_BUTTON:   case GUMBO_TAG_INPUT:    case GUMBO_TAG_TEXTAREA:
-    case GUMBO_TAG_SVG:      case GUMBO_TAG_IFRAME:   case GUMBO_TAG_OBJECT:   case GUMBO_TAG_CANVAS:
+    case GUMBO_TAG_SELECT:
+    case GUMBO_TAG_BUTTON:
+    case GUMBO_TAG_INPUT:
+    case GUMBO_TAG_TEXTAREA:
+    case GUMBO_TAG_SVG:
+    case GUMBO_TAG_IFRAME:
+    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_CANVAS:
     case GUMBO_TAG_AUDIO:    case GUMBO_TAG_VIDEO:    case GUMBO_TAG_NOSCRIPT: case GUMBO_TAG_EMBED:
     case GUMBO_TAG_NOFRAMES: case GUMBO_TAG_DATALIST:
       return HtmlRole::kSkipped;
-    case GUMBO_TAG_ADDRESS:  case GUMBO_TAG_ARTICLE:  case GUMBO_TAG_ASIDE:    case GUMBO_TAG_BLOCKQUOTE:
-    case GUMBO_TAG_BODY:     case GUMBO_TAG_CENTER:   case GUMBO_TAG_DD:       case GUMBO_TAG_DETAILS:
+    case GUMBO_TAG_ADDRESS:
+    case GUMBO_TAG_ARTICLE:
+    case GUMBO_TAG_ASIDE:
+    case GUMBO_TAG_BLOCKQUOTE:
+    case GUMBO_TAG_BODY:
+    case GUMBO_TAG_CENTER:
+    case GUMBO_TAG_DD:
+    case GUMBO_TAG_DETAILS:
     case GUMBO_TAG_DIR:      case GUMBO_TAG_DIV:      case GUMBO_TAG_DL:       case GUMBO_TAG_DT:
-    case GUMBO_TAG_FIELDSET: case GUMBO_TAG_FIGCAPTION: case GUMBO_TAG_FIGURE: case GUMBO_TAG_FOOTER:
+    case GUMBO_TAG_FIELDSET:
+    case GUMBO_TAG_FIGCAPTION:
+    case GUMBO_TAG_FIGURE:
+    case GUMBO_TAG_FOOTER:
     case GUMBO_TAG_FORM:     case GUMBO_TAG_H1:       case GUMBO_TAG_H2:       case GUMBO_TAG_H3:
-    case GUMBO_TAG_H4:       case GUMBO_TAG_H5:       case GUMBO_TAG_H6:       case GUMBO_TAG_HEADER:
+    case GUMBO_TAG_H4:
+    case GUMBO_TAG_H5:
+    case GUMBO_TAG_H6:
+    case GUMBO_TAG_HEADER:
     case GUMBO_TAG_HGROUP:   case GUMBO_TAG_HR:       case GUMBO_TAG_HTML:     case GUMBO_TAG_LI:
     case GUMBO_TAG_MAIN:     case GUMBO_TAG_MENU:     case GUMBO_TAG_NAV:      case GUMBO_TAG_OL:
-    case GUMBO_TAG_P:        case GUMBO_TAG_PRE:      case GUMBO_TAG_SECTION:  case GUMBO_TAG_SUMMARY:
+    case GUMBO_TAG_P:
+    case GUMBO_TAG_PRE:
+    case GUMBO_TAG_SECTION:
+    case GUMBO_TAG_SUMMARY:
     case GUMBO_TAG_TABLE:    case GUMBO_TAG_TBODY:    case GUMBO_TAG_TD:       case GUMBO_TAG_TFOOT:
     case GUMBO_TAG_TH:       case GUMBO_TAG_THEAD:    case GUMBO_TAG_TR:       case GUMBO_TAG_UL:
     case GUMBO_TAG_CAPTION:  case GUMBO_TAG_LEGEND:   case GUMBO_TAG_LISTING:  case GUMBO_TAG_XMP:
@@ -147,7 +170,8 @@ void MeasureHtml(HtmlTree& tree) {
     const GumboTag tag = TagOf(n.node);
     const HtmlRole role = IsElement(n.node) ? RoleOf(tag) : HtmlRole::kInline;
     n.hidden = (!root && nodes[parent].hidden) || HiddenElement(n.node);
-    n.boilerplate = (!root && nodes[parent].boilerplate) || (IsElement(n.node) && BoilerplateElement(n.node));
+    n.boilerplate =
+        (!root && nodes[parent].boilerplate) || (IsElement(n.node) && BoilerplateElement(n.node));
     link[i] = (!root && link[parent]) || tag == GUMBO_TAG_A;
     n.links = tag == GUMBO_TAG_A;
     skipped[i] = (!root && skipped[parent]) || role == HtmlRole::kSkipped;
@@ -165,7 +189,8 @@ void MeasureHtml(HtmlTree& tree) {
     parent.links += nodes[i].links;
   }
   AddProse(nodes, own, own_link);
-  // A block of short links and no prose is navigation, whatever its name; long links are titles of works.
+  // A block of short links and no prose is navigation, whatever its name; long links are titles of
+  // works.
   for (size_t i = 0; i < nodes.size(); ++i) {
     HtmlNode& n = nodes[i];
     if (n.parent >= 0) n.boilerplate |= nodes[static_cast<size_t>(n.parent)].boilerplate;
@@ -198,8 +223,8 @@ int FindContent(const HtmlTree& tree) {
     if (next < 0) return at;
     const GumboTag tag = TagOf(nodes[static_cast<size_t>(next)].node);
     if (tag == GUMBO_TAG_P || tag == GUMBO_TAG_PRE || tag == GUMBO_TAG_LI || tag == GUMBO_TAG_TD ||
-        tag == GUMBO_TAG_TR || tag == GUMBO_TAG_TBODY || tag == GUMBO_TAG_UL || tag == GUMBO_TAG_OL ||
-        tag == GUMBO_TAG_TABLE || tag == GUMBO_TAG_BLOCKQUOTE) {
+        tag == GUMBO_TAG_TR || tag == GUMBO_TAG_TBODY || tag == GUMBO_TAG_UL ||
+        tag == GUMBO_TAG_OL || tag == GUMBO_TAG_TABLE || tag == GUMBO_TAG_BLOCKQUOTE) {
       return at;
     }
     at = next;

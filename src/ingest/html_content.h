@@ -1,5 +1,6 @@
-// Which part of a page is its content: the deepest element that holds nearly all of the page's prose
-// (long paragraphs with few links), without what its tag, role or class marks as something else.
+// Which part of a page is its content: the deepest element that holds nearly all of the page's
+// prose (long paragraphs with few links), without what its tag, role or class marks as something
+// else.
 #pragma once
 
 #include "ingest/html_tree.h"
@@ -8,7 +9,8 @@ namespace weir::ingest {
 
 enum class HtmlRole { kInline, kBlock, kSkipped };
 
-// How an element is laid out; kSkipped has no text to read (script, style, form controls, pictures).
+// How an element is laid out; kSkipped has no text to read (script, style, form controls,
+// pictures).
 HtmlRole RoleOf(GumboTag tag);
 
 // Fills the measures and marks of every node.

@@ -19,7 +19,8 @@ namespace {
 using text::BlockKind;
 
 constexpr size_t kCharsetWindow = 4096;   // bytes searched for a meta charset
-constexpr int kLongCell = 600;            // bytes; a table with such cells is laid out, not tabulated
+// bytes; a table with such cells is laid out, not tabulated
+constexpr int kLongCell = 600;
 constexpr size_t kQuoted = 80;            // bytes of hidden text that a warning quotes
 
 std::string Lower(std::string_view s) {
@@ -31,9 +32,12 @@ std::string Lower(std::string_view s) {
 // The encoding that a <meta> tag near the start declares.
 std::string DeclaredCharset(std::string_view bytes) {
   const std::string head = Lower(bytes.substr(0, kCharsetWindow));
-  for (size_t at = head.find("charset"); at != std::string::npos; at = head.find("charset", at + 7)) {
+  for (size_t at = head.find("charset"); at != std::string::npos;
+       at = head.find("charset", at + 7)) {
     size_t i = at + 7;
-    while (i < head.size() && (head[i] == ' ' || head[i] == '=' || head[i] == '"' || head[i] == '\'')) ++i;
+    while (i < head.size() &&
+           (head[i] == ' ' || head[i] == '=' || head[i] == '"' || head[i] == '\''))
+      ++i;
     size_t end = i;
     while (end < head.size() && end - i < 40 &&
            (absl::ascii_isalnum(static_cast<unsigned char>(head[end])) || head[end] == '-' ||
@@ -51,7 +55,8 @@ std::string DeclaredCharset(std::string_view bytes) {
 // Writes the nodes below one element as blocks.
 class Renderer {
  public:
-  Renderer(const HtmlTree& tree, DocumentBuilder& builder) : nodes_(tree.nodes()), builder_(builder) {}
+  Renderer(const HtmlTree& tree, DocumentBuilder& builder)
+      : nodes_(tree.nodes()), builder_(builder) {}
 
   void Render(int root) {
     root_ = root;

@@ -3,36 +3,31 @@
 #include <setjmp.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
+#include <memory>
+#include <new>
 
 #include "absl/strings/str_cat.h"
 
 namespace weir::ingest {
 
-// Gumbo frees its tree by recursion and cannot report a failed allocation; an arena does without the
-// first and leaves the parser by longjmp for the second (C frames only lie between).
+// Gumbo frees its tree by recursion and cannot report a failed allocation; an arena does without
+// the first and leaves the parser by longjmp for the second (C frames only lie between).
 struct HtmlTree::Arena {
   static constexpr size_t kChunk = size_t{1} << 18;
 
-  std::vector<char*> chunks;
+  std::vector<std::unique_ptr<char[]>> chunks;
   char* at = nullptr;
   size_t left = 0;
   int64_t budget = 0;
   jmp_buf out_of_budget;
-
-  ~Arena() {
-    for (char* chunk : chunks) std::free(chunk);
-  }
 
   void* Take(size_t n) {
     n = (n + 15) & ~size_t{15};
     if (n > left) {
       const size_t size = std::max(n, kChunk);
       budget -= static_cast<int64_t>(size);
-      char* chunk = budget < 0 ? nullptr : static_cast<char*>(std::malloc(size));
-      if (chunk == nullptr) longjmp(out_of_budget, 1);
-      chunks.push_back(chunk);
+      if (budget < 0 || !Grow(size)) longjmp(out_of_budget, 1);
+      char* const chunk = chunks.back().get();
       if (size > kChunk) return chunk;  // a large piece of its own; the open chunk goes on
       at = chunk;
       left = size;
@@ -41,6 +36,14 @@ struct HtmlTree::Arena {
     at += n;
     left -= n;
     return p;
+  }
+  // In a frame of its own: longjmp must not pass over a destructor. Room was reserved for the
+  // pointer.
+  bool Grow(size_t size) {
+    std::unique_ptr<char[]> chunk(new (std::nothrow) char[size]);
+    if (chunk == nullptr) return false;
+    chunks.push_back(std::move(chunk));
+    return true;
   }
   static void* Allocate(void* self, size_t n) { return static_cast<Arena*>(self)->Take(n); }
   static void Free(void*, void*) {}
@@ -71,7 +74,8 @@ const GumboVector* ChildrenOf(const GumboNode* node) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HtmlTree>> HtmlTree::Parse(std::string_view utf8, int64_t max_bytes) {
+absl::StatusOr<std::unique_ptr<HtmlTree>> HtmlTree::Parse(std::string_view utf8,
+                                                          int64_t max_bytes) {
   std::unique_ptr<HtmlTree> tree(new HtmlTree);
   tree->arena_->budget = max_bytes;
   tree->arena_->chunks.reserve(static_cast<size_t>(max_bytes) / Arena::kChunk + 2);

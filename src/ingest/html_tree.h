@@ -1,5 +1,5 @@
-// A parsed page as a flat list of nodes in document order, so that every walk is a loop: a page nested
-// a million deep costs memory, never stack. Owns Gumbo's tree, which lives in one arena.
+// A parsed page as a flat list of nodes in document order, so that every walk is a loop: a page
+// nested a million deep costs memory, never stack. Owns Gumbo's tree, which lives in one arena.
 #pragma once
 
 #include <cstdint>

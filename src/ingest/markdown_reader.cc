@@ -247,7 +247,8 @@ class MarkdownReader final : public Reader {
     parser.leave_span = Walker::Span;
     parser.text = Walker::Text;
     const int code = md_parse(body.data(), static_cast<MD_SIZE>(body.size()), &parser, &walker);
-    if (code != 0 && !builder.full()) return absl::ResourceExhaustedError("markdown: out of memory");
+    if (code != 0 && !builder.full())
+      return absl::ResourceExhaustedError("markdown: out of memory");
     const auto title = document.meta.find("title");
     document.title = title != document.meta.end() ? title->second : walker.first_heading();
     return builder.Finish();

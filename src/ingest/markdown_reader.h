@@ -1,5 +1,5 @@
-// Reader of Markdown (CommonMark with GitHub's tables, task lists and strike-through): the text without
-// its markup, front matter as meta.
+// Reader of Markdown (CommonMark with GitHub's tables, task lists and strike-through): the text
+// without its markup, front matter as meta.
 #pragma once
 
 #include "ingest/reader.h"

@@ -64,7 +64,8 @@ Number SectionNumber(std::string_view s) {
     n.length = i;
   }
   if (n.depth == 0) {  // roman
-    while (i < s.size() && i < 6 && std::string_view("IVX").find(s[i]) != std::string_view::npos) ++i;
+    while (i < s.size() && i < 6 && std::string_view("IVX").find(s[i]) != std::string_view::npos)
+      ++i;
     if (i > 0 && i < s.size() && s[i] == '.') n = {1, i + 1};
   }
   if (n.depth > 0 && (n.length >= s.size() || s[n.length] != ' ')) n = {};
@@ -88,8 +89,8 @@ int Letters(std::string_view s) {
 
 // "Fig. 3", "Figure 12:", "Table IV", "Algorithm 1".
 bool Caption(std::string_view s) {
-  for (std::string_view word : {"Figure", "Fig.", "FIGURE", "FIG.", "Fig", "Table", "TABLE", "Scheme",
-                                "Algorithm", "Listing", "Box", "Plate"}) {
+  for (std::string_view word : {"Figure", "Fig.", "FIGURE", "FIG.", "Fig", "Table", "TABLE",
+                                "Scheme", "Algorithm", "Listing", "Box", "Plate"}) {
     if (!s.starts_with(word)) continue;
     std::string_view rest = s.substr(word.size());
     if (!rest.starts_with(' ')) continue;
@@ -104,7 +105,8 @@ bool Caption(std::string_view s) {
     // "Table 3 shows that" is a sentence of the text.
     rest.remove_prefix(digits);
     if (rest.empty() || rest[0] == '.' || rest[0] == ':' || rest[0] == '|') return true;
-    if (rest[0] == ' ' && rest.size() > 1 && !absl::ascii_islower(static_cast<unsigned char>(rest[1]))) {
+    if (rest[0] == ' ' && rest.size() > 1 &&
+        !absl::ascii_islower(static_cast<unsigned char>(rest[1]))) {
       return true;
     }
   }
@@ -128,8 +130,9 @@ std::string Bare(std::string_view s) {
 }  // namespace
 
 bool IsReferencesHeading(std::string_view s) {
-  static constexpr std::string_view kNames[] = {"references", "bibliography", "literature cited",
-                                                "works cited", "literature", "references and notes"};
+  static constexpr std::string_view kNames[] = {"references",       "bibliography",
+                                                "literature cited", "works cited",
+                                                "literature",       "references and notes"};
   const std::string bare = Bare(s);
   return std::find(std::begin(kNames), std::end(kNames), bare) != std::end(kNames);
 }
@@ -149,12 +152,15 @@ namespace {
 
 bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_view s) {
   if (p.lines.size() > kMaxHeadingLines || s.size() > kMaxHeading || Letters(s) < 3) return false;
-  if (absl::ascii_islower(static_cast<unsigned char>(s[0])) || s[0] == '(' || s[0] == '[') return false;
-  if (std::any_of(p.lines.begin(), p.lines.end(), [](auto* l) { return l->cells.size() > 1; })) return false;
+  if (absl::ascii_islower(static_cast<unsigned char>(s[0])) || s[0] == '(' || s[0] == '[')
+    return false;
+  if (std::any_of(p.lines.begin(), p.lines.end(), [](auto* l) { return l->cells.size() > 1; }))
+    return false;
   if (Letters(s) * 2 < static_cast<int>(s.size())) return false;
   const bool number = SectionNumber(s).depth > 0;
   const char last = s.back();
-  if (last == ',' || last == ';' || last == '-' || (last == '.' && !number && s.size() > 60)) return false;
+  if (last == ',' || last == ';' || last == '-' || (last == '.' && !number && s.size() > 60))
+    return false;
   const float size = SizeOf(p);
   if (size > body.size * kLarger) return true;
   if (IsKnownHeading(s) && size > body.size * 0.65f) return true;
@@ -166,13 +172,15 @@ bool LooksLikeHeading(const PdfParagraph& p, const PdfBody& body, std::string_vi
 }
 
 // A short line in a font of its own, right above text in the body's font.
-bool OpensText(const PdfParagraph& p, const PdfParagraph* next, const PdfBody& body, std::string_view s) {
+bool OpensText(const PdfParagraph& p, const PdfParagraph* next, const PdfBody& body,
+               std::string_view s) {
   if (next == nullptr || p.lines.size() != 1 || s.size() > 80 || Letters(s) < 4) return false;
   const PdfLine& line = *p.lines[0];
   const PdfLine& below = *next->lines[0];
   const char last = s.back();
   if (last == '.' || last == ',' || last == ';' || last == ':' || !line.cells.empty()) return false;
-  if (!absl::ascii_isupper(static_cast<unsigned char>(s[0])) && SectionNumber(s).depth == 0) return false;
+  if (!absl::ascii_isupper(static_cast<unsigned char>(s[0])) && SectionNumber(s).depth == 0)
+    return false;
   return line.font != body.font && below.font == body.font && line.size > body.size * 0.85f &&
          next->lines.size() > 1 && below.page == line.page && below.baseline > line.baseline &&
          below.baseline - line.baseline < 2.5f * line.size &&
@@ -195,10 +203,10 @@ bool Scrap(const PdfParagraph& p, std::string_view s) {
 
 // What journals print above a title in letters as large.
 bool ArticleKind(std::string_view s) {
-  static constexpr std::string_view kNames[] = {"research article", "original article", "review",
-                                                "review article", "open access", "research",
-                                                "original research", "letter", "short communication",
-                                                "case report", "systematic review", "editorial"};
+  static constexpr std::string_view kNames[] = {
+      "research article",  "original article",  "review", "review article",      "open access",
+      "research",          "original research", "letter", "short communication", "case report",
+      "systematic review", "editorial"};
   const std::string bare = Bare(s);
   return std::find(std::begin(kNames), std::end(kNames), bare) != std::end(kNames);
 }
@@ -264,8 +272,9 @@ void JoinTables(std::vector<PdfParagraph>& paragraphs) {
   size_t open = paragraphs.size();  // the table being read
   for (size_t i = 0; i < paragraphs.size(); ++i) {
     PdfParagraph& p = paragraphs[i];
-    const bool row = p.kind == BlockKind::kTable ||
-                     (OneRow(p) && (p.kind == BlockKind::kParagraph || p.kind == BlockKind::kOther));
+    const bool row =
+        p.kind == BlockKind::kTable ||
+        (OneRow(p) && (p.kind == BlockKind::kParagraph || p.kind == BlockKind::kOther));
     const bool near = open < paragraphs.size() && row &&
                       p.lines[0]->page == paragraphs[open].lines.back()->page &&
                       std::fabs(p.lines[0]->baseline - paragraphs[open].lines.back()->baseline) <
@@ -328,8 +337,9 @@ int Classify(std::vector<PdfParagraph>& paragraphs, const std::vector<PdfPage>& 
       p.kind = BlockKind::kCaption;
     } else if (TableRows(p)) {
       p.kind = BlockKind::kTable;
-    } else if (!front && (LooksLikeHeading(p, body, s) ||
-                          OpensText(p, i + 1 < paragraphs.size() ? &paragraphs[i + 1] : nullptr, body, s))) {
+    } else if (!front &&
+               (LooksLikeHeading(p, body, s) ||
+                OpensText(p, i + 1 < paragraphs.size() ? &paragraphs[i + 1] : nullptr, body, s))) {
       p.kind = BlockKind::kHeading;
     } else if (Scrap(p, s) || (front && s.size() < 250) ||
                (SizeOf(p) < body.size * kSmaller && s.size() < 200)) {

@@ -103,7 +103,8 @@ class Composer {
     for (size_t i = 0; i < p.lines.size(); ++i) {
       const PdfLine& line = *p.lines[i];
       // Lines on one baseline are one row.
-      const bool beside = i > 0 && std::fabs(line.baseline - p.lines[i - 1]->baseline) < 0.3f * line.size;
+      const bool beside =
+          i > 0 && std::fabs(line.baseline - p.lines[i - 1]->baseline) < 0.3f * line.size;
       if (i > 0) rows += beside ? " | " : "\n";
       size_t from = 0;
       for (int cell : line.cells) {
@@ -131,7 +132,8 @@ class Composer {
       std::string_view added = line.text;
       if (i > 0) {
         const PdfLine& before = *p.lines[i - 1];
-        const bool moved = line.page != before.page || line.baseline < before.baseline - before.size;
+        const bool moved =
+            line.page != before.page || line.baseline < before.baseline - before.size;
         const bool whole = JoinHyphen(piece, added);
         if (moved) {
           // The rest of a broken word belongs to the piece it began in.
@@ -174,10 +176,11 @@ class Composer {
     box.y1 = std::max(box.y1, other.y1);
   }
 
-  // When `piece` ends in a hyphen that a line end put there, takes it off (or leaves a real one) and
-  // returns true: no space may follow.
+  // When `piece` ends in a hyphen that a line end put there, takes it off (or leaves a real one)
+  // and returns true: no space may follow.
   bool JoinHyphen(std::string& piece, std::string_view next) const {
-    // "hypothalamic\u2013" "pituitary": a range or pair, without spaces; a dash between words has them.
+    // "hypothalamic\u2013" "pituitary": a range or pair, without spaces; a dash between words has
+    // them.
     if (piece.ends_with("\u2013") && piece.size() > 3) return piece[piece.size() - 4] != ' ';
     const size_t hyphen = piece.ends_with("\u2010") ? 3 : piece.ends_with('-') ? 1 : 0;
     if (hyphen == 0 || piece.size() <= hyphen || next.empty()) return false;
@@ -220,12 +223,14 @@ std::string JoinLines(const PdfParagraph& p) {
   s = CleanInline(s);
   // Marks of a footnote behind a title are no part of it.
   for (std::string_view mark : {"*", "\u2217", "\u2020", "\u2021"}) {
-    if (s.size() > mark.size() && s.ends_with(mark)) s = CleanInline(s.substr(0, s.size() - mark.size()));
+    if (s.size() > mark.size() && s.ends_with(mark))
+      s = CleanInline(s.substr(0, s.size() - mark.size()));
   }
   return s;
 }
 
-// The title of the file's metadata counts when page 1 spells it; many say "untitled" or a file name.
+// The title of the file's metadata counts when page 1 spells it; many say "untitled" or a file
+// name.
 std::string ChooseTitle(const PdfContent& content, const std::string& largest) {
   const auto it = content.meta.find("Title");
   if (it == content.meta.end() || it->second.size() < 8) return largest;

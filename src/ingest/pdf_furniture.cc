@@ -40,7 +40,8 @@ bool InMargin(const PdfLine& line, const PdfPage& page) {
   return line.baseline < page.height * kMargin || line.baseline > page.height * (1 - kMargin);
 }
 
-// Whether at most one line stands between the line and the page's edge. `heights`: sorted baselines.
+// Whether at most one line stands between the line and the page's edge. `heights`: sorted
+// baselines.
 bool Outermost(const PdfLine& line, const PdfPage& page, const std::vector<float>& heights) {
   if (line.baseline < page.height / 2) {
     return std::lower_bound(heights.begin(), heights.end(), line.baseline - line.size) -
@@ -93,7 +94,8 @@ int DropFurniture(std::vector<PdfPage>& pages) {
       if (!InMargin(line, page) || line.text.size() > kMaxLength) continue;
       const std::string key = Key(line.text);
       const Seen* s = find(key, line.baseline);
-      drop[i] = (s != nullptr && s->pages >= needed) || (PageNumber(key) && Outermost(line, page, heights));
+      drop[i] = (s != nullptr && s->pages >= needed) ||
+                (PageNumber(key) && Outermost(line, page, heights));
     }
     size_t kept = 0;
     for (size_t i = 0; i < page.lines.size(); ++i) {

@@ -110,7 +110,8 @@ class ParagraphMaker {
     if (step > Leading(lines, i) * kLooseLeading) return false;
     const PdfLine& head = *out_.back().lines[0];
     if (Numbered(head.text) && !(head.bold && !line.bold) && !Numbered(line.text) &&
-        line.box.x0 > head.box.x0 + kIndent * size && line.box.x0 < head.box.x0 + kMaxIndent * size) {
+        line.box.x0 > head.box.x0 + kIndent * size &&
+        line.box.x0 < head.box.x0 + kMaxIndent * size) {
       return true;  // within a hanging entry of a list
     }
     if (above.bold != line.bold) return false;
@@ -126,8 +127,9 @@ class ParagraphMaker {
     const bool numbered = Numbered(line.text);
     const bool outdented = line.box.x0 < above.box.x0 - kIndent * size;
     const PdfParagraph& paragraph = out_.back();
-    const bool first_hangs = paragraph.lines.size() > 1 &&
-                             paragraph.lines[0]->box.x0 < paragraph.lines[1]->box.x0 - kIndent * size;
+    const bool first_hangs =
+        paragraph.lines.size() > 1 &&
+        paragraph.lines[0]->box.x0 < paragraph.lines[1]->box.x0 - kIndent * size;
     if (outdented && (numbered || first_hangs)) return false;  // the next entry of a list
     if (numbered && Numbered(paragraph.lines[0]->text) &&
         std::fabs(line.box.x0 - paragraph.lines[0]->box.x0) < kIndent * size) {
@@ -239,7 +241,8 @@ void JoinBroken(std::vector<PdfParagraph>& paragraphs) {
     if (open.kind == text::BlockKind::kCaption && i + 1 < paragraphs.size()) {
       GrowCaption(open, paragraphs[i + 1]);
     }
-    if (open.lines.empty() || (open.kind != text::BlockKind::kParagraph && !open.reference)) continue;
+    if (open.lines.empty() || (open.kind != text::BlockKind::kParagraph && !open.reference))
+      continue;
     while (!open.lines.empty()) {
       const PdfLine& last = *open.lines.back();
       if (Terminated(last.text)) break;

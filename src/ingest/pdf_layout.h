@@ -1,6 +1,7 @@
 // From the lines of all pages to a Document: running headers dropped, paragraphs joined over lines,
-// columns and pages, hyphens at line ends repaired, headings, captions, tables and the reference list
-// told apart. Works on lines alone (no PDFium), so it can be tested and fuzzed with made-up pages.
+// columns and pages, hyphens at line ends repaired, headings, captions, tables and the reference
+// list told apart. Works on lines alone (no PDFium), so it can be tested and fuzzed with made-up
+// pages.
 #pragma once
 
 #include <map>

@@ -90,8 +90,9 @@ TEST(PdfLines, CellsCountOnlyText) {
 }
 
 TEST(PdfLines, HostileNumbersAreSkipped) {
-  std::vector<PdfGlyph> g = {{'a', 0, 5, 100, 10}, {'b', NAN, 5, 100, 10}, {'c', 0, 5, INFINITY, 10},
-                             {'d', 5, 1e30f, 100, 10}, {'e', 5, 9, 100, -4}, {'f', 5, 10, 100, 10}};
+  std::vector<PdfGlyph> g = {{'a', 0, 5, 100, 10},      {'b', NAN, 5, 100, 10},
+                             {'c', 0, 5, INFINITY, 10}, {'d', 5, 1e30f, 100, 10},
+                             {'e', 5, 9, 100, -4},      {'f', 5, 10, 100, 10}};
   const auto lines = MakeLines(g, 1);
   ASSERT_EQ(lines.size(), 1);
   EXPECT_EQ(lines[0].text, "af");
@@ -178,7 +179,8 @@ TEST(PdfLayout, TitleHeadingsAndReferences) {
   EXPECT_EQ(d.blocks[1].kind, BlockKind::kHeading);
   EXPECT_EQ(d.blocks[1].level, 2);
   EXPECT_EQ(d.blocks[d.blocks.size() - 2].kind, BlockKind::kOther);
-  EXPECT_EQ(d.text.substr(d.blocks.back().span.start), "[2] B. Brook. On brooks. Journal of Brooks, 4:1-9.");
+  EXPECT_EQ(d.text.substr(d.blocks.back().span.start),
+            "[2] B. Brook. On brooks. Journal of Brooks, 4:1-9.");
 }
 
 TEST(PdfLayout, TextLimitIsKept) {

@@ -1,5 +1,5 @@
-// From a page's glyphs to its lines, in the order of the page's content. Coordinates are points with
-// the origin at the page's top left.
+// From a page's glyphs to its lines, in the order of the page's content. Coordinates are points
+// with the origin at the page's top left.
 #pragma once
 
 #include <cstdint>

@@ -122,8 +122,8 @@ class PageGlyphs {
     Turn(right, top, x2, y2);
     Turn(x, y, unused, g.baseline);
     g.x0 = std::min(x1, x2);
-    // A tight box says little about the font size; heights of one line vary by what it spells. It also
-    // leaves out the room beside the letter.
+    // A tight box says little about the font size; heights of one line vary by what it spells. It
+    // also leaves out the room beside the letter.
     g.size = rotated_size_ = std::max(std::fabs(y2 - y1), rotated_size_ * 0.98f);
     g.x1 = std::max(x1, x2) + kSideRoom * g.size;
     return g.size > 0;
@@ -168,7 +168,8 @@ class PageGlyphs {
     last_style_.font = fonts_.emplace(font, static_cast<uint16_t>(fonts_.size() + 1)).first->second;
     char name[128] = {};
     const size_t n = p_.GetBaseFontName(font, name, sizeof(name));
-    const std::string_view view(name, n == 0 || n > sizeof(name) ? strnlen(name, sizeof(name)) : n - 1);
+    const std::string_view view(name,
+                                n == 0 || n > sizeof(name) ? strnlen(name, sizeof(name)) : n - 1);
     const auto has = [&](std::string_view part) { return view.find(part) != view.npos; };
     last_style_.bold = p_.GetFontWeight(font) >= 600 || has("Bold") || has("bold") ||
                        has("Black") || has("Heavy") || has("CMBX") || has("-Semi") || has("Medi");
@@ -253,7 +254,8 @@ class PdfReader final : public Reader {
     for (int i = 0; i < read && text_bytes <= limits.text_mb << 20; ++i) {
       FpdfPage page = p.LoadPage(document, i);
       if (page == nullptr) {
-        if (++skipped <= 20) content.warnings.push_back(absl::StrCat("page ", i + 1, " is malformed"));
+        if (++skipped <= 20)
+          content.warnings.push_back(absl::StrCat("page ", i + 1, " is malformed"));
         continue;
       }
       PdfPage out;

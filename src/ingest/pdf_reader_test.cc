@@ -45,7 +45,8 @@ class PdfWriter {
     object("<</Title(" + Escape(title_) + ")>>");
     for (const auto& [stream, rotate] : pages_) {
       object(absl::StrCat("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Rotate ", rotate,
-                          "/Resources<</Font<</F1 3 0 R>>>>/Contents ", offsets.size() + 2, " 0 R>>"));
+                          "/Resources<</Font<</F1 3 0 R>>>>/Contents ", offsets.size() + 2,
+                          " 0 R>>"));
       object(absl::StrCat("<</Length ", stream.size(), ">>stream\n", stream, "endstream"));
     }
     const size_t table = out.size();
@@ -55,8 +56,8 @@ class PdfWriter {
       snprintf(entry, sizeof(entry), "%010zu 00000 n \n", at);
       out += entry;
     }
-    absl::StrAppend(&out, "trailer<</Size ", offsets.size() + 1, "/Root 1 0 R/Info 4 0 R>>\nstartxref\n",
-                    table, "\n%%EOF\n");
+    absl::StrAppend(&out, "trailer<</Size ", offsets.size() + 1,
+                    "/Root 1 0 R/Info 4 0 R>>\nstartxref\n", table, "\n%%EOF\n");
     return out;
   }
 
@@ -101,10 +102,11 @@ TEST_F(PdfReaderTest, TextTitlePagesAndBoxes) {
   pdf.AddPage({"The second page has a text of its own, which is short."});
   const auto d = ReadInProcess("a.pdf", pdf.Finish(), {});
   ASSERT_TRUE(d.ok()) << d.status();
-  EXPECT_EQ(d->text,
-            "A weir is a low barrier across the width of a river that alters the flow of the water and "
-            "usually its height. It is used to measure how much water flows (see the mills).\n\n"
-            "The second page has a text of its own, which is short.");
+  EXPECT_EQ(
+      d->text,
+      "A weir is a low barrier across the width of a river that alters the flow of the water and "
+      "usually its height. It is used to measure how much water flows (see the mills).\n\n"
+      "The second page has a text of its own, which is short.");
   EXPECT_EQ(d->meta.at("Title"), "A paper about weirs and mills");
   ASSERT_EQ(d->pages.size(), 2);
   EXPECT_EQ(d->pages[0].width, 612);
@@ -153,8 +155,9 @@ TEST_F(PdfReaderTest, SixteenHundredPagesWithinTheLimits) {
   for (int page = 0; page < 1600; ++page) {
     std::vector<std::string> lines;
     for (int line = 0; line < 50; ++line) {
-      lines.push_back(absl::StrCat("Line ", line, " of page ", page, " says that the water ran past number ",
-                                   (page * 50 + line) % 97, " and on to the mill below it."));
+      lines.push_back(absl::StrCat("Line ", line, " of page ", page,
+                                   " says that the water ran past number ", (page * 50 + line) % 97,
+                                   " and on to the mill below it."));
     }
     pdf.AddPage(lines);
   }
@@ -164,14 +167,16 @@ TEST_F(PdfReaderTest, SixteenHundredPagesWithinTheLimits) {
   ASSERT_TRUE(d.ok()) << d.status();
   EXPECT_EQ(d->pages.size(), 1600);
   EXPECT_GT(d->text.size(), 1600 * 50 * 60);
-  RecordProperty("pages_per_s", absl::StrCat(1600 * 1e9 / static_cast<double>(SteadyNowNs() - start)));
+  RecordProperty("pages_per_s",
+                 absl::StrCat(1600 * 1e9 / static_cast<double>(SteadyNowNs() - start)));
 }
 
 TEST_F(PdfReaderTest, SamplesReadAsTheirPapersSay) {
   const std::map<std::string, std::pair<std::string, std::string>> expected = {
       {"heart-failure-programmes.pdf",
        {"Patient Experiences of Structured Heart Failure Programmes",
-        "Focus groups were conducted with fifteen participants (men, n = 12) attending one of two heart "
+        "Focus groups were conducted with fifteen participants (men, n = 12) attending one of two "
+        "heart "
         "failure rehabilitation programmes."}},
       {"vespa.pdf",
        {"VESPA: Very large-scale Evolutionary and Selective Pressure Analyses",

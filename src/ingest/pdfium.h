@@ -1,6 +1,6 @@
-// The two dozen functions of PDFium's public C interface that reading text needs, found in the shared
-// library at run time, so that Weir builds and runs (without PDF) where it is not installed. PDFium is
-// not thread-safe; a reader process has one thread.
+// The two dozen functions of PDFium's public C interface that reading text needs, found in the
+// shared library at run time, so that Weir builds and runs (without PDF) where it is not installed.
+// PDFium is not thread-safe; a reader process has one thread.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// One reader a format, run in a process of its own: no network, a system-call filter, limits on memory,
-// time and output. The parent receives a serialised Document over a pipe and checks it.
+// One reader a format, run in a process of its own: no network, a system-call filter, limits on
+// memory, time and output. The parent receives a serialised Document over a pipe and checks it.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,36 @@ struct ReadLimits {
   int64_t text_mb = 64;
   int64_t pages = 5000;
   template <class V> void Visit(V& v) {
-    v(memory_mb, {.name = "reader-memory", .help = "Memory a reader process may use.", .unit = "MB", .min = 64, .max = 65536});
-    v(seconds, {.name = "reader-time", .help = "Time a reader may take for one file.", .unit = "s", .min = 1, .max = 3600});
-    v(file_mb, {.name = "reader-file", .help = "Largest file that is read.", .unit = "MB", .min = 1, .max = 65536});
-    v(text_mb, {.name = "reader-text", .help = "Most text taken from one file.", .unit = "MB", .min = 1, .max = 1024});
-    v(pages, {.name = "reader-pages", .help = "Most pages taken from one file.", .unit = "pages", .min = 1, .max = 1000000});
+    v(memory_mb, {.name = "reader-memory",
+                  .help = "Memory a reader process may use.",
+                  .unit = "MB",
+                  .min = 64,
+                  .max = 65536});
+    v(seconds, {.name = "reader-time",
+                .help = "Time a reader may take for one file.",
+                .unit = "s",
+                .min = 1,
+                .max = 3600});
+    v(file_mb, {.name = "reader-file",
+                .help = "Largest file that is read.",
+                .unit = "MB",
+                .min = 1,
+                .max = 65536});
+    v(text_mb, {.name = "reader-text",
+                .help = "Most text taken from one file.",
+                .unit = "MB",
+                .min = 1,
+                .max = 1024});
+    v(pages, {.name = "reader-pages",
+              .help = "Most pages taken from one file.",
+              .unit = "pages",
+              .min = 1,
+              .max = 1000000});
   }
 };
 
-// A parser of one format; runs inside the sandbox. `bytes` is the whole file. Must fill text, blocks and
-// pages; path and sha256 are the caller's.
+// A parser of one format; runs inside the sandbox. `bytes` is the whole file. Must fill text,
+// blocks and pages; path and sha256 are the caller's.
 class Reader {
  public:
   virtual ~Reader() = default;

@@ -58,7 +58,7 @@ absl::StatusOr<std::string_view> Enter(Reader& reader, const ReadLimits& limits)
 }
 
 std::string Reply(Reader& reader, const ReadLimits& limits) {
-  try {
+  try {  // library throws
     const absl::StatusOr<std::string_view> bytes = Enter(reader, limits);
     if (!bytes.ok()) return EncodeReply(bytes.status());
     return EncodeReply(reader.Read(*bytes, limits));

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
@@ -126,7 +127,8 @@ absl::StatusOr<pid_t> ForkReader(std::vector<std::string> arguments, int file, i
   _exit(internal::ServeVerb(static_cast<int>(argv.size()), argv.data()).value_or(1));
 }
 
-// Reads the reply until the child closes it. Errors: kDeadlineExceeded, kCancelled, kResourceExhausted.
+// Reads the reply until the child closes it. Errors: kDeadlineExceeded, kCancelled,
+// kResourceExhausted.
 absl::Status ReadReply(int fd, int64_t deadline_ns, int64_t max_bytes, const Context& context,
                        std::string& reply) {
   char buffer[1 << 16];
@@ -143,7 +145,8 @@ absl::Status ReadReply(int fd, int64_t deadline_ns, int64_t max_bytes, const Con
     if (n < 0) return ErrnoStatus(errno, "read of reader's reply");
     if (n == 0) return absl::OkStatus();
     if (static_cast<int64_t>(reply.size()) + n > max_bytes) {
-      return absl::ResourceExhaustedError(absl::StrCat("reader's reply: more than ", max_bytes, " bytes"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("reader's reply: more than ", max_bytes, " bytes"));
     }
     reply.append(buffer, static_cast<size_t>(n));
   }
@@ -176,7 +179,8 @@ absl::Status DeathStatus(const Ending& ending, const ReadLimits& limits) {
   }
   const int signal = WTERMSIG(ending.status);
   if (signal == SIGXCPU || signal == SIGKILL) {
-    return absl::DeadlineExceededError(absl::StrCat("reader time: more than ", limits.seconds, " s"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("reader time: more than ", limits.seconds, " s"));
   }
   if (signal == SIGSYS) return absl::DataLossError("reader tried a forbidden system call");
   if (ending.peak_bytes > (limits.memory_mb << 20) * 9 / 10) {
@@ -212,8 +216,9 @@ std::optional<int> ReaderMain(int argc, char** argv) {
 }
 
 void UseReaderProgram(const std::string& program) {
-  // Never freed: another thread may hold the old name; this is called once or twice in a program's life.
-  reader_program.store(new std::string(program));
+  // Never freed: another thread may hold the old name; this is called once or twice in a program's
+  // life.
+  reader_program.store(std::make_unique<std::string>(program).release());
 }
 
 absl::StatusOr<text::Document> ReadInChild(int file, const std::string& program,

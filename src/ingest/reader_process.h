@@ -1,13 +1,15 @@
-// The process a reader runs in. The parent opens the file and a pipe and starts its own program again
-// with a hidden verb; the child maps the file, prepares the reader, gives up its rights (sandbox.h),
-// parses, and writes one reply (wire.h). The parent enforces the wall clock and checks the reply.
+// The process a reader runs in. The parent opens the file and a pipe and starts its own program
+// again with a hidden verb; the child maps the file, prepares the reader, gives up its rights
+// (sandbox.h), parses, and writes one reply (wire.h). The parent enforces the wall clock and checks
+// the reply.
 //
 //   int main(int argc, char** argv) {
 //     if (std::optional<int> code = weir::ingest::ReaderMain(argc, argv)) return *code;
 //     ...
 //
-// A program that does not call ReaderMain (a test of another room) still reads, through fork, as long as
-// it has one thread; a program of many threads must call it or name one that does (UseReaderProgram).
+// A program that does not call ReaderMain (a test of another room) still reads, through fork, as
+// long as it has one thread; a program of many threads must call it or name one that does
+// (UseReaderProgram).
 #pragma once
 
 #include <optional>
@@ -20,8 +22,8 @@ namespace weir::ingest {
 
 inline constexpr char kReaderVerb[] = "__weir-reader";
 
-// Serves one file and returns the exit code when argv[1] is the hidden verb; else remembers that this
-// program answers to it and returns nothing. Call it first in main.
+// Serves one file and returns the exit code when argv[1] is the hidden verb; else remembers that
+// this program answers to it and returns nothing. Call it first in main.
 std::optional<int> ReaderMain(int argc, char** argv);
 
 // For programs that are not Weir's own (Python): start `program` for readers instead of this one.

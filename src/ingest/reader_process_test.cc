@@ -1,5 +1,5 @@
-// The sandbox, with readers that misbehave. This file holds the main of the room's tests, because the
-// child of a reader process is this program itself.
+// The sandbox, with readers that misbehave. This file holds the main of the room's tests, because
+// the child of a reader process is this program itself.
 #include "ingest/reader_process.h"
 
 #include <arpa/inet.h>
@@ -60,7 +60,8 @@ class Misbehaving final : public Reader {
     if (kind_ == "exec") (void)execl("/bin/true", "true", nullptr);
     if (kind_ == "kill") (void)kill(getppid(), SIGTERM);
     if (kind_ == "executable") {
-      (void)mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      (void)mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                 0);
     }
     if (kind_ == "stderr") (void)!write(2, "x", 1);
     if (kind_ == "allocate") {
@@ -124,7 +125,8 @@ TEST_F(SandboxTest, HonestReaderAnswers) {
 }
 
 TEST_F(SandboxTest, ForbiddenCallsKill) {
-  for (const char* kind : {"open", "create", "socket", "fork", "exec", "kill", "executable", "stderr"}) {
+  for (const char* kind :
+       {"open", "create", "socket", "fork", "exec", "kill", "executable", "stderr"}) {
     Expect(kind, absl::StatusCode::kDataLoss, "forbidden system call");
   }
   EXPECT_NE(access("/tmp/weir-reader-escape", F_OK), 0);
@@ -201,8 +203,9 @@ TEST_F(ReadDocumentTest, Errors) {
             absl::StatusCode::kUnimplemented);
   ReadLimits small;
   small.file_mb = 1;
-  EXPECT_EQ(ReadDocument(Write("large.txt", std::string(2 << 20, 'a')), small, Context{}).status().code(),
-            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(
+      ReadDocument(Write("large.txt", std::string(2 << 20, 'a')), small, Context{}).status().code(),
+      absl::StatusCode::kResourceExhausted);
   const std::string fifo = ::testing::TempDir() + "/pipe.txt";
   unlink(fifo.c_str());
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);

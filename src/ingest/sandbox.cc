@@ -84,7 +84,8 @@ int AddRules(scmp_filter_ctx c, int reply_fd) {
       e != 0) {
     return e;
   }
-  if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_exec); e != 0) return e;
+  if (int e = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_exec); e != 0)
+    return e;
   // abort() signals the own process only.
   return seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, Equals(0, getpid()));
 }
@@ -124,7 +125,8 @@ absl::Status LimitResources(const SandboxLimits& limits) {
 absl::Status CloseSandbox(int reply_fd) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "no new privileges");
   Filter filter;
-  if (filter.context == nullptr) return absl::ResourceExhaustedError("system-call filter: no memory");
+  if (filter.context == nullptr)
+    return absl::ResourceExhaustedError("system-call filter: no memory");
   int error = AddRules(filter.context, reply_fd);
   if (error == 0) error = seccomp_load(filter.context);
   if (error != 0) return ErrnoStatus(-error, "system-call filter");

@@ -13,11 +13,13 @@ struct SandboxLimits {
 };
 
 // Resource limits: memory (private writable, and address space), processor time, no file growth, no
-// further descriptors, no core dump. Under a sanitizer the memory limits are left out (shadow memory).
+// further descriptors, no core dump. Under a sanitizer the memory limits are left out (shadow
+// memory).
 absl::Status LimitResources(const SandboxLimits& limits);
 
-// No new privileges, then a system-call filter: memory, clocks, reading open descriptors, writing to
-// `reply_fd` and ending. Anything else (open, socket, fork, execve, ...) kills the process with SIGSYS.
+// No new privileges, then a system-call filter: memory, clocks, reading open descriptors, writing
+// to `reply_fd` and ending. Anything else (open, socket, fork, execve, ...) kills the process with
+// SIGSYS.
 absl::Status CloseSandbox(int reply_fd);
 
 // True when the build has AddressSanitizer or ThreadSanitizer, where memory limits cannot hold.

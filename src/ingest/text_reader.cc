@@ -73,8 +73,9 @@ class TextReader final : public Reader {
       const std::string_view line = lines.substr(at, end - at);
       ++total;
       const size_t first = line.find_first_not_of(' ');
-      indented += line.starts_with('\t') || (first != std::string_view::npos && first >= 4) ||
-                  line.find("   ", first == std::string_view::npos ? 0 : first) != std::string_view::npos;
+      indented +=
+          line.starts_with('\t') || (first != std::string_view::npos && first >= 4) ||
+          line.find("   ", first == std::string_view::npos ? 0 : first) != std::string_view::npos;
       at = end + 1;
     }
     if (total > 1 && indented * 2 > total) {

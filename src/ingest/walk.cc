@@ -38,7 +38,8 @@ class Walk {
 
   WalkResult Finish() {
     std::sort(result_.files.begin(), result_.files.end());
-    result_.files.erase(std::unique(result_.files.begin(), result_.files.end()), result_.files.end());
+    result_.files.erase(std::unique(result_.files.begin(), result_.files.end()),
+                        result_.files.end());
     std::sort(result_.skipped.begin(), result_.skipped.end(),
               [](const SkippedFile& a, const SkippedFile& b) { return a.path < b.path; });
     return std::move(result_);

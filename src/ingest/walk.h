@@ -21,14 +21,16 @@ struct SkippedFile {
 };
 
 struct WalkResult {
-  std::vector<std::string> files;    // sorted bytewise, each once, as spelled below its starting path
+  // sorted bytewise, each once, as spelled below its starting path
+  std::vector<std::string> files;
   std::vector<SkippedFile> skipped;  // sorted by path
 };
 
 // A path that is a file is taken as given, even a hidden one; kNotFound for one that is not there.
-// Below a folder: names that begin with a dot (".weir" among them, always) are passed over in silence; a
-// file without a reader, an unreadable folder, or a link that leads outside, back or nowhere is
-// reported. Links to files below the same starting path are followed; links to folders are not.
+// Below a folder: names that begin with a dot (".weir" among them, always) are passed over in
+// silence; a file without a reader, an unreadable folder, or a link that leads outside, back or
+// nowhere is reported. Links to files below the same starting path are followed; links to folders
+// are not.
 absl::StatusOr<WalkResult> WalkFiles(const std::vector<std::string>& paths,
                                      const WalkOptions& options = {});
 

@@ -51,13 +51,15 @@ TEST_F(WalkTest, Links) {
   fs::create_symlink("z.txt", root_ + "/in.txt");
   const auto r = WalkFiles({root_});
   ASSERT_TRUE(r.ok());
-  EXPECT_THAT(r->files, ElementsAre(root_ + "/a.md", root_ + "/b/c.html", root_ + "/in.txt", root_ + "/z.txt"));
+  EXPECT_THAT(r->files, ElementsAre(root_ + "/a.md", root_ + "/b/c.html", root_ + "/in.txt",
+                                    root_ + "/z.txt"));
   EXPECT_EQ(r->skipped.size(), 4);
 }
 
 TEST_F(WalkTest, Errors) {
   EXPECT_EQ(WalkFiles({root_ + "/missing"}).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(WalkFiles({root_}, {.max_files = 1}).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(WalkFiles({root_}, {.max_files = 1}).status().code(),
+            absl::StatusCode::kResourceExhausted);
   const auto shallow = WalkFiles({root_}, {.max_depth = 0});
   ASSERT_TRUE(shallow.ok());
   EXPECT_EQ(shallow->files.size(), 2);

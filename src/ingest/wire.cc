@@ -209,9 +209,11 @@ absl::Status CheckDocument(const text::Document& d, int64_t max_text_bytes) {
   }
   last = 0;
   for (const text::Block& b : d.blocks) {
-    if (!good_span(b.span, last) || b.span.size() == 0) return Bad("block span out of order or range");
+    if (!good_span(b.span, last) || b.span.size() == 0)
+      return Bad("block span out of order or range");
     if (b.kind > text::BlockKind::kOther) return Bad("block kind");
-    if (b.level < 0 || b.level > 9 || b.page < 0 || b.page > number) return Bad("block level or page");
+    if (b.level < 0 || b.level > 9 || b.page < 0 || b.page > number)
+      return Bad("block level or page");
     for (float v : {b.box.x0, b.box.y0, b.box.x1, b.box.y1}) {
       if (!std::isfinite(v)) return Bad("block box");
     }

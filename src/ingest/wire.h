@@ -1,6 +1,6 @@
-// How a Document passes from the reader process to its parent: one frame of little-endian integers and
-// length-prefixed strings. The parent trusts nothing in it: DecodeReply checks every length against what
-// is left, UTF-8, span order and number ranges.
+// How a Document passes from the reader process to its parent: one frame of little-endian integers
+// and length-prefixed strings. The parent trusts nothing in it: DecodeReply checks every length
+// against what is left, UTF-8, span order and number ranges.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 33> kStopWords = {
     "the",  "their", "then", "there", "these", "they", "this", "to",   "was",  "will", "with"};
 constexpr size_t kLongestStopWord = 5;
 
-// Lower-case ASCII; for the rest NFKC case folding, which also drops soft hyphens and unfolds ligatures.
+// Lower-case ASCII; for the rest NFKC case folding, which also drops soft hyphens and unfolds
+// ligatures.
 void Fold(std::string_view surface, bool ascii, const icu::Normalizer2& folder, std::string& out) {
   out.clear();
   if (ascii) {

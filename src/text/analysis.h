@@ -1,5 +1,6 @@
 // Text to index terms: Unicode word boundaries, case folding, English stop words, Porter stemming
-// (Snowball). The same analyser must be used for documents and queries; its name is stored in the index.
+// (Snowball). The same analyser must be used for documents and queries; its name is stored in the
+// index.
 #pragma once
 
 #include <cstdint>

@@ -49,8 +49,9 @@ TEST(Analysis, NumbersAndJoiners) {
 }
 
 TEST(Analysis, UnicodeFolds) {
-  EXPECT_THAT(Terms("plain", "STRASSE Stra\u00DFe \uFB01nal co\u00ADop \u00C4RZTE don\u2019t \uFF21\uFF22"),
-              ElementsAre("strasse", "strasse", "final", "coop", "\u00E4rzte", "don't", "ab"));
+  EXPECT_THAT(
+      Terms("plain", "STRASSE Stra\u00DFe \uFB01nal co\u00ADop \u00C4RZTE don\u2019t \uFF21\uFF22"),
+      ElementsAre("strasse", "strasse", "final", "coop", "\u00E4rzte", "don't", "ab"));
   // Composed and decomposed forms are one term.
   EXPECT_EQ(Terms("plain", "caf\u00E9"), Terms("plain", "cafe\u0301"));
   EXPECT_THAT(Terms("plain", "\u6771\u4eac \u30AB\u30BF \u3072\u3089"),

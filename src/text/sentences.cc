@@ -9,10 +9,10 @@
 #include "absl/container/flat_hash_set.h"
 #include "text/unicode.h"
 
-// How it decides: every full stop, question or exclamation mark (with the quotes, brackets and citation
-// marks that close behind it) is a candidate. A candidate before white space ends the sentence unless
-// the word before it is an abbreviation or an initial, or what follows cannot begin a sentence. Blank
-// lines, form feeds and the ends of table rows ("a | b") always end one.
+// How it decides: every full stop, question or exclamation mark (with the quotes, brackets and
+// citation marks that close behind it) is a candidate. A candidate before white space ends the
+// sentence unless the word before it is an abbreviation or an initial, or what follows cannot begin
+// a sentence. Blank lines, form feeds and the ends of table rows ("a | b") always end one.
 
 namespace weir::text {
 namespace {
@@ -83,7 +83,9 @@ bool Starter(std::string_view word) {
   return kSet->contains(word);
 }
 
-bool Space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v'; }
+bool Space(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
 bool Digit(char c) { return c >= '0' && c <= '9'; }
 bool Upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool Lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -123,8 +125,8 @@ class Splitter {
     return 0;
   }
 
-  // A line end that always ends a sentence: a blank line, a form feed, either side of a table row or
-  // the start of a list item.
+  // A line end that always ends a sentence: a blank line, a form feed, either side of a table row
+  // or the start of a list item.
   bool HardBreak(size_t at) const {
     if (s_[at] == '\f') return true;
     size_t next = at + 1;
@@ -190,20 +192,21 @@ class Splitter {
     for (; i < s_.size() && i < open + 40 && s_[i] != ']'; ++i) {
       if (Digit(s_[i])) {
         digit = true;
-      } else if (s_[i] != ',' && s_[i] != ' ' && s_[i] != '-' && s_[i] != ';' && !Has(i, "\u2013") &&
-                 static_cast<uint8_t>(s_[i]) < 0x80) {
+      } else if (s_[i] != ',' && s_[i] != ' ' && s_[i] != '-' && s_[i] != ';' &&
+                 !Has(i, "\u2013") && static_cast<uint8_t>(s_[i]) < 0x80) {
         return at;
       }
     }
     return digit && i < s_.size() && s_[i] == ']' ? i + 1 : at;
   }
 
-  // A superscript citation flattened by text extraction: "effect.12 The", "shown.3,4 We". `word_end` is
-  // where the mark stands.
+  // A superscript citation flattened by text extraction: "effect.12 The", "shown.3,4 We".
+  // `word_end` is where the mark stands.
   size_t SuperscriptCitation(size_t word_end, size_t at) const {
     if (at >= s_.size() || !Digit(s_[at])) return at;
     size_t letters = 0;
-    while (letters < 4 && letters < word_end - start_ && Lower(s_[word_end - 1 - letters])) ++letters;
+    while (letters < 4 && letters < word_end - start_ && Lower(s_[word_end - 1 - letters]))
+      ++letters;
     const bool closed = word_end > start_ && (s_[word_end - 1] == ')' || s_[word_end - 1] == '"');
     if (letters < 3 && !closed) return at;
     if (KindOf(WordBefore(word_end)) != Abbreviation::kNone) return at;
@@ -226,7 +229,8 @@ class Splitter {
     return before_capital && Digit(s_[i - 1]) ? i : at;
   }
 
-  // The word that ends at `end`, lower case, with inner full stops ("e.g"), at most 12 bytes, else "".
+  // The word that ends at `end`, lower case, with inner full stops ("e.g"), at most 12 bytes, else
+  // "".
   std::string WordBefore(size_t end) const {
     size_t begin = end;
     while (begin > start_ && end - begin <= 12 && (Alpha(s_[begin - 1]) || s_[begin - 1] == '.')) {
@@ -302,7 +306,8 @@ class Splitter {
       const std::string_view word = WordAt(at);
       return word.size() >= 2 && Upper(word[1]);
     }
-    if (static_cast<uint8_t>(c) < 0x80) return !(c == ',' || c == ';' || c == ':' || c == '-' || c == ')');
+    if (static_cast<uint8_t>(c) < 0x80)
+      return !(c == ',' || c == ';' || c == ':' || c == '-' || c == ')');
     size_t i = at;
     const char32_t point = NextCodePoint(s_, i);
     if (point == 0x2013 || point == 0x2014) return false;
@@ -344,7 +349,8 @@ class Splitter {
     size_t closed = Closers(end);
     size_t cited = BracketedCitation(closed);
     if (cited == closed) cited = SuperscriptCitation(last_mark, closed);
-    if (cited > closed && cited < s_.size() && s_[cited] == '.') cited = closed;  // "[12]." is no end
+    // "[12]." is no end
+    if (cited > closed && cited < s_.size() && s_[cited] == '.') cited = closed;
     const bool stands_free = cited >= s_.size() || Space(s_[cited]);
     if (!stands_free && !(wide && cited == closed)) return;
     size_t next = cited;

@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!weir::text::IsValidUtf8(text)) std::abort();
   int64_t last = 0;
   for (const auto& s : weir::text::Sentences(text)) {
-    if (s.start < last || s.end <= s.start || s.end > static_cast<int64_t>(text.size())) std::abort();
+    if (s.start < last || s.end <= s.start || s.end > static_cast<int64_t>(text.size()))
+      std::abort();
     if (!weir::text::IsValidUtf8(std::string_view(text).substr(s.start, s.size()))) std::abort();
     last = s.end;
   }

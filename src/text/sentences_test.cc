@@ -61,7 +61,8 @@ TEST(Sentences, NumbersAndStatistics) {
 }
 
 TEST(Sentences, Citations) {
-  EXPECT_THAT(Split("This is known [12]. We agree."), ElementsAre("This is known [12].", "We agree."));
+  EXPECT_THAT(Split("This is known [12]. We agree."),
+              ElementsAre("This is known [12].", "We agree."));
   EXPECT_THAT(Split("This is known. [12, 13] We agree."),
               ElementsAre("This is known. [12, 13]", "We agree."));
   EXPECT_THAT(Split("This is known.[3-5] We agree."),
@@ -104,9 +105,10 @@ TEST(Sentences, OtherScripts) {
 
 // The contract, on random text: in order, apart, trimmed, and every non-space byte is in one.
 TEST(Sentences, CoversEveryByteOfRandomText) {
-  const std::vector<std::string> parts = {".", "!", "?", " ", "\n", "\n\n", "a", "B",  "12", "[3]",
-                                          "(", ")", "\"", "Dr", "et al", "\u2026", "\u3002", "\u00e9",
-                                          "|", "- ", "\f", "\u201D", "The", ",", "e.g"};
+  const std::vector<std::string> parts = {
+      ".",   "!",  "?",  " ",      "\n",  "\n\n",  "a",      "B",      "12",
+      "[3]", "(",  ")",  "\"",     "Dr",  "et al", "\u2026", "\u3002", "\u00e9",
+      "|",   "- ", "\f", "\u201D", "The", ",",     "e.g"};
   std::mt19937 random(7);
   for (int round = 0; round < 3000; ++round) {
     std::string text;
