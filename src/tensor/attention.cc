@@ -46,27 +46,36 @@ void Merge(const KernelSet& kernels, int rows, const TileState& later, TileState
   }
 }
 
-// Query rows of one KV head: tokens [first, first + tokens) x the heads of the group.
+// Query rows of one group of heads: tokens [first, first + tokens) x the heads of the group.
 struct QueryTile {
   int64_t first = 0, tokens = 0;
-  int kv_head = 0;
+  int group = 0;
 };
+
+// Query heads that read one KV head together: all that share it, or a divisor if they exceed a tile.
+int GroupHeads(int heads, int kv_heads) {
+  int group = heads / kv_heads;
+  for (int parts = 1; group > kMaxTileRows; ++parts) {
+    if (heads / kv_heads % parts == 0) group = heads / kv_heads / parts;
+  }
+  return group;
+}
 
 class Paged {
  public:
+  // Tiles and tasks over groups of heads.
   Paged(const KernelSet& kernels, const PagedAttention& a, const float* q, int64_t n, float* out, float* lse)
-      : kernels_(kernels), a_(a), q_(q), n_(n), out_(out), lse_(lse), group_(a.heads / a.kv_heads),
+      : kernels_(kernels), a_(a), q_(q), n_(n), out_(out), lse_(lse), group_(GroupHeads(a.heads, a.kv_heads)), groups_(a.heads / group_),
         tile_tokens_(std::clamp(kWantedRows / group_, 1, kMaxTileRows)),
         tiles_((n + tile_tokens_ - 1) / tile_tokens_) {}
 
   void Run(Threads* threads) {
-    const int64_t whole = tiles_ * a_.kv_heads;
+    const int64_t whole = tiles_ * groups_;
     const int count = threads == nullptr ? 1 : threads->count();
     if (tiles_ > 1 || whole >= 4 * count || a_.length <= kChunkTokens) {
       RunTasks(threads, whole, [&](int64_t task) {
         // Later tokens see more keys: neighbours in task order are equally long.
-        AttendWhole({task / a_.kv_heads * tile_tokens_, TokensOf(task / a_.kv_heads),
-                     static_cast<int>(task % a_.kv_heads)});
+        AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_), static_cast<int>(task % groups_)});
       });
     } else {
       RunSplit(threads);
@@ -85,7 +94,7 @@ class Paged {
       for (int r = 0; r < rows; ++r) {
         const int64_t token = t.first + r / p.group_;
         const int64_t position = p.a_.length - p.n_ + token;
-        const float* from = p.q_ + (token * p.a_.heads + t.kv_head * p.group_ + r % p.group_) * d;
+        const float* from = p.q_ + (token * p.a_.heads + t.group * p.group_ + r % p.group_) * d;
         for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
         begin[r] = p.a_.window > 0 ? std::max<int64_t>(0, position - p.a_.window + 1) : 0;
         end[r] = position + 1;
@@ -117,9 +126,9 @@ class Paged {
   }
 
   // One chunk of keys from a fresh state.
-  void AttendChunk(Bound& bound, int kv_head, int64_t chunk, TileState* state) const {
+  void AttendChunk(Bound& bound, int group, int64_t chunk, TileState* state) const {
     KeyBlock blocks[kChunkBlocks];
-    const size_t head = kv_head * HeadBytes(a_.head_dim);
+    const size_t head = static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim);
     const int64_t used = (a_.length + kKvBlockTokens - 1) / kKvBlockTokens;
     const int64_t first = chunk * kChunkBlocks, last = std::min(first + kChunkBlocks, used);
     for (int64_t b = first; b < last; ++b) {
@@ -136,7 +145,7 @@ class Paged {
   void Finish(const QueryTile& t, int rows, const TileState& state) const {
     const int d = a_.head_dim;
     for (int r = 0; r < rows; ++r) {
-      const int64_t at = (t.first + r / group_) * a_.heads + t.kv_head * group_ + r % group_;
+      const int64_t at = (t.first + r / group_) * a_.heads + t.group * group_ + r % group_;
       const float l = kernels_.finish_row(&state.acc[static_cast<size_t>(r) * d], state.peak[r],
                                           &state.sums[16 * r], out_ + at * d, d);
       if (lse_ != nullptr) lse_[at] = l;
@@ -148,32 +157,32 @@ class Paged {
     TileState total(bound.rows, a_.head_dim), part(bound.rows, a_.head_dim);
     const int64_t first = *std::min_element(bound.begin.begin(), bound.begin.end()) / kChunkTokens;
     const int64_t last = (bound.end.back() + kChunkTokens - 1) / kChunkTokens;
-    AttendChunk(bound, t.kv_head, first, &total);
+    AttendChunk(bound, t.group, first, &total);
     for (int64_t chunk = first + 1; chunk < last; ++chunk) {
-      AttendChunk(bound, t.kv_head, chunk, &part);
+      AttendChunk(bound, t.group, chunk, &part);
       Merge(kernels_, bound.rows, part, &total);
     }
     Finish(t, bound.rows, total);
   }
 
-  // Few rows, many keys: KV heads x chunks are the tasks, merged afterwards in the order of the keys.
+  // Few rows, many keys: groups x chunks are the tasks, merged afterwards in the order of the keys.
   void RunSplit(Threads* threads) {
     const QueryTile all{0, n_, 0};
     const int rows = static_cast<int>(n_) * group_;
     const int64_t first = a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
     const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
-    std::vector<TileState> parts(chunks * a_.kv_heads, TileState(rows, a_.head_dim));
-    RunTasks(threads, chunks * a_.kv_heads, [&](int64_t task) {
+    std::vector<TileState> parts(chunks * groups_, TileState(rows, a_.head_dim));
+    RunTasks(threads, chunks * groups_, [&](int64_t task) {
       QueryTile t = all;
-      t.kv_head = static_cast<int>(task / chunks);
+      t.group = static_cast<int>(task / chunks);
       Bound bound(*this, t);
-      AttendChunk(bound, t.kv_head, first + task % chunks, &parts[task]);
+      AttendChunk(bound, t.group, first + task % chunks, &parts[task]);
     });
-    RunTasks(threads, a_.kv_heads, [&](int64_t head) {
-      TileState& total = parts[head * chunks];
-      for (int64_t c = 1; c < chunks; ++c) Merge(kernels_, rows, parts[head * chunks + c], &total);
+    RunTasks(threads, groups_, [&](int64_t group) {
+      TileState& total = parts[group * chunks];
+      for (int64_t c = 1; c < chunks; ++c) Merge(kernels_, rows, parts[group * chunks + c], &total);
       QueryTile t = all;
-      t.kv_head = static_cast<int>(head);
+      t.group = static_cast<int>(group);
       Finish(t, rows, total);
     });
   }
@@ -184,7 +193,8 @@ class Paged {
   const int64_t n_;
   float* out_;
   float* lse_;
-  const int group_;
+  const int group_;   // query heads of a tile
+  const int groups_;  // in all heads
   const int64_t tile_tokens_;
   const int64_t tiles_;
 };

@@ -1,4 +1,5 @@
 // The AVX2 target: the shared templates on two registers of 8 lanes, and the table.
+#include <cpuid.h>
 #include <immintrin.h>
 
 #include <algorithm>
@@ -43,7 +44,9 @@ namespace weir::tensor {
 
 namespace {
 bool SupportedAvx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  unsigned a, b, c, d;  // F16C by hand: not every compiler's built-in knows it
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) != 0 &&
+         (c & bit_F16C) != 0;
 }
 }  // namespace
 
