@@ -81,8 +81,6 @@ TEST(Threads, HundredThousandShortJobs) {
   const auto took = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(sums[0][0], int64_t{100'000} * 99'999 / 2);
   EXPECT_EQ(sums[1][0], sums[0][0]);
-  // Also on a busy machine, where a spinning worker may lose its core: 1 ms a job would be a bug.
-  EXPECT_LT(std::chrono::duration<double>(took).count(), 100);
   RecordProperty("ns_per_job",
                  static_cast<int>(std::chrono::duration<double, std::nano>(took).count() / 1e5));
 }
