@@ -1,11 +1,12 @@
-"""Compares Weir's next-token predictions with llama.cpp's (package llama-cpp-python) on the same file and text.
+"""Compares Weir's next tokens with llama.cpp's (package llama-cpp-python) on the same text.
 
-usage: compare_llama.py MODEL.gguf TEXT --program NEXT_TOKENS [--windows N] [--window 512] [--threads 2]
+usage: compare_llama.py MODEL.gguf TEXT --program NEXT_TOKENS
+           [--windows N] [--window 512] [--threads 2]
 
-NEXT_TOKENS is built from next_tokens.cc. llama.cpp's tokenizer cuts TEXT (a .zst file needs the zstd
-command) into windows; each starts anew. Prints one JSON object: perplexities over the second half of each
-window (as llama.cpp's perplexity tool counts), and over all positions the share of equal greedy choices
-and the largest difference of a token's log-probability.
+NEXT_TOKENS is built from next_tokens.cc. llama.cpp's tokenizer cuts TEXT (a .zst file needs the
+zstd command) into windows; each starts anew. Prints one JSON object: perplexities over the second
+half of each window (as llama.cpp's perplexity tool counts), and over all positions the share of
+equal greedy choices and the largest difference of a token's log-probability.
 Exit status 1 below 98% agreement or above 0.5% of difference in perplexity.
 """
 import argparse
@@ -63,7 +64,8 @@ class Llama:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("text")
     parser.add_argument("--program", required=True)
@@ -80,7 +82,8 @@ def main():
         file.writelines(" ".join(map(str, w)) + "\n" for w in windows)
         file.flush()
         command = [arguments.program, arguments.model, file.name, str(arguments.threads)]
-        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        out = done.stdout.splitlines()
     equal = positions = scored = 0
     worst = ours_sum = theirs_sum = 0.0
     for i, window in enumerate(windows):
@@ -95,8 +98,9 @@ def main():
         theirs_sum += sum(scores[half:])
         scored += len(scores[half:])
     ours, theirs = math.exp(-ours_sum / scored), math.exp(-theirs_sum / scored)
-    print(json.dumps({"positions": positions, "agreement": equal / positions, "weir_perplexity": ours,
-                      "llama_perplexity": theirs, "difference": ours / theirs - 1,
+    print(json.dumps({"positions": positions, "agreement": equal / positions,
+                      "weir_perplexity": ours, "llama_perplexity": theirs,
+                      "difference": ours / theirs - 1,
                       "largest_logprob_difference": worst}))
     sys.exit(0 if equal >= 0.98 * positions and abs(ours / theirs - 1) <= 0.005 else 1)
 

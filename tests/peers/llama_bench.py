@@ -1,10 +1,10 @@
-"""Speed of llama.cpp (package llama-cpp-python) on a GGUF file, for `weir bench llm --peer llama.cpp`.
+"""Speed of llama.cpp (package llama-cpp-python), for `weir bench llm --peer llama.cpp`.
 
 usage: llama_bench.py MODEL.gguf --threads N [--context N] [REQUEST...]
 
-A REQUEST is a JSON object: {"stored": tokens kept before the clock starts, "tokens": timed tokens,
-"batch": true for one prefill, false for token by token}. With none on the command line they are read
-from stdin, one a line, and each is answered by one line: tokens a second.
+A REQUEST is a JSON object: {"stored": tokens kept before the clock starts, "tokens": timed
+tokens, "batch": true for one prefill, false for token by token}. With none on the command line
+they are read from stdin, one a line, and each is answered by one line: tokens a second.
 """
 import argparse
 import ctypes
@@ -22,7 +22,8 @@ def load(path, threads, context):
     callback = llama_cpp.llama_log_callback(lambda level, text, data: None)
     llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
-    model = llama_cpp.llama_model_load_from_file(path.encode(), llama_cpp.llama_model_default_params())
+    model = llama_cpp.llama_model_load_from_file(path.encode(),
+                                                 llama_cpp.llama_model_default_params())
     if not model:
         sys.exit(f"llama_bench: cannot load {path}")
     params = llama_cpp.llama_context_default_params()
@@ -47,8 +48,10 @@ class Runner:
 
     def feed(self, tokens):
         for begin in range(0, len(tokens), 512):
-            part = (ctypes.c_int32 * len(tokens[begin:begin + 512]))(*tokens[begin:begin + 512])
-            code = self.api.llama_decode(self.handle, self.api.llama_batch_get_one(part, len(part)))
+            piece = tokens[begin:begin + 512]
+            part = (ctypes.c_int32 * len(piece))(*piece)
+            batch = self.api.llama_batch_get_one(part, len(piece))
+            code = self.api.llama_decode(self.handle, batch)
             if code != 0:
                 sys.exit(f"llama_bench: llama_decode returned {code}")
         self.api.llama_synchronize(self.handle)
@@ -69,7 +72,8 @@ class Runner:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--context", type=int, default=4096)
@@ -78,7 +82,8 @@ def main():
     runner = Runner(arguments.model, arguments.threads, arguments.context)
     for line in arguments.requests or sys.stdin:
         request = json.loads(line)
-        print(f"{runner.run(request['stored'], request['tokens'], request['batch']):.3f}", flush=True)
+        speed = runner.run(request["stored"], request["tokens"], request["batch"])
+        print(f"{speed:.3f}", flush=True)
 
 
 if __name__ == "__main__":
