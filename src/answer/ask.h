@@ -23,13 +23,13 @@ namespace weir::answer {
 
 struct AnswerOptions {
   std::string planner = "direct";
-  int64_t passages = 5;
+  int64_t windows = 6;
   int64_t sentences = 3;
   int64_t max_tokens = 160;
   double risk = 0.5;
   template <class V> void Visit(V& v) {
     v(planner, {.name = "planner", .help = "How the question is worked on (see weir list planner)."});
-    v(passages, {.name = "passages", .help = "Passages the model reads.", .unit = "passages", .min = 1, .max = 64});
+    v(windows, {.name = "windows", .help = "Pieces of evidence the model reads, a few sentences each.", .min = 1, .max = 64});
     v(sentences, {.name = "sentences", .help = "Most sentences in an extracted answer.", .unit = "sentences", .min = 1, .max = 10});
     v(max_tokens, {.name = "answer-tokens", .help = "Most tokens of a written answer.", .unit = "tokens", .min = 8, .max = 4096});
     v(risk, {.name = "refuse-below", .help = "Refuse when the estimated probability that the documents hold an answer is lower.", .min = 0, .max = 1});

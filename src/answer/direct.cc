@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "answer/cite.h"
 #include "answer/evidence.h"
 #include "answer/extract.h"
+#include "answer/judge.h"
 #include "answer/models.h"
 #include "answer/pack.h"
 #include "answer/verify/verify.h"
@@ -19,18 +17,6 @@ namespace {
 
 // Tokens kept free for the instructions and the chat template around the sources.
 constexpr int64_t kPromptOverhead = 160;
-
-bool SaysNotFound(std::string_view draft) {
-  const std::string lower = absl::AsciiStrToLower(draft);
-  for (std::string_view cue : {"not in the sources", "not mentioned", "do not mention", "does not mention",
-                               "not provided", "do not provide", "does not provide", "not specified",
-                               "do not specify", "does not specify", "no information", "not stated",
-                               "do not state", "does not state", "not explicitly", "not contain",
-                               "cannot be determined", "cannot determine", "not available"}) {
-    if (absl::StrContains(lower, cue)) return true;
-  }
-  return false;
-}
 
 struct Checked {
   std::vector<text::AnswerSentence> kept;
@@ -75,6 +61,28 @@ void AddQuotes(const EvidenceSet& set, int64_t most, std::vector<text::AnswerSen
   }
 }
 
+absl::StatusOr<text::Completion> Draft(std::string_view question, const PackedContext& packed,
+                                       const AnswerPorts& ports, const AnswerOptions& options,
+                                       const Context& context, int64_t start, text::Answer& answer) {
+  text::CompletionRequest request;
+  request.messages = Prompt(question, packed);
+  request.max_tokens = options.max_tokens;
+  request.seed = context.seed;
+  if (ports.on_draft) {
+    request.on_text = [&](std::string_view piece) {
+      ports.on_draft(piece);
+      return true;
+    };
+  }
+  const int64_t asked = context.now_ns();
+  absl::StatusOr<text::Completion> draft = ports.completer->Complete(request, context);
+  if (draft.ok()) {
+    answer.timings["first_token"] = (asked - start) * 1e-9 + draft->first_token_s;
+    answer.timings["prompt_tokens"] = static_cast<double>(draft->prompt_tokens);
+  }
+  return draft;
+}
+
 }  // namespace
 
 absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question, const AnswerPorts& ports,
@@ -90,29 +98,13 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question, cons
 
   const int64_t budget = ports.completer->context_tokens() - options.max_tokens - kPromptOverhead;
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed,
-                        Pack(set, options.passages, budget, *ports.completer));
-  text::CompletionRequest request;
-  request.messages = Prompt(question, packed);
-  request.max_tokens = options.max_tokens;
-  request.seed = context.seed;
-  if (ports.on_draft) {
-    request.on_text = [&](std::string_view piece) {
-      ports.on_draft(piece);
-      return true;
-    };
-  }
-  const int64_t asked = context.now_ns();
-  WEIR_ASSIGN_OR_RETURN(const text::Completion draft, ports.completer->Complete(request, context));
-  answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
-  answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
+                        Pack(set, options.windows, budget, *ports.completer));
+  WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *ports.completer, context));
+  if (AnswerableWithJudge(set.answerable, judged) < options.risk) return answer;
 
-  const bool not_found = SaysNotFound(draft.text);
-  Checked checked;
-  if (!not_found) {
-    WEIR_ASSIGN_OR_RETURN(checked, CheckDraft(draft.text, set, ports, context));
-  }
-  const double evidence = AnswerableWithDraft(set.answerable, not_found, !checked.kept.empty());
-  if (evidence < options.risk) return answer;
+  WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
+                        Draft(question, packed, ports, options, context, start, answer));
+  WEIR_ASSIGN_OR_RETURN(Checked checked, CheckDraft(draft.text, set, ports, context));
   answer.sentences = std::move(checked.kept);
   AddQuotes(set, options.sentences - 1, answer.sentences);
   if (checked.dropped > 0) answer.status = "partial";

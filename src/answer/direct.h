@@ -2,10 +2,11 @@
 // Source: Lewis et al., Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks, NeurIPS 2020
 // Idea: One retrieval, one prompt, one draft. Each sentence of the draft gets spans that Weir finds and stays
 //   only if the verifier confirms it; the best evidence is quoted beside it.
-// Formulas: keep(s) = verified(s, cite(s)); refuse when answerable < risk and nothing of the draft is kept
-// Cost: prefill of the packed passages plus the draft; two encoder batches
-// Differs: the model's own source numbers are never read; refusal is decided from evidence and draft together
-// Checked by: DirectTest.DropsWhatIsNotSupported, DirectTest.RefusesWhenModelAndEvidenceAgree
+// Formulas: keep(s) = verified(s, cite(s)); refuse when logistic(a + b logit(answerable) + c judge) < risk
+// Cost: prefill of the packed windows, one scored word, the draft; three encoder batches
+// Differs: the model's own source numbers are never read; refusal is decided before the draft, from the
+//   evidence and the model's log odds of "Yes" (judge.h)
+// Checked by: PlannersTest.DropsWhatIsNotSupported, PlannersTest.PacksTheBestPassageFirst
 // Measured by: weir eval answers
 #pragma once
 

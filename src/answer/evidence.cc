@@ -86,6 +86,11 @@ size_t WordCount(std::string_view s) {
 std::vector<Evidence> SplitHits(const std::vector<text::Hit>& hits) {
   std::vector<Evidence> all;
   std::set<std::pair<int64_t, int64_t>> seen;
+  double low = 0, high = 0;  // of the fused scores, whose scale depends on the query
+  for (const text::Hit& hit : hits) {
+    low = hit.rank == 1 ? hit.score : std::min(low, hit.score);
+    high = hit.rank == 1 ? hit.score : std::max(high, hit.score);
+  }
   for (const text::Hit& hit : hits) {
     const std::string_view passage = hit.passage.text;
     const std::vector<text::Span> spans = text::Sentences(passage);
@@ -103,7 +108,7 @@ std::vector<Evidence> SplitHits(const std::vector<text::Hit>& hits) {
       e.heading = hit.passage.heading;
       e.passage = hit.passage.id;
       e.rank = hit.rank;
-      e.features[kPassageScore] = hit.score;
+      e.features[kPassageScore] = high > low ? (hit.score - low) / (high - low) : 1;
       e.features[kReciprocalRank] = 1.0 / hit.rank;
       auto dense = hit.scores.find("dense");
       if (dense != hit.scores.end()) e.features[kDenseContext] = dense->second;

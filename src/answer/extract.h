@@ -5,7 +5,7 @@
 // Formulas: score(s) = w . f(question, s); answer = the best sentences s with score(s) >= score(best) - margin
 // Cost: one encoder batch over the candidate sentences and their contexts
 // Differs: a fitted linear model over a general encoder instead of a trained network
-// Checked by: ExtractTest.QuotesAreVerbatim, ExtractTest.RefusesWithoutEvidence
+// Checked by: PlannersTest.QuotesAreVerbatim, PlannersTest.RefusesWithoutEvidence
 // Measured by: weir eval answers --extract
 #pragma once
 

@@ -10,6 +10,7 @@ namespace {
 constexpr double kSentence[kFeatureCount] = {3.0, 3.0, 1.5, 1.5, 1.0, 0.5, 0.7, 0.5, 0.2, -1.5, 0.3};
 constexpr double kRefusal[kRefusalFeatureCount] = {0.5, 0.0, 3.0, 3.0, 1.0, 2.0, -1.5, 2.0};
 constexpr double kRefusalIntercept = -6.0;
+constexpr double kJudgeIntercept = -1.0, kJudgePrior = 0.5, kJudgeWeight = 1.0;
 
 }  // namespace
 
@@ -25,12 +26,9 @@ double AnswerableProbability(std::span<const double> features) {
   return 1 / (1 + std::exp(-x));
 }
 
-double AnswerableWithDraft(double answerable, bool model_found_nothing, bool draft_verified) {
+double AnswerableWithJudge(double answerable, double judged) {
   const double p = std::min(std::max(answerable, 1e-6), 1 - 1e-6);
-  double x = std::log(p / (1 - p));
-  if (model_found_nothing) x -= 1.5;
-  if (draft_verified) x += 0.7;
-  return 1 / (1 + std::exp(-x));
+  return 1 / (1 + std::exp(-(kJudgeIntercept + kJudgePrior * std::log(p / (1 - p)) + kJudgeWeight * judged)));
 }
 
 }  // namespace weir::answer

@@ -13,8 +13,7 @@ inline constexpr int kRefusalFeatureCount = 8;
 double SentenceScore(const std::array<double, kFeatureCount>& features);
 // In [0, 1]; `features` as RefusalFeatures gives them.
 double AnswerableProbability(std::span<const double> features);
-// The same once a model has read the best passages: did it say that they hold nothing, and did any
-// sentence of its draft pass the verifier?
-double AnswerableWithDraft(double answerable, bool model_found_nothing, bool draft_verified);
+// The same once a model has read the best windows; `judged` as Judge gives it.
+double AnswerableWithJudge(double answerable, double judged);
 
 }  // namespace weir::answer

@@ -1,8 +1,9 @@
 #include "answer/pack.h"
 
 #include <algorithm>
-#include <set>
+#include <string_view>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 
@@ -11,38 +12,40 @@ namespace weir::answer {
 absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, int64_t sources, int64_t token_budget,
                                    const text::Completer& completer) {
   PackedContext packed;
-  std::set<int64_t> taken;
-  // Passages in the order of their best sentence, so that what likely answers stands first.
+  std::vector<std::string_view> windows;
   for (const Evidence& e : set.sentences) {
     if (static_cast<int64_t>(packed.sources.size()) >= sources) break;
-    if (!taken.insert(e.passage).second) continue;
-    auto hit = std::find_if(set.hits.begin(), set.hits.end(),
-                            [&](const text::Hit& h) { return h.passage.id == e.passage; });
-    if (hit == set.hits.end()) continue;
-    std::string source = absl::StrCat(hit->document.title.empty() ? hit->document.path : hit->document.title,
-                                      hit->passage.heading.empty() ? "" : ", ", hit->passage.heading,
-                                      ":\n", hit->passage.text);
+    const bool shown = std::any_of(windows.begin(), windows.end(), [&](std::string_view window) {
+      return absl::StrContains(window, e.text);
+    });
+    if (shown) continue;
+    const std::string& title = e.document.title;
+    std::string source = absl::StrCat(title, !title.empty() && !e.heading.empty() ? ", " : "", e.heading,
+                                      title.empty() && e.heading.empty() ? "" : ":\n", e.context);
     WEIR_ASSIGN_OR_RETURN(const int64_t tokens, completer.CountTokens(source));
     if (packed.tokens + tokens > token_budget) {
-      if (packed.sources.empty()) source = e.context;  // a small window still sees the best sentence
-      else continue;
+      if (!packed.sources.empty()) break;
+      source = e.text;  // a small window still sees the best sentence
     }
     packed.tokens += tokens;
     packed.sources.push_back(std::move(source));
+    windows.push_back(e.context);
   }
   return packed;
 }
 
+std::string SourcesBlock(const PackedContext& packed) {
+  std::string block = "Sources:\n\n";
+  for (const std::string& source : packed.sources) absl::StrAppend(&block, source, "\n\n");
+  return block;
+}
+
 std::vector<text::ChatMessage> Prompt(std::string_view question, const PackedContext& packed) {
-  std::string user = "Sources:\n\n";
-  for (const std::string& source : packed.sources) absl::StrAppend(&user, source, "\n\n");
-  absl::StrAppend(&user,
-                  "Answer the question in one or two complete sentences, using only the sources above and "
-                  "their own words, names and numbers. If the sources do not say it, reply exactly: "
-                  "NOT IN THE SOURCES.\n\nQuestion: ",
-                  question);
-  return {{"system", "You answer questions from the given sources only, briefly and exactly."},
-          {"user", std::move(user)}};
+  std::string user = SourcesBlock(packed);
+  absl::StrAppend(&user, "Question: ", question,
+                  "\n\nAnswer the question in one or two complete sentences, using only the sources above "
+                  "and their own words, names and numbers.");
+  return {{"system", kSystemPrompt}, {"user", std::move(user)}};
 }
 
 }  // namespace weir::answer

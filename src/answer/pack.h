@@ -1,5 +1,6 @@
-// Packs evidence into the model's window: windows of text around the best sentences, merged where they
-// touch, in document order, best first until the token budget is spent.
+// Packs evidence into the model's window: each of the best sentences with its neighbours, title and
+// heading, best first, none twice, until the token budget is spent. Windows of a few sentences keep small
+// models on the point and the prompt short.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,12 @@ struct PackedContext {
 // At most `sources` texts and `token_budget` tokens.
 absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, int64_t sources, int64_t token_budget,
                                    const text::Completer& completer);
+
+inline constexpr char kSystemPrompt[] =
+    "You answer questions from the given sources only, briefly and exactly.";
+
+// "Sources:" and the texts; every prompt over the same sources begins with it.
+std::string SourcesBlock(const PackedContext& packed);
 
 // The messages of the question over the packed sources.
 std::vector<text::ChatMessage> Prompt(std::string_view question, const PackedContext& packed);

@@ -20,7 +20,7 @@ struct RetrievalOptions {
   std::string split = "test";
   std::vector<std::string> pipelines = {"lexical", "dense", "hybrid"};
   std::string fusion = "convex";
-  double alpha = 0.5;
+  double alpha = 0.6;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
   int64_t fetch = 100;
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one

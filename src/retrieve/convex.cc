@@ -1,6 +1,6 @@
 #include "retrieve/convex.h"
 
-#include <algorithm>
+#include <cmath>
 
 #include "base/status.h"
 #include "tensor/vector.h"
@@ -30,21 +30,23 @@ absl::Status FillMissing(Query& query, const Resources& resources) {
   return absl::OkStatus();
 }
 
-struct Range {
-  double low = 0, high = 0;
-  double Normalise(double s) const { return high > low ? (s - low) / (high - low) : 0; }
+// Mean and deviation of one score over the candidates.
+struct Scale {
+  double mean = 0, deviation = 0;
+  double Normalise(double s) const { return deviation > 0 ? (s - mean) / deviation : 0; }
 };
 
-Range RangeOf(const Query& query, const std::string& stage) {
-  Range range;
-  bool first = true;
+Scale ScaleOf(const Query& query, const std::string& stage) {
+  Scale scale;
+  double squares = 0;
+  const double n = static_cast<double>(query.candidates.size());
+  for (const Candidate& candidate : query.candidates) scale.mean += candidate.scores.at(stage) / n;
   for (const Candidate& candidate : query.candidates) {
-    const double s = candidate.scores.at(stage);
-    range.low = first ? s : std::min(range.low, s);
-    range.high = first ? s : std::max(range.high, s);
-    first = false;
+    const double d = candidate.scores.at(stage) - scale.mean;
+    squares += d * d / n;
   }
-  return range;
+  scale.deviation = std::sqrt(squares);
+  return scale;
 }
 
 }  // namespace
@@ -52,8 +54,8 @@ Range RangeOf(const Query& query, const std::string& stage) {
 absl::Status ConvexStage::Run(Query& query, const Resources& resources, const Context& context) const {
   WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
   WEIR_RETURN_IF_ERROR(FillMissing(query, resources));
-  const Range lexical = RangeOf(query, "bm25");
-  const Range dense = RangeOf(query, "dense");
+  const Scale lexical = ScaleOf(query, "bm25");
+  const Scale dense = ScaleOf(query, "dense");
   const double alpha = resources.options.alpha;
   for (Candidate& candidate : query.candidates) {
     candidate.score = alpha * dense.Normalise(candidate.scores["dense"]) +

@@ -20,7 +20,7 @@ namespace weir::retrieve {
 struct SearchOptions {
   std::string mode = "hybrid";
   std::string fusion = "convex";
-  double alpha = 0.5;
+  double alpha = 0.6;
   int64_t top_k = 10;
   int64_t fetch = 100;
   bool dedupe = true;

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "answer/evidence.h"
+#include "answer/judge.h"
+#include "answer/pack.h"
 #include "base/files.h"
 #include "base/status.h"
 #include "cli/asker.h"
@@ -81,6 +83,13 @@ class EvalAnswersVerb : public Verb {
     for (const evaluate::Question& q : questions) {
       WEIR_ASSIGN_OR_RETURN(const answer::EvidenceSet set,
                             answer::CollectEvidence(q.question, asker.Ports(), session.context()));
+      double judged = 0;
+      if (asker.Ports().completer != nullptr) {
+        WEIR_ASSIGN_OR_RETURN(const auto packed,
+                              answer::Pack(set, options_.ask.answer.windows, 3000, *asker.Ports().completer));
+        WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, packed, *asker.Ports().completer,
+                                                    session.context()));
+      }
       Json sentences = Json::array();
       for (const answer::Evidence& e : set.sentences) {
         sentences.push_back({{"path", e.document.path},
@@ -96,6 +105,7 @@ class EvalAnswersVerb : public Verb {
                            {"question", q.question},
                            {"file", q.file},
                            {"evidence", q.evidence},
+                           {"judged", judged},
                            {"refusal", answer::RefusalFeatures(q.question, set)},
                            {"sentences", std::move(sentences)}}
                           .dump(-1, ' ', false, Json::error_handler_t::replace),

@@ -1,0 +1,24 @@
+#include "answer/judge.h"
+
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace weir::answer {
+
+absl::StatusOr<double> Judge(std::string_view question, const PackedContext& packed,
+                             text::Completer& completer, const Context& context) {
+  // The sources stand first, as in Prompt, so that the engine reuses their keys and values.
+  std::string user = SourcesBlock(packed);
+  absl::StrAppend(&user, "Question: ", question,
+                  "\n\nDo the sources state the answer to this question? Reply Yes or No.");
+  const std::array<std::string, 2> replies = {"Yes", "No"};
+  WEIR_ASSIGN_OR_RETURN(const std::vector<double> likelihood,
+                        completer.LogLikelihood({{"system", kSystemPrompt}, {"user", std::move(user)}},
+                                                replies, context));
+  return likelihood[0] - likelihood[1];
+}
+
+}  // namespace weir::answer

@@ -1,0 +1,17 @@
+// A model's opinion on whether the packed sources hold an answer: the log odds of "Yes" against "No" as the
+// next word. Cheap beside a draft (one prompt, no generated token) and comparable across questions.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "answer/pack.h"
+#include "text/ports.h"
+
+namespace weir::answer {
+
+// ln P("Yes") - ln P("No") of the model after reading the sources and the question.
+absl::StatusOr<double> Judge(std::string_view question, const PackedContext& packed,
+                             text::Completer& completer, const Context& context);
+
+}  // namespace weir::answer
