@@ -1,5 +1,5 @@
-// The chat template inside a model file, run by a small Jinja interpreter of our own. The template is
-// hostile: no attribute access beyond plain values, bounded steps, depth and output.
+// The chat template inside a model file, run by a small Jinja interpreter of our own. The template
+// is hostile: no attribute access beyond plain values, bounded steps, depth and output.
 // Errors: kDataLoss (syntax, an operation without meaning), kUnimplemented (unknown construct),
 // kResourceExhausted (a limit), kInvalidArgument (the template refuses the conversation). Page:
 // docs/chat-templates.md.
@@ -27,9 +27,11 @@ class ChatTemplate {
  public:
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
-  static absl::StatusOr<ChatTemplate> Compile(std::string_view source, const TemplateLimits& limits = {});
-  absl::StatusOr<std::string> Render(const std::vector<text::ChatMessage>& messages, bool add_generation_prompt,
-                                     std::string_view bos, std::string_view eos) const;
+  static absl::StatusOr<ChatTemplate> Compile(std::string_view source,
+                                              const TemplateLimits& limits = {});
+  absl::StatusOr<std::string> Render(const std::vector<text::ChatMessage>& messages,
+                                     bool add_generation_prompt, std::string_view bos,
+                                     std::string_view eos) const;
 
  private:
   struct Program;

@@ -1,5 +1,5 @@
-// Reads texts framed as "LENGTH\n" + bytes and prints one line of ids a text; for compare_tokenizers.py.
-// usage: tokenize_batch MODEL.gguf|tokenizer.json FILE
+// Reads texts framed as "LENGTH\n" + bytes and prints one line of ids a text; for
+// compare_tokenizers.py. usage: tokenize_batch MODEL.gguf|tokenizer.json FILE
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

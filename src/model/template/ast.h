@@ -1,5 +1,5 @@
-// The parsed template. Trees are at most TemplateLimits::depth deep: chains of operators, postfixes and
-// branches are vectors, so that only real nesting nests.
+// The parsed template. Trees are at most TemplateLimits::depth deep: chains of operators, postfixes
+// and branches are vectors, so that only real nesting nests.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct Expr {
   enum class Kind : uint8_t {
     kLiteral,
     kName,
-    kList,         // parts
+    kList,         // parts; name is "tuple" for one in round brackets
     kDict,         // parts: key, value, key, value, ...
     kNot,          // parts[0]
     kNegate,

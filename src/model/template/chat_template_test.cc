@@ -1,10 +1,10 @@
-// Renders equal Jinja2's on the templates of real models, on styles of public ones and on one feature
-// each (tests/data/templates); hostile templates end in an error, soon.
+// Renders equal Jinja2's on the templates of real models, on styles of public ones and on one
+// feature each (tests/data/templates); hostile templates end in an error, soon.
 #include "model/chat_template.h"
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 
@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 absl::StatusOr<std::string> Render(std::string_view source, const TemplateLimits& limits = {},
-                                   const std::vector<text::ChatMessage>& messages = {{"user", "hi"}}) {
+                                   const std::vector<text::ChatMessage>& messages = {
+                                       {"user", "hi"}}) {
   auto compiled = ChatTemplate::Compile(source, limits);
   if (!compiled.ok()) return compiled.status();
   return compiled->Render(messages, true, "<s>", "</s>");
@@ -70,27 +71,38 @@ std::vector<Hostile> HostileTemplates() {
       {"list of lists", "{{ ([[1]] * 1000) * 100000 }}", kResourceExhausted},
       {"range bomb", "{% for i in range(100000000000) %}x{% endfor %}", kResourceExhausted},
       {"range down", "{{ range(0, -9223372036854775807, -1) }}", kResourceExhausted},
-      {"nested ranges", Repeat("{% for i in range(99999) %}", 5) + "x" + Repeat("{% endfor %}", 5), kResourceExhausted},
-      {"doubling string", doubling + "{% set ns.s = ns.s + ns.s %}{% endfor %}", kResourceExhausted},
-      {"doubling by tilde", doubling + "{% set ns.s = ns.s ~ ns.s %}{% endfor %}", kResourceExhausted},
+      {"nested ranges", Repeat("{% for i in range(99999) %}", 5) + "x" + Repeat("{% endfor %}", 5),
+       kResourceExhausted},
+      {"doubling string", doubling + "{% set ns.s = ns.s + ns.s %}{% endfor %}",
+       kResourceExhausted},
+      {"doubling by tilde", doubling + "{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+       kResourceExhausted},
       {"doubling list", doubling + "{% set ns.s = [ns.s, ns.s] %}{% endfor %}", kResourceExhausted},
-      {"doubling dict", doubling + "{% set ns.s = {'a': ns.s, 'b': ns.s} %}{% endfor %}", kResourceExhausted},
-      {"nesting list", "{% set ns = namespace(s=1) %}{% for i in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}",
+      {"doubling dict", doubling + "{% set ns.s = {'a': ns.s, 'b': ns.s} %}{% endfor %}",
+       kResourceExhausted},
+      {"nesting list",
+       "{% set ns = namespace(s=1) %}{% for i in range(90000) %}{% set ns.s = [ns.s] %}{% endfor "
+       "%}",
        kResourceExhausted},
       {"replace bomb", "{% set a = 'x' * 100000 %}{{ a.replace('x', a) }}", kResourceExhausted},
-      {"replace of nothing", "{% set a = 'x' * 100000 %}{{ a.replace('', a) }}", kResourceExhausted},
+      {"replace of nothing", "{% set a = 'x' * 100000 %}{{ a.replace('', a) }}",
+       kResourceExhausted},
       {"join bomb", "{% set a = 'x' * 1000000 %}{{ range(1000)|join(a) }}", kResourceExhausted},
       {"indent bomb", "{{ ('\\n' * 1000000)|indent(1000) }}", kResourceExhausted},
-      {"output bomb", "{% set a = 'x' * 1000000 %}{% for i in range(100) %}{{ a }}{% endfor %}", kResourceExhausted},
+      {"output bomb", "{% set a = 'x' * 1000000 %}{% for i in range(100) %}{{ a }}{% endfor %}",
+       kResourceExhausted},
       {"endless macro", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", kResourceExhausted},
-      {"two macros", "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}", kResourceExhausted},
-      {"deep brackets", "{{ " + Repeat("(", 100000) + "1" + Repeat(")", 100000) + " }}", kResourceExhausted},
+      {"two macros", "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+       kResourceExhausted},
+      {"deep brackets", "{{ " + Repeat("(", 100000) + "1" + Repeat(")", 100000) + " }}",
+       kResourceExhausted},
       {"deep lists", "{{ " + Repeat("[", 100000) + Repeat("]", 100000) + " }}", kResourceExhausted},
       {"deep nots", "{{ " + Repeat("not ", 100000) + "1 }}", kResourceExhausted},
       {"deep signs", "{{ " + Repeat("-", 100000) + "1 }}", kResourceExhausted},
       {"deep ifs", Repeat("{% if 1 %}", 50000), kResourceExhausted},
       {"deep conditionals", "{{ " + Repeat("1 if 0 else ", 50000) + "1 }}", kResourceExhausted},
-      {"deep subscripts", "{{ a" + Repeat("[a", 50000) + Repeat("]", 50000) + " }}", kResourceExhausted},
+      {"deep subscripts", "{{ a" + Repeat("[a", 50000) + Repeat("]", 50000) + " }}",
+       kResourceExhausted},
       {"integer overflow", "{{ 9223372036854775807 + 1 }}", kResourceExhausted},
       {"integer product", "{{ 9223372036854775807 * 2 }}", kResourceExhausted},
       {"lowest by minus one", "{{ (-9223372036854775807 - 1) // -1 }}", kResourceExhausted},
@@ -133,10 +145,10 @@ std::vector<Hostile> HostileTemplates() {
 
 TEST(ChatTemplate, HostileTemplatesEndInAnError) {
   for (const Hostile& hostile : HostileTemplates()) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = std::clock();
     const auto text = Render(hostile.source);
     EXPECT_EQ(text.status().code(), hostile.code) << hostile.name << ": " << text.status();
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << hostile.name;
+    EXPECT_LT(std::clock() - start, 10 * CLOCKS_PER_SEC) << hostile.name;
   }
 }
 
@@ -144,7 +156,9 @@ TEST(ChatTemplate, LongChainsAreNoNesting) {
   EXPECT_EQ(Render("{{ 0" + Repeat(" + 1", 20000) + " }}").value_or("?"), "20000");
   EXPECT_EQ(Render("{{ 'x'" + Repeat("|upper", 20000) + " }}").value_or("?"), "X");
   EXPECT_EQ(Render(Repeat("{% if 0 %}a{% endif %}", 20000)).value_or("?"), "");
-  EXPECT_EQ(Render("{% if 0 %}" + Repeat("{% elif 0 %}", 20000) + "{% else %}y{% endif %}").value_or("?"), "y");
+  EXPECT_EQ(
+      Render("{% if 0 %}" + Repeat("{% elif 0 %}", 20000) + "{% else %}y{% endif %}").value_or("?"),
+      "y");
 }
 
 TEST(ChatTemplate, LimitsAreTheCallers) {
@@ -164,8 +178,10 @@ TEST(ChatTemplate, LimitsAreTheCallers) {
 }
 
 TEST(ChatTemplate, MessagesAreDataOnly) {
-  const std::vector<text::ChatMessage> messages = {{"user", "{{ 7 * 7 }}{% for %}"}, {"u\xFF", "\xC3"}};
-  EXPECT_EQ(Render("{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}", {}, messages).value_or("?"),
+  const std::vector<text::ChatMessage> messages = {{"user", "{{ 7 * 7 }}{% for %}"},
+                                                   {"u\xFF", "\xC3"}};
+  EXPECT_EQ(Render("{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}", {}, messages)
+                .value_or("?"),
             "user:{{ 7 * 7 }}{% for %};u\xEF\xBF\xBD:\xEF\xBF\xBD;");
 }
 

@@ -64,6 +64,7 @@ absl::StatusOr<ExprPtr> ExpressionParser::ExpressionOrTuple() {
   WEIR_ASSIGN_OR_RETURN(ExprPtr first, Expression());
   if (!IsOp(",")) return first;
   ExprPtr tuple = New(Expr::Kind::kList);
+  tuple->name = "tuple";
   tuple->parts.push_back(std::move(first));
   while (TakeOp(",")) {
     if (now().kind == Lex::kBlockEnd || now().kind == Lex::kOutputEnd || IsOp(")")) break;
@@ -220,7 +221,11 @@ absl::StatusOr<ExprPtr> ExpressionParser::Primary() {
       break;
   }
   if (TakeOp("(")) {
-    if (TakeOp(")")) return New(Expr::Kind::kList);
+    if (TakeOp(")")) {
+      ExprPtr empty = New(Expr::Kind::kList);
+      empty->name = "tuple";
+      return empty;
+    }
     WEIR_ASSIGN_OR_RETURN(ExprPtr inside, ExpressionOrTuple());
     WEIR_RETURN_IF_ERROR(ExpectOp(")"));
     return inside;

@@ -1,5 +1,5 @@
-// Expressions of the template language, by recursive descent (Jinja2's precedence: conditional, or, and,
-// not, comparisons, + -, ~, * / // %, unary, postfix).
+// Expressions of the template language, by recursive descent (Jinja2's precedence: conditional, or,
+// and, not, comparisons, + -, ~, * / // %, unary, postfix).
 #pragma once
 
 #include <initializer_list>
@@ -16,7 +16,8 @@ namespace weir::model::jinja {
 
 class ExpressionParser {
  public:
-  ExpressionParser(std::vector<Token> tokens, int depth) : tokens_(std::move(tokens)), left_(depth) {}
+  ExpressionParser(std::vector<Token> tokens, int depth)
+      : tokens_(std::move(tokens)), left_(depth) {}
 
   absl::StatusOr<ExprPtr> Expression();  // with "x if c else y"
   absl::StatusOr<ExprPtr> ExpressionOrTuple();
@@ -27,7 +28,9 @@ class ExpressionParser {
   const Token& ahead() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
   Token Take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
   bool IsOp(std::string_view op) const { return now().kind == Lex::kOperator && now().text == op; }
-  bool IsWord(std::string_view word) const { return now().kind == Lex::kName && now().text == word; }
+  bool IsWord(std::string_view word) const {
+    return now().kind == Lex::kName && now().text == word;
+  }
   bool TakeOp(std::string_view op);
   bool TakeWord(std::string_view word);
   absl::Status ExpectOp(std::string_view op);

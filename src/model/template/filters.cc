@@ -91,7 +91,8 @@ absl::StatusOr<Value> Follow(Runtime& runtime, Value value, const std::vector<st
 
 CallArguments Rest(const CallArguments& args, size_t from) {
   CallArguments rest;
-  for (size_t i = from; i < args.positional.size(); ++i) rest.positional.push_back(args.positional[i]);
+  for (size_t i = from; i < args.positional.size(); ++i)
+    rest.positional.push_back(args.positional[i]);
   rest.named = args.named;
   return rest;
 }
@@ -108,7 +109,8 @@ absl::StatusOr<Value> Runtime::TextFilter(const std::string& name, const Value& 
   if (name == "string" || name == "safe") return Text(text);
   if (name == "trim") {
     const Value* set = args.Get(0, "chars");
-    if (set != nullptr && set->string() == nullptr && !set->none()) return TypeError("trim of", *set);
+    if (set != nullptr && set->string() == nullptr && !set->none())
+      return TypeError("trim of", *set);
     return Text(std::string(Strip(text, set == nullptr ? nullptr : set->string(), true, true)));
   }
   if (name == "replace") {
@@ -233,7 +235,8 @@ absl::StatusOr<Value> Runtime::ListFilter(const std::string& name, const Value& 
       WEIR_ASSIGN_OR_RETURN(item, Follow(*this, item, Path(*attribute)));
     }
     WEIR_ASSIGN_OR_RETURN(const std::string text, Print(item));
-    WEIR_RETURN_IF_ERROR(CheckBytes(static_cast<int64_t>(out.size() + between.size() + text.size())));
+    WEIR_RETURN_IF_ERROR(
+        CheckBytes(static_cast<int64_t>(out.size() + between.size() + text.size())));
     if (i > 0) out += between;
     out += text;
   }

@@ -1,5 +1,6 @@
-// A template's source as tokens: text, and what stands inside {{ }} and {% %}. Whitespace control as the
-// chat templates of Hugging Face models expect it (trim_blocks and lstrip_blocks on, as Jinja2 does it).
+// A template's source as tokens: text, and what stands inside {{ }} and {% %}. Whitespace control
+// as the chat templates of Hugging Face models expect it (trim_blocks and lstrip_blocks on, as
+// Jinja2 does it).
 #pragma once
 
 #include <cstdint>

@@ -280,7 +280,7 @@ absl::StatusOr<Value> Machine::EvalCollection(const Expr& expr) {
     WEIR_ASSIGN_OR_RETURN(Value value, Eval(*part));
     parts.push_back(std::move(value));
   }
-  if (expr.kind == Expr::Kind::kList) return runtime_.Items(std::move(parts));
+  if (expr.kind == Expr::Kind::kList) return runtime_.Items(std::move(parts), expr.name == "tuple");
   Dict entries;
   for (size_t i = 0; i + 1 < parts.size(); i += 2) {
     WEIR_RETURN_IF_ERROR(runtime_.Charge(static_cast<int64_t>(entries.size()) / 16));
@@ -359,7 +359,8 @@ absl::StatusOr<Value> Machine::Call(const Value& callee, const CallArguments& ar
 
 absl::StatusOr<Value> Machine::CallMacro(const Node& macro, const CallArguments& args) {
   if (args.positional.size() > macro.targets.size()) {
-    return absl::DataLossError(absl::StrCat("template: too many arguments of ", Quoted(macro.text)));
+    return absl::DataLossError(
+        absl::StrCat("template: too many arguments of ", Quoted(macro.text)));
   }
   Scope scope;
   for (size_t i = 0; i < macro.targets.size(); ++i) {

@@ -50,7 +50,8 @@ class Machine {
 
   Runtime runtime_;
   std::vector<Scope> scopes_;
-  size_t frame_ = 0;  // scopes from here on, and scope 0, are visible (a macro sees no caller's names)
+  // scopes from here on, and scope 0, are visible (a macro sees no caller's names)
+  size_t frame_ = 0;
   std::string out_;
   int depth_ = 0;
 };

@@ -26,7 +26,8 @@ absl::StatusOr<const std::string*> OptionalText(const CallArguments& args, size_
 absl::StatusOr<const std::string*> NeedText(const CallArguments& args, size_t position,
                                             std::string_view name) {
   WEIR_ASSIGN_OR_RETURN(const std::string* text, OptionalText(args, position, name));
-  if (text == nullptr) return absl::DataLossError(absl::StrCat("template: argument ", name, " absent"));
+  if (text == nullptr)
+    return absl::DataLossError(absl::StrCat("template: argument ", name, " absent"));
   return text;
 }
 
@@ -36,7 +37,8 @@ int64_t OptionalCount(const CallArguments& args, size_t position, std::string_vi
 }
 
 absl::StatusOr<bool> Affix(const std::string& text, const Value* affix, bool start) {
-  if (affix == nullptr) return absl::DataLossError("template: startswith or endswith without argument");
+  if (affix == nullptr)
+    return absl::DataLossError("template: startswith or endswith without argument");
   if (affix->list() != nullptr) {
     for (const Value& one : *affix->list()) {
       if (one.list() != nullptr) return TypeError("not a prefix or suffix", one);
@@ -73,7 +75,8 @@ class StringMethods {
     if (name == "split" || name == "rsplit") return Split(name == "rsplit");
     if (name == "splitlines") return AsList(LinesOf(self_));
     if (name == "startswith" || name == "endswith") {
-      WEIR_ASSIGN_OR_RETURN(const bool yes, Affix(self_, args_.Get(0, "prefix"), name == "startswith"));
+      WEIR_ASSIGN_OR_RETURN(const bool yes,
+                            Affix(self_, args_.Get(0, "prefix"), name == "startswith"));
       return Value(yes);
     }
     if (name == "upper") return runtime_.Text(Upper(self_));
@@ -97,7 +100,8 @@ class StringMethods {
     if (name == "find") {
       const size_t at = self_.find(*text);
       if (at == std::string::npos) return Value(int64_t{-1});
-      return Value(static_cast<int64_t>(CodePointsOf(std::string_view(self_).substr(0, at)).size()));
+      return Value(
+          static_cast<int64_t>(CodePointsOf(std::string_view(self_).substr(0, at)).size()));
     }
     return Value(static_cast<int64_t>(SplitText(self_, text, -1).size()) - 1);  // count
   }
@@ -181,7 +185,7 @@ absl::StatusOr<Value> Runtime::Method(const Value& self, const std::string& name
   List items;
   for (const auto& [k, v] : *self.dict()) {
     if (name == "items") {
-      items.emplace_back(List{k, v});
+      items.push_back(Value::Tuple({k, v}));
     } else {
       items.push_back(name == "keys" ? k : v);
     }

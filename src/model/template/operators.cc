@@ -16,7 +16,8 @@ constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 absl::Status Overflow() { return absl::ResourceExhaustedError("template: integer out of range"); }
 
 absl::Status NoOperator(std::string_view op, const Value& a, const Value& b) {
-  return TypeError(absl::StrCat("'", op, "' between ", a.TypeName(), " and"), a.undefined() ? a : b);
+  return TypeError(absl::StrCat("'", op, "' between ", a.TypeName(), " and"),
+                   a.undefined() ? a : b);
 }
 
 // The position of `index` in a sequence of n, from the end when negative; -1 when outside.
@@ -79,12 +80,16 @@ absl::StatusOr<Value> Runtime::Arithmetic(std::string_view op, const Value& a, c
   }
   const int64_t x = a.AsInteger(), y = b.AsInteger();
   int64_t result = 0;
-  if (op == "+") return __builtin_add_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
-  if (op == "-") return __builtin_sub_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
-  if (op == "*") return __builtin_mul_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
+  if (op == "+")
+    return __builtin_add_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
+  if (op == "-")
+    return __builtin_sub_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
+  if (op == "*")
+    return __builtin_mul_overflow(x, y, &result) ? Overflow() : absl::StatusOr<Value>(result);
   if (y == -1) {
     if (op == "%") return Value(int64_t{0});
-    return __builtin_sub_overflow(int64_t{0}, x, &result) ? Overflow() : absl::StatusOr<Value>(result);
+    return __builtin_sub_overflow(int64_t{0}, x, &result) ? Overflow()
+                                                          : absl::StatusOr<Value>(result);
   }
   const int64_t quotient = x / y - ((x % y != 0 && (x < 0) != (y < 0)) ? 1 : 0);
   return op == "//" ? Value(quotient) : Value(x - quotient * y);

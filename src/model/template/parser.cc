@@ -96,7 +96,8 @@ class Parser {
       if (loops_ == 0) return in_.Bad(absl::StrCat(word, " outside a loop"));
       node->kind = word == "break" ? Node::Kind::kBreak : Node::Kind::kContinue;
       WEIR_RETURN_IF_ERROR(BlockEnd());
-    } else if (word == "generation") {  // marks what a model wrote, for training; the text is the same
+    // marks what a model wrote, for training; the text is the same
+    } else if (word == "generation") {
       WEIR_RETURN_IF_ERROR(BlockEnd());
       WEIR_ASSIGN_OR_RETURN(std::vector<NodePtr> body, Body({"endgeneration"}));
       for (NodePtr& inner : body) nodes.push_back(std::move(inner));
@@ -178,7 +179,8 @@ class Parser {
     }
     node.kind = Node::Kind::kSetBlock;
     if (node.targets.size() != 1) return in_.Bad("expected '='");
-    // The filters of {% set x | trim %} apply to a literal that the machine replaces by the block's text.
+    // The filters of {% set x | trim %} apply to a literal that the machine replaces by the block's
+    // text.
     node.expr = std::make_unique<Expr>();
     node.expr->kind = Expr::Kind::kPostfix;
     while (in_.TakeOp("|")) {

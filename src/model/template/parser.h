@@ -1,5 +1,5 @@
-// Tokens to a tree. kDataLoss: syntax; kUnimplemented: a statement we do not know; kResourceExhausted:
-// nested deeper than `depth`.
+// Tokens to a tree. kDataLoss: syntax; kUnimplemented: a statement we do not know;
+// kResourceExhausted: nested deeper than `depth`.
 #pragma once
 
 #include <string_view>

@@ -40,13 +40,14 @@ absl::StatusOr<Value> Runtime::Text(std::string text) {
   return Value(std::move(text));
 }
 
-absl::StatusOr<Value> Runtime::Items(List items) {
+absl::StatusOr<Value> Runtime::Items(List items, bool tuple) {
   for (const Value& item : items) {
     if (item.space() != nullptr) return TypeError("a list cannot hold this", item);
   }
   WEIR_RETURN_IF_ERROR(Charge(static_cast<int64_t>(items.size())));
-  Value value(std::move(items));
-  if (value.depth() > limits_.depth) return absl::ResourceExhaustedError("template: nested too deeply");
+  Value value = tuple ? Value::Tuple(std::move(items)) : Value(std::move(items));
+  if (value.depth() > limits_.depth)
+    return absl::ResourceExhaustedError("template: nested too deeply");
   WEIR_RETURN_IF_ERROR(CheckBytes(value.bytes()));
   return value;
 }
@@ -60,7 +61,8 @@ absl::StatusOr<Value> Runtime::Entries(Dict entries) {
   }
   WEIR_RETURN_IF_ERROR(Charge(static_cast<int64_t>(entries.size())));
   Value value(std::move(entries));
-  if (value.depth() > limits_.depth) return absl::ResourceExhaustedError("template: nested too deeply");
+  if (value.depth() > limits_.depth)
+    return absl::ResourceExhaustedError("template: nested too deeply");
   WEIR_RETURN_IF_ERROR(CheckBytes(value.bytes()));
   return value;
 }

@@ -1,5 +1,5 @@
-// The limits of one rendering, and the operators, filters, tests and methods that count against them.
-// Every string, list or dict that a template makes goes through Text, Items or Entries.
+// The limits of one rendering, and the operators, filters, tests and methods that count against
+// them. Every string, list or dict that a template makes goes through Text, Items or Entries.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class Runtime {
   absl::Status Charge(int64_t steps);
   absl::Status CheckBytes(int64_t bytes);  // of one value or of the output; charges 1 step per 64
   absl::StatusOr<Value> Text(std::string text);
-  absl::StatusOr<Value> Items(List items);
+  absl::StatusOr<Value> Items(List items, bool tuple = false);
   absl::StatusOr<Value> Entries(Dict entries);
   // What {{ value }} prints.
   absl::StatusOr<std::string> Print(const Value& value);
@@ -53,17 +53,18 @@ class Runtime {
   // filters.cc, methods.cc
   absl::StatusOr<Value> Filter(const std::string& name, const Value& in, const CallArguments& args);
   absl::StatusOr<bool> Test(const std::string& name, const Value& in, const CallArguments& args);
-  absl::StatusOr<Value> Method(const Value& self, const std::string& name, const CallArguments& args);
+  absl::StatusOr<Value> Method(const Value& self, const std::string& name,
+                               const CallArguments& args);
   static bool IsMethod(const Value& self, std::string_view name);
 
  private:
   absl::StatusOr<Value> Sum(const Value& a, const Value& b);
   absl::StatusOr<Value> Product(const Value& a, const Value& b);
   absl::StatusOr<Value> Arithmetic(std::string_view op, const Value& a, const Value& b);
-  absl::StatusOr<Value> TextFilter(const std::string& name, const Value& in, const CallArguments& args,
-                                   bool& known);
-  absl::StatusOr<Value> ListFilter(const std::string& name, const Value& in, const CallArguments& args,
-                                   bool& known);
+  absl::StatusOr<Value> TextFilter(const std::string& name, const Value& in,
+                                   const CallArguments& args, bool& known);
+  absl::StatusOr<Value> ListFilter(const std::string& name, const Value& in,
+                                   const CallArguments& args, bool& known);
   absl::StatusOr<Value> Select(const std::string& name, const Value& in, const CallArguments& args);
   absl::StatusOr<Value> MapFilter(const Value& in, const CallArguments& args);
 
@@ -84,7 +85,9 @@ std::string Capitalize(std::string_view text);
 std::vector<std::string_view> SplitText(std::string_view text, const std::string* separator,
                                         int64_t most, bool from_right = false);
 // Bytes of `text` after replacing, so that callers can refuse before it is made.
-int64_t ReplacedSize(std::string_view text, std::string_view from, std::string_view to, int64_t most);
-std::string Replaced(std::string_view text, std::string_view from, std::string_view to, int64_t most);
+int64_t ReplacedSize(std::string_view text, std::string_view from, std::string_view to,
+                     int64_t most);
+std::string Replaced(std::string_view text, std::string_view from, std::string_view to,
+                     int64_t most);
 
 }  // namespace weir::model::jinja

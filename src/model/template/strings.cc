@@ -35,7 +35,8 @@ std::vector<std::string_view> CodePointsOf(std::string_view text) {
   return out;
 }
 
-std::string_view Strip(std::string_view text, const std::string* characters, bool left, bool right) {
+std::string_view Strip(std::string_view text, const std::string* characters, bool left,
+                       bool right) {
   std::vector<std::string_view> set;
   if (characters != nullptr) set = CodePointsOf(*characters);
   std::sort(set.begin(), set.end());

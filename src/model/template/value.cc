@@ -110,14 +110,19 @@ int64_t Sum(int64_t a, int64_t b) { return std::min<int64_t>(a + b, int64_t{1} <
 
 }  // namespace
 
-Value::Value(List items) {
+Value::Value(List items) : Value(MakeBox(std::move(items), false)) {}
+
+Value Value::Tuple(List items) { return Value(MakeBox(std::move(items), true)); }
+
+std::shared_ptr<const ListBox> Value::MakeBox(List items, bool tuple) {
   auto box = std::make_shared<ListBox>();
+  box->tuple = tuple;
   for (const Value& v : items) {
     box->depth = std::max(box->depth, v.depth() + 1);
     box->bytes = Sum(box->bytes, v.bytes() + 2);
   }
   box->items = std::move(items);
-  data_ = std::shared_ptr<const ListBox>(std::move(box));
+  return box;
 }
 
 Value::Value(Dict items) {
@@ -134,6 +139,10 @@ const std::string* Value::string() const { return Pointee<std::string>(data_); }
 const List* Value::list() const {
   const auto* box = Pointee<ListBox>(data_);
   return box == nullptr ? nullptr : &box->items;
+}
+bool Value::tuple() const {
+  const auto* box = Pointee<ListBox>(data_);
+  return box != nullptr && box->tuple;
 }
 const Dict* Value::dict() const {
   const auto* box = Pointee<DictBox>(data_);
@@ -221,9 +230,10 @@ const Value* Value::Item(std::string_view key) const {
 std::string ToRepr(const Value& v) {
   if (v.string() != nullptr) return QuotedText(*v.string());
   if (const List* list = v.list(); list != nullptr) {
-    std::string out = "[";
+    std::string out = v.tuple() ? "(" : "[";
     for (const Value& item : *list) out += (out.size() > 1 ? ", " : "") + ToRepr(item);
-    return out + "]";
+    if (v.tuple() && list->size() == 1) out += ",";
+    return out + (v.tuple() ? ")" : "]");
   }
   if (const Dict* dict = v.dict(); dict != nullptr) {
     std::string out = "{";
@@ -256,7 +266,10 @@ bool ToJson(const Value& v, int indent, std::string& out, int level) {
     out += *v.boolean() ? "true" : "false";
   } else if (v.number()) {
     const bool odd = v.real() != nullptr && !std::isfinite(*v.real());
-    out += !odd ? ToText(v) : std::isnan(*v.real()) ? "NaN" : *v.real() > 0 ? "Infinity" : "-Infinity";
+    out += !odd                    ? ToText(v)
+           : std::isnan(*v.real()) ? "NaN"
+           : *v.real() > 0         ? "Infinity"
+                                   : "-Infinity";
   } else if (const List* list = v.list(); list != nullptr) {
     out += '[';
     for (size_t i = 0; i < list->size(); ++i) {

@@ -1,7 +1,7 @@
-// Values of the template language, as Python has them. Immutable but for namespaces; copying is cheap
-// (shared storage). Lists and dicts know how deep they nest and how much they hold, so that Runtime can
-// refuse one whose destruction would overflow the stack or whose printing would never end; they never
-// hold a namespace, so that there are no cycles.
+// Values of the template language, as Python has them. Immutable but for namespaces; copying is
+// cheap (shared storage). Lists and dicts know how deep they nest and how much they hold, so that
+// Runtime can refuse one whose destruction would overflow the stack or whose printing would never
+// end; they never hold a namespace, so that there are no cycles.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ class Value {
   Value(const char* s) : Value(std::string(s)) {}
   Value(List list);
   Value(Dict dict);
+  static Value Tuple(List list);  // a list that prints with round brackets
   Value(std::shared_ptr<Namespace> n) : data_(std::move(n)) {}
   Value(std::shared_ptr<const LoopState> l) : data_(std::move(l)) {}
   Value(Callable c) : data_(std::make_shared<const Callable>(std::move(c))) {}
@@ -61,6 +62,7 @@ class Value {
   const double* real() const { return std::get_if<double>(&data_); }
   const std::string* string() const;
   const List* list() const;
+  bool tuple() const;
   const Dict* dict() const;
   Namespace* space() const;
   const LoopState* loop() const;
@@ -80,6 +82,9 @@ class Value {
   const Value* Item(std::string_view key) const;
 
  private:
+  explicit Value(std::shared_ptr<const ListBox> box) : data_(std::move(box)) {}
+  static std::shared_ptr<const ListBox> MakeBox(List items, bool tuple);
+
   std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const std::string>,
                std::shared_ptr<const ListBox>, std::shared_ptr<const DictBox>,
                std::shared_ptr<Namespace>, std::shared_ptr<const LoopState>,
@@ -91,6 +96,7 @@ struct ListBox {
   List items;
   int depth = 1;
   int64_t bytes = 2;
+  bool tuple = false;
 };
 struct DictBox {
   Dict items;
@@ -105,7 +111,8 @@ struct LoopState {
   int64_t index0 = 0;
 };
 
-// As Python's str() and repr(), and json.dumps(ensure_ascii=False) with `indent` spaces (-1: one line).
+// As Python's str() and repr(), and json.dumps(ensure_ascii=False) with `indent` spaces (-1: one
+// line).
 std::string ToText(const Value& value);
 std::string ToRepr(const Value& value);
 // False when the value holds what JSON has not.

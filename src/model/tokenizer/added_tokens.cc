@@ -2,24 +2,12 @@
 
 #include <utility>
 
+#include "model/tokenizer/normal_forms.h"
 #include "model/tokenizer/unicode_tables.h"
 #include "text/unicode.h"
 
 namespace weir::model {
 namespace {
-
-bool IsWordCharacter(char32_t c) {
-  if (c == '_' || c == 0x200C || c == 0x200D) return true;
-  switch (CategoryOf(c, UnicodeVersion::kV16)) {
-    case Category::kLetter:
-    case Category::kMark:
-    case Category::kNonspacingMark:
-    case Category::kNumber:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // The code point that ends before `at`; `at` moves to its start. REQUIRES: at > 0.
 char32_t Before(std::string_view text, size_t& at) {

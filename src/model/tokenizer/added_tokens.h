@@ -1,5 +1,6 @@
-// Added and control tokens inside a text: the leftmost, then the longest. A text is cut into tokens and
-// the stretches between them. Linear in the text (times the longest token, at most kMaxMatchBytes).
+// Added and control tokens inside a text: the leftmost, then the longest. A text is cut into tokens
+// and the stretches between them. Linear in the text (times the longest token, at most
+// kMaxMatchBytes).
 #pragma once
 
 #include <cstdint>

@@ -95,7 +95,8 @@ std::vector<std::string> GgufBertWords(std::string_view text, const BertOptions&
     if (c == 0 || c == 0xFFFD || control) continue;
     const bool mark = category == Category::kMark || category == Category::kNonspacingMark;
     if (options.strip_accents && mark) continue;
-    // llama.cpp tests for symbols below 0x7F, so '~' (a symbol, 0x7E) counts and U+007F is a control.
+    // llama.cpp tests for symbols below 0x7F, so '~' (a symbol, 0x7E) counts and U+007F is a
+    // control.
     const bool alone = category == Category::kPunctuation ||
                        (c < 0x7F && category == Category::kSymbol) || IsBertHan(c);
     if (alone) finish();

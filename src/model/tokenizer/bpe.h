@@ -1,5 +1,6 @@
-// Byte-pair merges by rank. Symbols are vocabulary ids, followed by ids of our own for the texts of a
-// merge list that are no piece. A word of n symbols costs O(n log n); short words use a plain scan.
+// Byte-pair merges by rank. Symbols are vocabulary ids, followed by ids of our own for the texts of
+// a merge list that are no piece. A word of n symbols costs O(n log n); short words use a plain
+// scan.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +17,16 @@ namespace weir::model {
 
 class BpeMerges {
  public:
-  // The earlier of two equal pairs counts. Pairs with an empty side are skipped. Texts need not outlive
-  // the call.
+  // The earlier of two equal pairs counts. Pairs with an empty side are skipped. Texts need not
+  // outlive the call.
   BpeMerges(const Vocabulary& vocabulary,
             std::span<const std::pair<std::string_view, std::string_view>> merges);
 
   // Symbol of a text: its id in the vocabulary, one of our own, or -1.
   int32_t Symbol(std::string_view text) const;
 
-  // Merges `symbols` in place and returns how many are left; begins[k] is where symbol k began before.
-  // Symbols below 0 merge with nothing. `begins` has room for as many entries as `symbols`.
+  // Merges `symbols` in place and returns how many are left; begins[k] is where symbol k began
+  // before. Symbols below 0 merge with nothing. `begins` has room for as many entries as `symbols`.
   size_t Run(std::span<int32_t> symbols, std::span<uint32_t> begins) const;
 
  private:

@@ -9,7 +9,8 @@ absl::StatusOr<CharsMap> CharsMap::Parse(std::string_view bytes) {
   if (bytes.size() < 4) return absl::DataLossError("precompiled_charsmap: shorter than its header");
   for (int i = 3; i >= 0; --i) size = size << 8 | static_cast<uint8_t>(bytes[i]);
   if (size % 4 != 0 || size > bytes.size() - 4) {
-    return absl::DataLossError("precompiled_charsmap: trie size does not fit; expected at most the rest");
+    return absl::DataLossError(
+        "precompiled_charsmap: trie size does not fit; expected at most the rest");
   }
   map.units_.resize(size / 4);
   for (size_t i = 0; i < map.units_.size(); ++i) {

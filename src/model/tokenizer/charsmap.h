@@ -1,6 +1,7 @@
-// SentencePiece's compiled normalisation rules: a double-array trie of source prefixes (Kanda's XCDA: base
-// in bits 10-30, label in bits 0-7, leaf flag in bit 8, base scale in bit 9) that points into a block of
-// NUL-terminated replacements. Layout: u32 LE bytes of the trie, the trie, the replacements.
+// SentencePiece's compiled normalisation rules: a double-array trie of source prefixes (Kanda's
+// XCDA: base in bits 10-30, label in bits 0-7, leaf flag in bit 8, base scale in bit 9) that points
+// into a block of NUL-terminated replacements. Layout: u32 LE bytes of the trie, the trie, the
+// replacements.
 #pragma once
 
 #include <cstdint>

@@ -24,12 +24,14 @@ absl::StatusOr<std::vector<double>> ReadScores(const GgufFile& file, int32_t siz
   if (!file.Has(kKey)) return std::vector<double>(size, 0.0);
   WEIR_ASSIGN_OR_RETURN(const std::span<const double> numbers, file.Numbers(kKey));
   if (numbers.size() < static_cast<size_t>(size)) {
-    return absl::DataLossError(absl::StrCat(kKey, ": ", numbers.size(), " entries; expected ", size));
+    return absl::DataLossError(
+        absl::StrCat(kKey, ": ", numbers.size(), " entries; expected ", size));
   }
   std::vector<double> scores(numbers.begin(), numbers.begin() + size);
   for (const double score : scores) {
     if (!std::isfinite(score)) {
-      return absl::DataLossError(absl::StrCat(kKey, ": a score that is no number; expected finite"));
+      return absl::DataLossError(
+          absl::StrCat(kKey, ": a score that is no number; expected finite"));
     }
   }
   return scores;
@@ -118,7 +120,8 @@ class GgufUnigram : public SentencePiece {
     Unigram::Options options;
     options.unknown = this->common().unknown;
     options.unknown_score = lowest - 10;
-    unigram_ = std::make_unique<Unigram>(vocabulary(), std::move(matching), std::move(scores), options);
+    unigram_ =
+        std::make_unique<Unigram>(vocabulary(), std::move(matching), std::move(scores), options);
   }
 
  protected:
@@ -134,7 +137,8 @@ class GgufUnigram : public SentencePiece {
     for (size_t at = 0; at < text.size();) {
       std::string_view source;
       const size_t user = user_defined_.Longest(text.substr(at)).length;
-      const CharsMap::Match rule = user > 0 ? CharsMap::Match{} : rules_.map.Longest(text.substr(at));
+      const CharsMap::Match rule =
+          user > 0 ? CharsMap::Match{} : rules_.map.Longest(text.substr(at));
       if (rule.length > 0) {
         source = rule.replacement;
         at += rule.length;
@@ -184,7 +188,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufUnigram(const GgufFile& file,
                                                            GgufTokenizer::Common common) {
   WEIR_ASSIGN_OR_RETURN(std::vector<double> scores, ReadScores(file, common.vocabulary->size()));
   if (common.unknown < 0) {
-    return absl::DataLossError("tokenizer.ggml.unknown_token_id: out of range; expected for model t5");
+    return absl::DataLossError(
+        "tokenizer.ggml.unknown_token_id: out of range; expected for model t5");
   }
   GgufUnigram::Rules rules;
   WEIR_ASSIGN_OR_RETURN(rules.space_prefix, BoolOr(file, "tokenizer.ggml.add_space_prefix", false));

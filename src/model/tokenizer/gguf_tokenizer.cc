@@ -50,7 +50,8 @@ absl::Status ReadEnds(const GgufFile& file, GgufTokenizer::Common& common) {
   std::vector<int32_t>& ends = common.end_ids;
   const int32_t size = common.vocabulary->size();
   if (common.eos >= 0) ends.push_back(common.eos);
-  for (const std::string_view key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+  for (const std::string_view key :
+       {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
     WEIR_ASSIGN_OR_RETURN(const int32_t id, IdOr(file, key, -1, size));
     if (id >= 0) ends.push_back(id);
   }
@@ -121,14 +122,15 @@ std::vector<int32_t> GgufTokenizer::Encode(std::string_view text,
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromGguf(const GgufFile& file) {
   if (!file.Has("tokenizer.ggml.model") || !file.Has("tokenizer.ggml.tokens")) {
-    return absl::DataLossError("GGUF file: no tokenizer; expected tokenizer.ggml.model and .tokens");
+    return absl::DataLossError(
+        "GGUF file: no tokenizer; expected tokenizer.ggml.model and .tokens");
   }
   WEIR_ASSIGN_OR_RETURN(const std::string_view model, file.String("tokenizer.ggml.model"));
   WEIR_ASSIGN_OR_RETURN(const auto texts, file.Strings("tokenizer.ggml.tokens"));
   constexpr size_t kMaxPieces = size_t{1} << 24;
   if (texts.empty() || texts.size() > kMaxPieces) {
-    return absl::DataLossError(
-        absl::StrCat("tokenizer.ggml.tokens: ", texts.size(), " entries; expected 1 to ", kMaxPieces));
+    return absl::DataLossError(absl::StrCat("tokenizer.ggml.tokens: ", texts.size(),
+                                            " entries; expected 1 to ", kMaxPieces));
   }
   // Ids where the file is silent, as llama.cpp assumes them.
   const bool spm = model == "llama", bert = model == "bert", t5 = model == "t5";

@@ -32,7 +32,8 @@ class GgufTokenizer : public Tokenizer {
 
  protected:
   explicit GgufTokenizer(Common common);
-  // Appends the ids of a stretch of plain text. `after_special`: it opens the text or follows a token.
+  // Appends the ids of a stretch of plain text. `after_special`: it opens the text or follows a
+  // token.
   virtual void EncodePlain(std::string_view text, bool after_special,
                            std::vector<int32_t>& out) const = 0;
   // True: EncodePlain wants valid UTF-8 (U+FFFD in place of other bytes).

@@ -1,5 +1,5 @@
-// tokenizer.ggml.model "bert": WordPiece. Pieces that begin a word carry "▁" (converters turn "##ing" into
-// "ing" and "the" into "▁the").
+// tokenizer.ggml.model "bert": WordPiece. Pieces that begin a word carry "▁" (converters turn
+// "##ing" into "ing" and "the" into "▁the").
 #include <utility>
 
 #include "base/status.h"
@@ -50,8 +50,9 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufWordPiece(const GgufFile& fil
   BertOptions options;
   WEIR_ASSIGN_OR_RETURN(options.lower_case,
                         BoolOr(file, "tokenizer.ggml.normalizer.lowercase", true));
-  WEIR_ASSIGN_OR_RETURN(options.strip_accents, BoolOr(file, "tokenizer.ggml.normalizer.strip_accents",
-                                                      options.lower_case));
+  WEIR_ASSIGN_OR_RETURN(
+      options.strip_accents,
+      BoolOr(file, "tokenizer.ggml.normalizer.strip_accents", options.lower_case));
   return std::make_unique<GgufWordPiece>(std::move(common), options);
 }
 

@@ -1,5 +1,6 @@
 // Ids equal llama.cpp's (GGUF) and Hugging Face tokenizers' (tokenizer.json) on the goldens of
-// tests/data/tokenizers; the models of $WEIR_HOME and the vocabularies of $WEIR_DATA where they are.
+// tests/data/tokenizers; the models of $WEIR_HOME and the vocabularies of $WEIR_DATA where they
+// are.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -52,7 +53,7 @@ std::string GgufOf(const Json& root, const std::string& kind, const Json& flags)
       for (const Json& m : model["merges"]) {
         merges.push_back(m[0].get<std::string>() + " " + m[1].get<std::string>());
       }
-      b.Texts("tokenizer.ggml.merges", merges);
+      b.Texts("tokenizer.ggml.merges", merges).U32("tokenizer.ggml.bos_token_id", 0);
     } else {
       for (size_t i = specials; i < tokens.size(); ++i) {
         tokens[i] = tokens[i].starts_with("##") ? tokens[i].substr(2) : kSpace + tokens[i];
@@ -220,7 +221,8 @@ TEST_F(Goldens, DecodesToTheSameBytes) {
     for (const Json& text : (*goldens_)["texts"]) {
       std::string expected = text;
       if (tokenizer == &spm) {  // "▁" in the text is a space to SentencePiece
-        for (size_t at; (at = expected.find(kSpace)) != std::string::npos;) expected.replace(at, 3, " ");
+        for (size_t at; (at = expected.find(kSpace)) != std::string::npos;)
+          expected.replace(at, 3, " ");
       }
       EXPECT_EQ((**tokenizer)->Decode((**tokenizer)->Encode(expected, {})), expected);
     }
@@ -242,7 +244,7 @@ TEST_F(Goldens, SpecialIds) {
   const Json root = Json::parse(Read(kFolder + "bpe.json"));
   auto tokenizer = FromGgufBytes(GgufOf(root, "gpt2", {{"pre", "gpt-2"}}));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-  EXPECT_EQ((*tokenizer)->bos(), -1);
+  EXPECT_EQ((*tokenizer)->bos(), 0);
   const auto ends = (*tokenizer)->end_ids();
   EXPECT_EQ(std::vector<int32_t>(ends.begin(), ends.end()), (std::vector<int32_t>{0, 2}));
   EXPECT_EQ((*tokenizer)->Encode("<|im_end|>", {false, true}), std::vector<int32_t>{2});

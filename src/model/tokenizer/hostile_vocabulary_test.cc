@@ -1,7 +1,7 @@
 // Vocabularies that lie: each ends in a clear error or does no harm.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <cmath>
 #include <limits>
 
@@ -48,8 +48,11 @@ TEST(HostileGguf, RefusesWhatCannotBeRead) {
   EXPECT_EQ(Load(Gguf("gpt2", {})).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(Load(Gguf("gpt2", tokens)).status().code(), absl::StatusCode::kDataLoss);  // no merges
   EXPECT_EQ(Load(Gguf("rwkv", tokens)).status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(Load(Gguf("gpt2", tokens).Texts("tokenizer.ggml.merges", {}).Text("tokenizer.ggml.pre", "\x1b[2J"))
-                .status().code(),
+  EXPECT_EQ(Load(Gguf("gpt2", tokens)
+                     .Texts("tokenizer.ggml.merges", {})
+                     .Text("tokenizer.ggml.pre", "\x1b[2J"))
+                .status()
+                .code(),
             absl::StatusCode::kUnimplemented);
   const float nan = std::nanf(""), infinity = std::numeric_limits<float>::infinity();
   for (const float bad : {nan, infinity, -infinity}) {
@@ -59,24 +62,38 @@ TEST(HostileGguf, RefusesWhatCannotBeRead) {
       EXPECT_EQ(Load(b).status().code(), absl::StatusCode::kDataLoss) << model << bad;
     }
   }
-  EXPECT_EQ(Load(Gguf("llama", tokens).Numbers<float>("tokenizer.ggml.scores", GgufBuilder::kF32, {0, 1}))
-                .status().code(),
-            absl::StatusCode::kDataLoss);
-  EXPECT_EQ(Load(Gguf("llama", tokens).Numbers<int32_t>("tokenizer.ggml.token_type", GgufBuilder::kI32, {1}))
-                .status().code(),
+  EXPECT_EQ(
+      Load(Gguf("llama", tokens).Numbers<float>("tokenizer.ggml.scores", GgufBuilder::kF32, {0, 1}))
+          .status()
+          .code(),
+      absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Load(Gguf("llama", tokens)
+                     .Numbers<int32_t>("tokenizer.ggml.token_type", GgufBuilder::kI32, {1}))
+                .status()
+                .code(),
             absl::StatusCode::kDataLoss);
   EXPECT_EQ(Load(Gguf("llama", tokens).Text("tokenizer.ggml.scores", "x")).status().code(),
             absl::StatusCode::kDataLoss);
   EXPECT_EQ(Load(Gguf("llama", tokens).Text("tokenizer.ggml.add_bos_token", "x")).status().code(),
             absl::StatusCode::kDataLoss);
   auto b = Gguf("t5", tokens);
-  b.Numbers<uint8_t>("tokenizer.ggml.precompiled_charsmap", GgufBuilder::kU8, {0xFF, 0xFF, 0xFF, 0xFF, 1});
+  b.Numbers<uint8_t>("tokenizer.ggml.precompiled_charsmap", GgufBuilder::kU8,
+                     {0xFF, 0xFF, 0xFF, 0xFF, 1});
   EXPECT_EQ(Load(b).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST(HostileGguf, OddVocabulariesDoNoHarm) {
-  const Texts odd = {"<0x-1>", "<0x>", "a", "a", "", "\xFF", "<0x41>", std::string(5000, 'x'), "<s>",
-                     "\xE2\x96\x81", std::string("\0", 1)};
+  const Texts odd = {"<0x-1>",
+                     "<0x>",
+                     "a",
+                     "a",
+                     "",
+                     "\xFF",
+                     "<0x41>",
+                     std::string(5000, 'x'),
+                     "<s>",
+                     "\xE2\x96\x81",
+                     std::string("\0", 1)};
   const std::vector<int32_t> types = {6, 6, 1, 6, 3, 4, 6, 4, 3, 99, -7};
   for (const char* model : {"llama", "t5", "bert", "gpt2"}) {
     auto b = Gguf(model, odd);
@@ -88,7 +105,9 @@ TEST(HostileGguf, OddVocabulariesDoNoHarm) {
     ASSERT_TRUE(t.ok()) << model << t.status();
     UseAll(**t);
     EXPECT_LT((*t)->bos(), 11);
-    EXPECT_EQ((*t)->eos(), std::string_view(model) == "llama" ? 2 : std::string_view(model) == "t5" ? 1 : -1);
+    EXPECT_EQ((*t)->eos(), std::string_view(model) == "llama" ? 2
+                           : std::string_view(model) == "t5"  ? 1
+                                                              : -1);
   }
 }
 
@@ -99,16 +118,17 @@ TEST(HostileGguf, LongTextsTakeLinearTime) {
   for (const char* model : {"llama", "t5", "bert", "gpt2"}) {
     auto b = Gguf(model, tokens);
     Texts merges;
-    for (int n = 1; n < 64; n *= 2) merges.push_back(std::string(n, 'a') + " " + std::string(n, 'a'));
+    for (int n = 1; n < 64; n *= 2)
+      merges.push_back(std::string(n, 'a') + " " + std::string(n, 'a'));
     b.Texts("tokenizer.ggml.merges", merges);
     auto t = Load(b);
     ASSERT_TRUE(t.ok()) << t.status();
     for (const char* unit : {"a", " ", "\n", "1", "\xCC\x81", "!"}) {
       std::string text;
       for (int i = 0; i < 300'000; ++i) text += unit;
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = std::clock();
       (void)(*t)->Encode(text, {});
-      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30)) << model << unit;
+      EXPECT_LT(std::clock() - start, 30 * CLOCKS_PER_SEC) << model << unit;
     }
   }
 }
@@ -123,23 +143,29 @@ TEST(HostileJson, RefusesWhatCannotBeRead) {
       {R"({"model":{"type":"BPE"}})", absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":0}}})", absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a"]}})", absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a",1]]}})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a",1]]}})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}})", absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":1.5},"merges":[]}})", absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"BPE","vocab":{"a":2147483647},"merges":[]}})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"BPE","vocab":{"a":2147483647},"merges":[]}})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":1e300},"merges":[]}})", absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[],"end_of_word_suffix":"</w>"}})",
        absl::StatusCode::kUnimplemented},
       {R"({"model":{"type":"Other"}})", absl::StatusCode::kUnimplemented},
       {R"({"model":{"type":7}})", absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"WordPiece","vocab":{"a":0},"unk_token":"b"}})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"WordPiece","vocab":{"a":0},"unk_token":"b"}})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"Unigram","vocab":[["a"]],"unk_id":0}})", absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"Unigram","vocab":[["a",1]],"unk_id":1}})", absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"Unigram","vocab":[["a",1e999]],"unk_id":0}})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"Unigram","vocab":[["a",1e999]],"unk_id":0}})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"WordLevel","vocab":{"a":0}},"added_tokens":[{"id":99999,"content":"x"}]})",
        absl::StatusCode::kDataLoss},
-      {R"({"model":{"type":"WordLevel","vocab":{"a":0}},"added_tokens":[{"id":1}]})", absl::StatusCode::kDataLoss},
+      {R"({"model":{"type":"WordLevel","vocab":{"a":0}},"added_tokens":[{"id":1}]})",
+       absl::StatusCode::kDataLoss},
       {R"({"model":{"type":"WordLevel","vocab":{"a":0}},"normalizer":{"type":"Nope"}})",
        absl::StatusCode::kUnimplemented},
       {R"({"model":{"type":"WordLevel","vocab":{"a":0}},"normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"}})",

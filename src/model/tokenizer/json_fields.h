@@ -1,5 +1,5 @@
-// Typed reads of a tokenizer.json's fields. Absent and null are the same; another type is kDataLoss.
-// For .cc files only (heavy include).
+// Typed reads of a tokenizer.json's fields. Absent and null are the same; another type is
+// kDataLoss. For .cc files only (heavy include).
 #pragma once
 
 #include <string>

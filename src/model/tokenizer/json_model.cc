@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<std::string_view>> ReadPieces(const Json& model) {
   return pieces;
 }
 
-absl::StatusOr<int32_t> PieceNamed(const Json& model, const char* key, const Vocabulary& vocabulary) {
+absl::StatusOr<int32_t> PieceNamed(const Json& model, const char* key,
+                                   const Vocabulary& vocabulary) {
   WEIR_ASSIGN_OR_RETURN(const std::string text, TextField(model, key, ""));
   return text.empty() ? -1 : vocabulary.Find(text);
 }
@@ -284,7 +285,8 @@ absl::StatusOr<JsonModel> MakeJsonModel(const nlohmann::json& d, bool byte_level
                                                               : "WordLevel";
   }
   if (type == "BPE") return MakeBpe(d, byte_level);
-  if (byte_level) return absl::UnimplementedError("tokenizer.json: ByteLevel before another model than BPE");
+  if (byte_level)
+    return absl::UnimplementedError("tokenizer.json: ByteLevel before another model than BPE");
   if (type == "WordPiece") return MakeWordPiece(d);
   if (type == "Unigram") return MakeUnigram(d);
   if (type == "WordLevel") {

@@ -88,7 +88,8 @@ std::string Mapped(const CharsMap& map, std::string_view text) {
 class Builder {
  public:
   absl::Status Add(const Json& d, int depth) {
-    if (depth > kMaxDepth) return absl::DataLossError("tokenizer.json normalizer: nested too deeply");
+    if (depth > kMaxDepth)
+      return absl::DataLossError("tokenizer.json normalizer: nested too deeply");
     WEIR_ASSIGN_OR_RETURN(const std::string type, TextField(d, "type", ""));
     if (type == "Sequence") {
       const Json* parts = Field(d, "normalizers");
@@ -106,6 +107,7 @@ class Builder {
     if (type == "Strip") {
       WEIR_ASSIGN_OR_RETURN(const bool left, FlagField(d, "strip_left", true));
       WEIR_ASSIGN_OR_RETURN(const bool right, FlagField(d, "strip_right", true));
+      result.strips_left = result.strips_left || left;
       return Step([=](std::string_view text) { return Stripped(text, left, right); });
     }
     if (type == "ByteLevel") {
@@ -129,7 +131,8 @@ class Builder {
                                                              {"NFKC", NormalForm::kNfkc},
                                                              {"NFKD", NormalForm::kNfkd}};
     for (const auto& [name, form] : forms) {
-      if (type == name) return Step([form](std::string_view t) { return Normalize(form, t); });
+      if (type == name)
+        return Step([form = form](std::string_view t) { return Normalize(form, t); });
     }
     if (type == "Lowercase") return Step(Lower);
     if (type == "StripAccents") return Step(WithoutMarks);

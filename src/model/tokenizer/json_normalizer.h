@@ -17,6 +17,7 @@ struct Normalizer {
   std::vector<TextStep> steps;
   bool byte_level = false;    // a ByteLevel step: bytes have become letters
   bool space_prefix = false;  // a Prepend of "▁", which decoding takes off again
+  bool strips_left = false;   // a Strip of white space at the start
 
   std::string Apply(std::string_view text) const {
     std::string out(text);

@@ -1,4 +1,5 @@
-// Tokenizers made from a tokenizer.json (Hugging Face). Padding and truncation are left to the caller.
+// Tokenizers made from a tokenizer.json (Hugging Face). Padding and truncation are left to the
+// caller.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "model/tokenizer/json_normalizer.h"
 #include "model/tokenizer/json_words.h"
 #include "model/tokenizer/scan.h"
+#include "text/unicode.h"
 
 namespace weir::model {
 namespace {
@@ -42,6 +44,11 @@ bool TooDeep(std::string_view json) {
   return false;
 }
 
+bool StartsWithSpace(std::string_view text) {
+  size_t at = 0;
+  return !text.empty() && IsWhiteSpace(text::NextCodePoint(text, at));
+}
+
 struct Added {
   std::string text;
   bool special = false;
@@ -62,15 +69,16 @@ class JsonTokenizer : public Tokenizer {
  public:
   explicit JsonTokenizer(Parts parts) : parts_(std::move(parts)) {
     for (const auto& [id, added] : parts_.added) {
-      for (const std::string_view end :
-           {"<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>", "<eos>"}) {
+      for (const std::string_view end : {"<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end|>",
+                                         "<end_of_turn>", "</s>", "<eos>"}) {
         if (added.text == end) ends_.push_back(id);
       }
     }
     std::sort(ends_.begin(), ends_.end());
   }
 
-  std::vector<int32_t> Encode(std::string_view text, const TokenizeOptions& options) const override {
+  std::vector<int32_t> Encode(std::string_view text,
+                              const TokenizeOptions& options) const override {
     std::string storage;
     text = ValidText(text.substr(0, kMaxTextBytes), storage);
     std::vector<int32_t> ids;
@@ -100,7 +108,8 @@ class JsonTokenizer : public Tokenizer {
     const std::string_view text = vocabulary.text(id);
     if (parts_.words.byte_level || parts_.normalizer.byte_level) return BytesOfLetters(text);
     if (parts_.model.byte_fallback) {
-      if (const int byte = ByteOfPiece(text); byte >= 0) return std::string(1, static_cast<char>(byte));
+      if (const int byte = ByteOfPiece(text); byte >= 0)
+        return std::string(1, static_cast<char>(byte));
     }
     const std::string& prefix = parts_.model.continuing_prefix;
     if (!prefix.empty()) {
@@ -148,7 +157,8 @@ class JsonTokenizer : public Tokenizer {
       Words words;
       words.text = std::string(fragment.text);
       words.ranges.push_back({0, static_cast<uint32_t>(words.text.size())});
-      words.opens_text = opens_text && fragment.text.data() == normal.data();
+      words.opens_text = opens_text && fragment.text.data() == normal.data() &&
+                         !(parts_.normalizer.strips_left && StartsWithSpace(text));
       for (const WordStep& step : parts_.words.steps) step(words);
       for (const Range& word : words.ranges) {
         if (word.begin == word.end) continue;
@@ -229,7 +239,8 @@ absl::Status ReadTemplate(const Json& processor, Parts& parts) {
 absl::Status ReadPair(const Json& processor, const char* key, const Parts& parts,
                       std::vector<int32_t>& out) {
   const Json* pair = Field(processor, key);
-  if (pair == nullptr || !pair->is_array() || pair->size() != 2 || !(*pair)[1].is_number_unsigned() ||
+  if (pair == nullptr || !pair->is_array() || pair->size() != 2 ||
+      !(*pair)[1].is_number_unsigned() ||
       (*pair)[1].get<uint64_t>() >= static_cast<uint64_t>(parts.size)) {
     return WrongField(key, "[text, id]");
   }
@@ -250,7 +261,8 @@ absl::Status ReadProcessor(const Json& processor, Parts& parts, int depth) {
     for (const Json& part : *list) WEIR_RETURN_IF_ERROR(ReadProcessor(part, parts, depth + 1));
     return absl::OkStatus();
   }
-  return absl::UnimplementedError(absl::StrCat("tokenizer.json post_processor of type \"", type, "\""));
+  return absl::UnimplementedError(
+      absl::StrCat("tokenizer.json post_processor of type \"", type, "\""));
 }
 
 }  // namespace

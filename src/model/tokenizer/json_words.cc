@@ -6,6 +6,7 @@
 #include "model/quoted.h"
 #include "model/tokenizer/bert_words.h"
 #include "model/tokenizer/json_fields.h"
+#include "model/tokenizer/normal_forms.h"
 #include "model/tokenizer/split.h"
 #include "text/unicode.h"
 
@@ -128,19 +129,7 @@ WordStep RewriteStep(Rewrite rewrite) {
 
 // \w+|[^\w\s]+ : runs of word characters, runs of the others, white space gone.
 void WhitespaceParts(std::string_view text, std::vector<Part>& parts) {
-  const auto kind = [](char32_t c) {
-    if (IsWhiteSpace(c)) return 0;
-    if (c == '_') return 1;
-    switch (CategoryOf(c, UnicodeVersion::kV16)) {
-      case Category::kLetter:
-      case Category::kMark:
-      case Category::kNonspacingMark:
-      case Category::kNumber:
-        return 1;
-      default:
-        return 2;
-    }
-  };
+  const auto kind = [](char32_t c) { return IsWhiteSpace(c) ? 0 : IsWordCharacter(c) ? 1 : 2; };
   int last = 0;
   for (size_t at = 0; at < text.size();) {
     const uint32_t start = static_cast<uint32_t>(at);
@@ -232,7 +221,8 @@ class Builder {
         rule == SplitRule::kGpt2 || rule == SplitRule::kLlama3 || rule == SplitRule::kQwen2;
     const bool isolated = behavior == Behavior::kIsolated && (covers || !invert);
     if (!isolated && !(covers && behavior == Behavior::kRemoved && invert)) {
-      return absl::UnimplementedError("tokenizer.json Split: this behavior of a regular expression");
+      return absl::UnimplementedError(
+          "tokenizer.json Split: this behavior of a regular expression");
     }
     return Step(RuleStep(rule));
   }
@@ -240,7 +230,8 @@ class Builder {
   absl::Status AddStringSplit(const std::string& text, Behavior behavior, bool invert) {
     return Step(SplitStep(behavior, [=](std::string_view word, std::vector<Part>& parts) {
       size_t gap = 0;
-      for (size_t at; (at = word.find(text, gap)) != std::string_view::npos; gap = at + text.size()) {
+      for (size_t at; (at = word.find(text, gap)) != std::string_view::npos;
+           gap = at + text.size()) {
         parts.push_back({{static_cast<uint32_t>(gap), static_cast<uint32_t>(at)}, invert});
         parts.push_back(
             {{static_cast<uint32_t>(at), static_cast<uint32_t>(at + text.size())}, !invert});

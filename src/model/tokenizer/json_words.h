@@ -12,7 +12,8 @@
 
 namespace weir::model {
 
-// A text (valid UTF-8) and the byte ranges of it that are words, in order. What no range covers is gone.
+// A text (valid UTF-8) and the byte ranges of it that are words, in order. What no range covers is
+// gone.
 struct Words {
   std::string text;
   std::vector<Range> ranges;

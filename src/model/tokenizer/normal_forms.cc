@@ -3,6 +3,7 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
+#include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
 #include "model/tokenizer/unicode_tables.h"
@@ -50,6 +51,19 @@ char32_t FirstOfNfd(char32_t c) {
   icu::UnicodeString parts;
   if (nfd == nullptr || !nfd->getDecomposition(static_cast<UChar32>(c), parts)) return c;
   return static_cast<char32_t>(parts.char32At(0));
+}
+
+bool IsWordCharacter(char32_t c) {
+  const UChar32 u = static_cast<UChar32>(c);
+  constexpr uint32_t kMask = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+  const uint32_t group = U_GET_GC_MASK(u);
+  if ((group & U_GC_CN_MASK) != 0) {  // perhaps newer than this ICU
+    const Category category = CategoryOf(c, UnicodeVersion::kV16);
+    return category == Category::kLetter || category == Category::kMark ||
+           category == Category::kNonspacingMark || category == Category::kNumber;
+  }
+  return (group & kMask) != 0 || u_hasBinaryProperty(u, UCHAR_ALPHABETIC) ||
+         u_hasBinaryProperty(u, UCHAR_JOIN_CONTROL);
 }
 
 void AppendLower(char32_t c, std::string& out) {

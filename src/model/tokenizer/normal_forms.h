@@ -14,7 +14,11 @@ std::string Normalize(NormalForm form, std::string_view text);
 // First code point of the canonical decomposition of c.
 char32_t FirstOfNfd(char32_t c);
 
-// Full lower case of one code point without context: U+0130 gives "i̇", a final sigma is as any other.
+// \w of regular expressions: Alphabetic, M, Nd, Pc, Join_Control.
+bool IsWordCharacter(char32_t c);
+
+// Full lower case of one code point without context: U+0130 gives "i̇", a final sigma is as any
+// other.
 void AppendLower(char32_t c, std::string& out);
 
 }  // namespace weir::model

@@ -1,5 +1,5 @@
-// A text as code points with the classes that split patterns ask for. Made once for a text, then walked
-// by index; every scan is linear.
+// A text as code points with the classes that split patterns ask for. Made once for a text, then
+// walked by index; every scan is linear.
 #pragma once
 
 #include <cstdint>

@@ -71,13 +71,15 @@ uint32_t Llama3End(const Scan& s, uint32_t i, uint32_t end, uint32_t digits) {
 
 bool IsRunPunctuation(const Scan& s, uint32_t i) {
   const char32_t c = s.at(i);
-  if (c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' || c == '~' || c == '|') {
+  if (c == '$' || c == '+' || c == '<' || c == '=' || c == '>' || c == '^' || c == '~' ||
+      c == '|') {
     return true;
   }
   return s.class_at(i) == Scan::kOther && s.category_at(i) == Category::kPunctuation;
 }
 
-// Matches stand alone, what lies between them stays together. `match_end(i)` is i where nothing matches.
+// Matches stand alone, what lies between them stays together. `match_end(i)` is i where nothing
+// matches.
 template <class MatchEnd>
 void Isolate(Range range, std::vector<Range>& out, const MatchEnd& match_end) {
   uint32_t gap = range.begin;
@@ -219,8 +221,8 @@ absl::StatusOr<SplitRule> RuleOfRegex(std::string_view regex) {
   for (const auto& [text, rule] : rows) {
     if (text == regex) return rule;
   }
-  return absl::UnimplementedError(
-      absl::StrCat("tokenizer.json split pattern ", Quoted(regex), "; not one that this build knows"));
+  return absl::UnimplementedError(absl::StrCat("tokenizer.json split pattern ", Quoted(regex),
+                                               "; not one that this build knows"));
 }
 
 }  // namespace weir::model

@@ -1,5 +1,6 @@
-// The split patterns of byte-level BPE models, written out as scanners (no regular-expression engine at
-// run time; time linear in the text). Each cuts a range of code points into pieces that cover it.
+// The split patterns of byte-level BPE models, written out as scanners (no regular-expression
+// engine at run time; time linear in the text). Each cuts a range of code points into pieces that
+// cover it.
 #pragma once
 
 #include <string_view>

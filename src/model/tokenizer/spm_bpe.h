@@ -1,5 +1,6 @@
-// SentencePiece BPE: neighbours whose joined text is a piece are merged, the best score first (of equal
-// scores the leftmost). Works on bytes; what is no piece in the end is written as byte pieces.
+// SentencePiece BPE: neighbours whose joined text is a piece are merged, the best score first (of
+// equal scores the leftmost). Works on bytes; what is no piece in the end is written as byte
+// pieces.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ void Use(const weir::model::Tokenizer& tokenizer, std::string_view text) {
 
 }  // namespace
 
-// The input up to its first NUL NUL is the vocabulary (GGUF by its magic, else JSON), the rest a text.
+// The input up to its first NUL NUL is the vocabulary (GGUF by its magic, else JSON), the rest a
+// text.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view all(reinterpret_cast<const char*>(data), size);
   if (all.starts_with("GGUF")) {

@@ -13,7 +13,8 @@ namespace weir::model {
 class Trie {
  public:
   Trie() = default;
-  // Pieces that are empty or longer than kMaxMatchBytes are left out; of equal pieces the first counts.
+  // Pieces that are empty or longer than kMaxMatchBytes are left out; of equal pieces the first
+  // counts.
   explicit Trie(std::vector<std::pair<std::string_view, int32_t>> pieces);
 
   // Calls visit(length, id) for each piece that is a prefix of `text`.

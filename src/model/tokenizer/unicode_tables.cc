@@ -47,10 +47,10 @@ uint8_t Value(char32_t c) {
 
 // Code points that Unicode moved to another group after the version asked for.
 bool Moved(char32_t c, UnicodeVersion version, Category& category) {
-  if (version != UnicodeVersion::kV8) return false;
-  if (c == 0x166D || c == 0x111C9) {
+  const bool first = version == UnicodeVersion::kV8;
+  if (first && (c == 0x166D || c == 0x111C9)) {
     category = Category::kPunctuation;
-  } else if (c == 0x1734 || c == 0x1171E) {
+  } else if ((first && c == 0x1734) || (c == 0x1171E && version < UnicodeVersion::kV16)) {
     category = Category::kNonspacingMark;
   } else {
     return false;

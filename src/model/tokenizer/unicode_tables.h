@@ -1,6 +1,6 @@
-// The Unicode properties that decide where tokenizers split. Token ids must not change with the ICU of
-// the machine, and each reference froze another version, so the tables are our own and every question
-// names its version. Immutable after the first call; thread-safe.
+// The Unicode properties that decide where tokenizers split. Token ids must not change with the ICU
+// of the machine, and each reference froze another version, so the tables are our own and every
+// question names its version. Immutable after the first call; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ bool IsWhiteSpace(char32_t c);
 // Simple lower-case mapping (U+0130 becomes 'i' alone).
 char32_t ToLower(char32_t c, UnicodeVersion version);
 
-// The blocks that BERT treats as one word a character. Its range of Extension E starts late (0x2B920) in
-// the references, so it does here.
+// The blocks that BERT treats as one word a character. Its range of Extension E starts late
+// (0x2B920) in the references, so it does here.
 bool IsBertHan(char32_t c);
 
 // Written by tests/peers/make_unicode_tables.py. A row is start << 8 | age << 4 | category.

@@ -1,6 +1,6 @@
-// SentencePiece unigram: the segmentation with the greatest sum of scores (Viterbi over the bytes of the
-// text, in double). A code point that no piece covers counts as unknown, 10 below the lowest score;
-// neighbouring unknowns are one token.
+// SentencePiece unigram: the segmentation with the greatest sum of scores (Viterbi over the bytes
+// of the text, in double). A code point that no piece covers counts as unknown, 10 below the lowest
+// score; neighbouring unknowns are one token.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ enum class PieceKind : uint8_t {
   kByte = 6,
 };
 
-// Longer pieces are kept for decoding but never match text: a bound on what a hostile vocabulary can cost.
+// Longer pieces are kept for decoding but never match text: a bound on what a hostile vocabulary
+// can cost.
 inline constexpr size_t kMaxMatchBytes = 1024;
 
 class Vocabulary {
@@ -55,8 +56,8 @@ int ByteOfPiece(std::string_view text);
 // Ids of the 256 byte pieces, -1 where missing.
 std::vector<int32_t> BytePieces(const Vocabulary& vocabulary);
 
-// The letters that byte-level BPE writes for bytes (GPT-2): printable bytes stand for themselves, the
-// others for code points from U+0100 on.
+// The letters that byte-level BPE writes for bytes (GPT-2): printable bytes stand for themselves,
+// the others for code points from U+0100 on.
 char32_t LetterOfByte(uint8_t byte);
 int ByteOfLetter(char32_t letter);  // -1: no byte has this letter
 std::string BytesOfLetters(std::string_view letters);  // text that is no letter stays as it is

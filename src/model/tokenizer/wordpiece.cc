@@ -22,8 +22,8 @@ void WordPiece::Encode(std::string_view word, std::vector<int32_t>& out) const {
   const size_t before = out.size();
   bool known = true;
   if (options_.longest_word > 0) {
-    const auto starts = std::count_if(word.begin(), word.end(),
-                                      [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
+    const auto starts = std::count_if(
+        word.begin(), word.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
     known = static_cast<size_t>(starts) <= options_.longest_word;
   }
   std::string prefixed;

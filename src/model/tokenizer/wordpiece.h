@@ -1,4 +1,5 @@
-// WordPiece: the longest piece first, from the left; a word with a part that is no piece is unknown.
+// WordPiece: the longest piece first, from the left; a word with a part that is no piece is
+// unknown.
 #pragma once
 
 #include <cstdint>

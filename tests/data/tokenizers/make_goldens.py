@@ -37,7 +37,8 @@ SPACE = "\u2581"
 
 
 def train(text):
-    lines = text.splitlines()[:20000] + TEXTS
+    # Without NUL: llama.cpp reads pieces as C strings.
+    lines = [line.replace("\0", "") for line in text.splitlines()[:20000] + TEXTS]
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.train_from_iterator(lines, trainers.BpeTrainer(
@@ -74,6 +75,7 @@ def write_gguf(path, root, kind, flags):
     if kind == "gpt2":
         tokens = sorted(model["vocab"], key=model["vocab"].get)
         types = [3 if i < 3 else 1 for i in range(len(tokens))]
+        w.add_uint32("tokenizer.ggml.bos_token_id", 0)
         w.add_token_merges([" ".join(m) for m in model["merges"]])
     elif kind == "bert":
         tokens = sorted(model["vocab"], key=model["vocab"].get)
@@ -118,6 +120,8 @@ def main():
     with open(sys.argv[1]) as f:
         made = train(f.read())
     roots = {name: json.loads(t.to_str()) for name, t in made.items()}
+    for piece in roots["unigram"]["model"]["vocab"]:
+        piece[1] = round(piece[1], 3)  # the last digits of a double are not read alike everywhere
     for name, root in roots.items():
         with open(f"{here}/{name}.json", "w") as f:
             json.dump(root, f, ensure_ascii=False, separators=(",", ":"))
