@@ -1,0 +1,182 @@
+// The pipeline over a real store of a few passages and a bag-of-words encoder.
+
+#include "retrieve/pipeline.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "retrieve/stage.h"
+#include "text/analysis.h"
+
+namespace weir::retrieve {
+
+void RegisterBm25(Registry& registry);
+void RegisterDense(Registry& registry);
+void RegisterConvex(Registry& registry);
+void RegisterRrf(Registry& registry);
+void RegisterDedupe(Registry& registry);
+
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class BagEncoder : public text::Encoder {
+ public:
+  int dimensions() const override { return 64; }
+  std::string name() const override { return "bag"; }
+  std::string fingerprint() const override { return "bag-1"; }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs, std::span<float> out,
+                      const Context&) const override {
+    auto analyzer = *text::Analyzer::Make("english");
+    for (size_t i = 0; i < texts.size(); ++i) {
+      float* row = out.data() + i * 64;
+      std::fill(row, row + 64, 0.01f);
+      std::vector<text::Token> tokens;
+      analyzer->Analyze(texts[i], tokens);
+      for (const text::Token& token : tokens) row[std::hash<std::string>()(token.term) % 64] += 1;
+      float norm = 0;
+      for (int j = 0; j < 64; ++j) norm += row[j] * row[j];
+      for (int j = 0; j < 64; ++j) row[j] /= std::sqrt(norm);
+    }
+    return absl::OkStatus();
+  }
+};
+
+constexpr std::string_view kTexts[] = {
+    "Weirs raise the level of a river and measure its flow.",
+    "A river carries sand; the flow of sand depends on the level.",
+    "Bread is baked from flour, water and salt.",
+    "weirs raise the level of a RIVER and measure its flow."};  // the first again, in other case
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              absl::StrCat("weir-retrieve-", ::testing::UnitTest::GetInstance()->random_seed(), "-",
+                           getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    store_ = *index::Store::Open(folder_.string(), index::Store::Mode::kWrite, context_);
+    std::vector<index::Prepared> batch;
+    for (size_t i = 0; i < std::size(kTexts); ++i) {
+      index::Prepared p;
+      p.document.path = absl::StrCat("doc", i);
+      p.document.sha256 = std::string(64, static_cast<char>('a' + i));
+      p.document.format = "text";
+      p.document.text = std::string(kTexts[i]);
+      p.passages.push_back({.span = {0, static_cast<int64_t>(kTexts[i].size())}, .text = std::string(kTexts[i])});
+      batch.push_back(std::move(p));
+    }
+    ASSERT_TRUE(store_->AddBatch(batch, context_).ok());
+    ASSERT_TRUE(store_->EncodePending(encoder_, context_).ok());
+    RegisterBm25(registry_);
+    RegisterDense(registry_);
+    RegisterConvex(registry_);
+    RegisterRrf(registry_);
+    RegisterDedupe(registry_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::vector<text::Hit> Search(const SearchOptions& options, std::string_view query) {
+    auto pipeline = Pipeline::Make(*store_, &encoder_, options, registry_);
+    EXPECT_TRUE(pipeline.ok()) << pipeline.status();
+    auto hits = (*pipeline)->Search(query, context_);
+    EXPECT_TRUE(hits.ok()) << hits.status();
+    return *hits;
+  }
+
+  Context context_;
+  BagEncoder encoder_;
+  Registry registry_;
+  std::filesystem::path folder_;
+  std::unique_ptr<index::Store> store_;
+};
+
+TEST_F(PipelineTest, LexicalEqualsStore) {
+  const auto hits = Search({.mode = "lexical", .dedupe = false}, "river flow");
+  const auto direct = *store_->SearchLexical("river flow", 10, context_);
+  ASSERT_EQ(hits.size(), direct.size());
+  for (size_t i = 0; i < hits.size(); ++i) {
+    EXPECT_EQ(hits[i].passage.id, direct[i].passage);
+    EXPECT_EQ(hits[i].scores.at("bm25"), direct[i].score);
+    EXPECT_EQ(hits[i].rank, static_cast<int>(i) + 1);
+  }
+}
+
+TEST_F(PipelineTest, DenseEqualsStore) {
+  const auto hits = Search({.mode = "dense", .dedupe = false}, "river flow");
+  std::vector<float> query(64);
+  const std::string_view text = "river flow";
+  ASSERT_TRUE(encoder_.Encode({&text, 1}, text::EncodeAs::kQuery, query, context_).ok());
+  const auto direct = *store_->SearchDense(query, 10, context_);
+  ASSERT_EQ(hits.size(), direct.size());
+  for (size_t i = 0; i < hits.size(); ++i) EXPECT_EQ(hits[i].passage.id, direct[i].passage);
+}
+
+TEST_F(PipelineTest, DropsRepeats) {
+  EXPECT_THAT(Search({.mode = "lexical", .dedupe = false}, "weirs"), SizeIs(2));
+  EXPECT_THAT(Search({.mode = "lexical", .dedupe = true}, "weirs"), SizeIs(1));
+}
+
+TEST_F(PipelineTest, UnknownModeNamesTheChoices) {
+  const auto made = Pipeline::Make(*store_, &encoder_, {.mode = "psychic"}, registry_);
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(made.status().message()), HasSubstr("psychic"));
+}
+
+TEST_F(PipelineTest, DenseWithoutAnEncoderIsRefused) {
+  auto pipeline = *Pipeline::Make(*store_, nullptr, {.mode = "dense"}, registry_);
+  EXPECT_EQ(pipeline->Search("river", context_).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+// Runs one fusing stage over candidates whose scores are given.
+class FusionTest : public PipelineTest {
+ protected:
+  std::map<int64_t, double> Fuse(const std::string& stage,
+                                 const std::map<int64_t, std::map<std::string, double>>& scores,
+                                 double alpha = 0.5) {
+    SearchOptions options{.alpha = alpha};
+    Query query;
+    query.text = "river flow";
+    for (const auto& [passage, by_stage] : scores) query.At(passage).scores = by_stage;
+    OptionTable none;
+    auto made = *registry_.Make<RetrievalStage>(stage, none);
+    const absl::Status status = made->Run(query, Resources{*store_, &encoder_, options}, context_);
+    EXPECT_TRUE(status.ok()) << status;
+    std::map<int64_t, double> fused;
+    for (const Candidate& c : query.candidates) fused[c.passage] = c.score;
+    return fused;
+  }
+};
+
+TEST_F(FusionTest, ReciprocalRankByHand) {
+  const auto fused = Fuse("rrf", {{1, {{"bm25", 9}, {"dense", 0.1}}}, {2, {{"bm25", 5}}}, {3, {{"dense", 0.7}}}});
+  EXPECT_DOUBLE_EQ(fused.at(1), 1.0 / 61 + 1.0 / 62);
+  EXPECT_DOUBLE_EQ(fused.at(2), 1.0 / 62);
+  EXPECT_DOUBLE_EQ(fused.at(3), 1.0 / 61);
+}
+
+TEST_F(FusionTest, ConvexByHand) {
+  // bm25 4, 2: mean 3, deviation 1; dense .2, .6: mean .4, deviation .2.
+  const auto fused =
+      Fuse("convex", {{1, {{"bm25", 4}, {"dense", 0.2}}}, {2, {{"bm25", 2}, {"dense", 0.6}}}}, 0.75);
+  EXPECT_NEAR(fused.at(1), 0.75 * -1 + 0.25 * 1, 1e-12);
+  EXPECT_NEAR(fused.at(2), 0.75 * 1 + 0.25 * -1, 1e-12);
+}
+
+TEST_F(FusionTest, ConvexFillsMissingScores) {
+  const auto all = *store_->SearchLexical("river flow", 10, context_);
+  ASSERT_GE(all.size(), 2u);
+  const auto complete = Fuse("convex", {{all[0].passage, {{"bm25", all[0].score}}},
+                                        {all[1].passage, {{"bm25", all[1].score}}}});
+  const auto from_dense = Fuse("convex", {{all[0].passage, {}}, {all[1].passage, {}}});
+  for (const auto& [passage, score] : complete) EXPECT_NEAR(from_dense.at(passage), score, 1e-5);
+}
+
+}  // namespace
+}  // namespace weir::retrieve
