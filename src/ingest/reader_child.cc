@@ -72,10 +72,10 @@ std::string Reply(Reader& reader, const ReadLimits& limits) {
 
 }  // namespace
 
-int ServeReader(Reader& reader, const ReadLimits& limits) {
+void ServeReader(Reader& reader, const ReadLimits& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   signal(SIGPIPE, SIG_DFL);
-  return WriteAll(kReply, Reply(reader, limits)) ? 0 : 1;
+  _exit(WriteAll(kReply, Reply(reader, limits)) ? 0 : 1);
 }
 
 absl::StatusOr<ReadLimits> ReaderLimits(int argc, char** argv) {
@@ -103,7 +103,7 @@ std::optional<int> ServeVerb(int argc, char** argv) {
     WriteAll(kReply, EncodeReply(status));
     return 1;
   }
-  return ServeReader(*reader, *limits);
+  ServeReader(*reader, *limits);
 }
 
 }  // namespace internal

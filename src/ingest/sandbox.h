@@ -22,7 +22,8 @@ absl::Status LimitResources(const SandboxLimits& limits);
 // SIGSYS.
 absl::Status CloseSandbox(int reply_fd);
 
-// True when the build has AddressSanitizer or ThreadSanitizer, where memory limits cannot hold.
+// False when the build has AddressSanitizer or ThreadSanitizer: their shadow memory cannot be limited,
+// and pipes must stay allowed for their checks. Such a build is for tests.
 bool MemoryLimitsHold();
 
 }  // namespace weir::ingest
