@@ -1,6 +1,6 @@
-// How the rows and keys of a call are cut into tiles. What a row computes never depends on the cut: its
-// keys are taken in chunks of 256 by absolute position, each chunk from a fresh state, and chunks are
-// merged in order. So one token or 512 at once, 1 thread or 2, give the same bytes.
+// How the rows and keys of a call are cut into tiles. What a row computes never depends on the cut:
+// its keys are taken in chunks of 256 by absolute position, each chunk from a fresh state, and
+// chunks are merged in order. So one token or 512 at once, 1 thread or 2, give the same bytes.
 #include "tensor/attention.h"
 
 #include <algorithm>
@@ -18,12 +18,17 @@ constexpr int64_t kChunkTokens = kChunkBlocks * kKvBlockTokens;
 constexpr int kWantedRows = 32;  // of a prefill tile: amortises the conversion of a block to f32
 constexpr float kLog2E = 1.44269504088896f;
 
-size_t HeadBytes(int head_dim) { return static_cast<size_t>(2) * kKvBlockTokens * head_dim * sizeof(uint16_t); }
+size_t HeadBytes(int head_dim) {
+  return static_cast<size_t>(2) * kKvBlockTokens * head_dim * sizeof(uint16_t);
+}
 
 // The state of up to kMaxTileRows rows.
 struct TileState {
   TileState(int rows, int head_dim)
-      : head_dim(head_dim), acc(static_cast<size_t>(rows) * head_dim), peak(rows), sums(16 * rows) {}
+      : head_dim(head_dim),
+        acc(static_cast<size_t>(rows) * head_dim),
+        peak(rows),
+        sums(16 * rows) {}
   void Clear() {
     std::fill(acc.begin(), acc.end(), 0.0f);
     std::fill(peak.begin(), peak.end(), -std::numeric_limits<float>::infinity());
@@ -42,7 +47,8 @@ void Merge(const KernelSet& kernels, int rows, const TileState& later, TileState
   const int d = into->head_dim;
   for (int r = 0; r < rows; ++r) {
     kernels.merge_row(&into->acc[static_cast<size_t>(r) * d], &into->peak[r], &into->sums[16 * r],
-                      &later.acc[static_cast<size_t>(r) * d], later.peak[r], &later.sums[16 * r], d);
+                      &later.acc[static_cast<size_t>(r) * d], later.peak[r], &later.sums[16 * r],
+                      d);
   }
 }
 
@@ -52,7 +58,8 @@ struct QueryTile {
   int group = 0;
 };
 
-// Query heads that read one KV head together: all that share it, or a divisor if they exceed a tile.
+// Query heads that read one KV head together: all that share it, or a divisor if they exceed a
+// tile.
 int GroupHeads(int heads, int kv_heads) {
   int group = heads / kv_heads;
   for (int parts = 1; group > kMaxTileRows; ++parts) {
@@ -64,8 +71,16 @@ int GroupHeads(int heads, int kv_heads) {
 class Paged {
  public:
   // Tiles and tasks over groups of heads.
-  Paged(const KernelSet& kernels, const PagedAttention& a, const float* q, int64_t n, float* out, float* lse)
-      : kernels_(kernels), a_(a), q_(q), n_(n), out_(out), lse_(lse), group_(GroupHeads(a.heads, a.kv_heads)), groups_(a.heads / group_),
+  Paged(const KernelSet& kernels, const PagedAttention& a, const float* q, int64_t n, float* out,
+        float* lse)
+      : kernels_(kernels),
+        a_(a),
+        q_(q),
+        n_(n),
+        out_(out),
+        lse_(lse),
+        group_(GroupHeads(a.heads, a.kv_heads)),
+        groups_(a.heads / group_),
         tile_tokens_(std::clamp(kWantedRows / group_, 1, kMaxTileRows)),
         tiles_((n + tile_tokens_ - 1) / tile_tokens_) {}
 
@@ -75,7 +90,8 @@ class Paged {
     if (tiles_ > 1 || whole >= 4 * count || a_.length <= kChunkTokens) {
       RunTasks(threads, whole, [&](int64_t task) {
         // Later tokens see more keys: neighbours in task order are equally long.
-        AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_), static_cast<int>(task % groups_)});
+        AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_),
+                     static_cast<int>(task % groups_)});
       });
     } else {
       RunSplit(threads);
@@ -113,7 +129,9 @@ class Paged {
     AttentionTile tile;
   };
 
-  int64_t TokensOf(int64_t tile) const { return std::min<int64_t>(tile_tokens_, n_ - tile * tile_tokens_); }
+  int64_t TokensOf(int64_t tile) const {
+    return std::min<int64_t>(tile_tokens_, n_ - tile * tile_tokens_);
+  }
 
   static void RunTasks(Threads* threads, int64_t tasks, absl::FunctionRef<void(int64_t)> work) {
     if (threads == nullptr || tasks <= 1) {
@@ -169,7 +187,8 @@ class Paged {
   void RunSplit(Threads* threads) {
     const QueryTile all{0, n_, 0};
     const int rows = static_cast<int>(n_) * group_;
-    const int64_t first = a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
+    const int64_t first =
+        a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
     const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
     std::vector<TileState> parts(chunks * groups_, TileState(rows, a_.head_dim));
     RunTasks(threads, chunks * groups_, [&](int64_t task) {
@@ -256,7 +275,8 @@ void AttendRaggedHead(const KernelSet& kernels, const RaggedHead& h) {
 
 size_t KvBlockBytes(int kv_heads, int head_dim) { return kv_heads * HeadBytes(head_dim); }
 
-void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads, int head_dim) {
+void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
+             int head_dim) {
   for (int h = 0; h < kv_heads; ++h) {
     auto* keys = reinterpret_cast<uint16_t*>(block + h * HeadBytes(head_dim));
     uint16_t* values = keys + static_cast<size_t>(kKvBlockTokens) * head_dim;
@@ -268,14 +288,15 @@ void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_
   }
 }
 
-void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse, Threads* threads) {
+void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
+            Threads* threads) {
   if (n <= 0) return;
   Paged(Kernels(), a, q, n, out, lse).Run(threads);
 }
 
 void AttendRagged(const float* q, const float* k, const float* v, size_t row_stride,
-                  std::span<const int64_t> offsets, int heads, int head_dim, float scale, float* out,
-                  size_t out_stride, Threads* threads) {
+                  std::span<const int64_t> offsets, int heads, int head_dim, float scale,
+                  float* out, size_t out_stride, Threads* threads) {
   const int64_t tasks = offsets.empty() ? 0 : static_cast<int64_t>(offsets.size() - 1) * heads;
   const int workers = threads == nullptr ? 1 : threads->count();
   const KernelSet& kernels = Kernels();
@@ -284,9 +305,10 @@ void AttendRagged(const float* q, const float* k, const float* v, size_t row_str
       const int64_t s = task / heads;
       const size_t head = static_cast<size_t>(task % heads) * head_dim;
       const int64_t first = offsets[s];
-      AttendRaggedHead(kernels, {q + first * row_stride + head, k + first * row_stride + head,
-                                 v + first * row_stride + head, row_stride, out_stride,
-                                 offsets[s + 1] - first, head_dim, scale, out + first * out_stride + head});
+      AttendRaggedHead(
+          kernels, {q + first * row_stride + head, k + first * row_stride + head,
+                    v + first * row_stride + head, row_stride, out_stride, offsets[s + 1] - first,
+                    head_dim, scale, out + first * out_stride + head});
     }
   };
   if (threads == nullptr) {

@@ -1,6 +1,6 @@
-// Exact softmax attention, tile by tile with an online maximum and sum (flashattention), over paged KV
-// blocks (decoders) or contiguous rows (encoders). Every call returns the log-sum-exp beside the output,
-// so partial results merge exactly.
+// Exact softmax attention, tile by tile with an online maximum and sum (flashattention), over paged
+// KV blocks (decoders) or contiguous rows (encoders). Every call returns the log-sum-exp beside the
+// output, so partial results merge exactly.
 //
 // KV block layout, fixed here for all policies: 32 tokens of one KV head, f16,
 //   keys   [head_dim][32]   transposed: one vector load covers 16 or 32 tokens of a channel
@@ -20,25 +20,30 @@ inline constexpr int kKvBlockTokens = 32;
 // Bytes of one block: keys then values of all KV heads, one layer.
 size_t KvBlockBytes(int kv_heads, int head_dim);
 
-// Writes one token's keys and values at `slot` in [0, 32) of a block. k, v: [kv_heads, head_dim] f32.
-void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads, int head_dim);
+// Writes one token's keys and values at `slot` in [0, 32) of a block. k, v: [kv_heads, head_dim]
+// f32.
+void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
+             int head_dim);
 
 struct PagedAttention {
   std::span<const std::byte* const> blocks;  // of one layer, in order
   int64_t length = 0;                        // tokens stored, the n new ones included
   int heads = 0, kv_heads = 0, head_dim = 0;
-  float scale = 0;       // usually 1 / sqrt(head_dim)
-  int64_t window = 0;    // > 0: a query at p sees keys in (p - window, p]
+  float scale = 0;     // usually 1 / sqrt(head_dim)
+  int64_t window = 0;  // > 0: a query at p sees keys in (p - window, p]
 };
 
 // Causal, bottom-right aligned: query i of n sits at position length - n + i.
-// q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read together.
-void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse, Threads* threads);
+// q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
+// together.
+void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
+            Threads* threads);
 
 // Not causal, contiguous, ragged: sequence s owns rows [offsets[s], offsets[s+1]) of q, k, v, out,
-// each [total, heads, head_dim] f32 with `row_stride` floats between rows (q, k, v may be interleaved).
+// each [total, heads, head_dim] f32 with `row_stride` floats between rows (q, k, v may be
+// interleaved).
 void AttendRagged(const float* q, const float* k, const float* v, size_t row_stride,
-                  std::span<const int64_t> offsets, int heads, int head_dim, float scale, float* out,
-                  size_t out_stride, Threads* threads);
+                  std::span<const int64_t> offsets, int heads, int head_dim, float scale,
+                  float* out, size_t out_stride, Threads* threads);
 
 }  // namespace weir::tensor

@@ -22,8 +22,9 @@ struct Case {
 };
 
 std::string Name(const Case& c) {
-  return "q" + std::to_string(c.n_q) + " k" + std::to_string(c.n_k) + " h" + std::to_string(c.heads) + "/" +
-         std::to_string(c.kv_heads) + " d" + std::to_string(c.head_dim) + " w" + std::to_string(c.window);
+  return "q" + std::to_string(c.n_q) + " k" + std::to_string(c.n_k) + " h" +
+         std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " d" +
+         std::to_string(c.head_dim) + " w" + std::to_string(c.window);
 }
 
 // A filled cache. Slots past the last token hold NaN: they must not be read into any result.
@@ -35,8 +36,8 @@ struct Cache {
     const size_t bytes = KvBlockBytes(c.kv_heads, c.head_dim);
     storage.assign(count * bytes, std::byte{0x7f});
     for (int64_t t = 0; t < c.n_k; ++t) {
-      WriteKv(storage.data() + t / 32 * bytes, static_cast<int>(t % 32), &k[t * width], &v[t * width],
-              c.kv_heads, c.head_dim);
+      WriteKv(storage.data() + t / 32 * bytes, static_cast<int>(t % 32), &k[t * width],
+              &v[t * width], c.kv_heads, c.head_dim);
     }
     for (size_t b = 0; b < count; ++b) blocks.push_back(storage.data() + b * bytes);
     for (float& x : k) x = HalfToFloat(FloatToHalf(x));
@@ -53,7 +54,8 @@ Cache RandomCache(const Case& c, std::mt19937& random) {
 }
 
 PagedAttention Paged(const Case& c, const Cache& cache) {
-  return {cache.blocks, c.n_k, c.heads, c.kv_heads, c.head_dim, 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
+  return {cache.blocks, c.n_k,      c.heads,
+          c.kv_heads,   c.head_dim, 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
           c.window};
 }
 
@@ -66,7 +68,8 @@ struct Result {
 };
 
 // float64, one row at a time, straight from the definition.
-void ExpectMatchesNaive(const Case& c, const Cache& cache, const std::vector<float>& q, const Result& got) {
+void ExpectMatchesNaive(const Case& c, const Cache& cache, const std::vector<float>& q,
+                        const Result& got) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
   const int group = c.heads / c.kv_heads, d = c.head_dim;
   for (int64_t i = 0; i < c.n_q; ++i) {
@@ -78,12 +81,14 @@ void ExpectMatchesNaive(const Case& c, const Cache& cache, const std::vector<flo
       double most = -INFINITY, sum = 0, largest_value = 0;
       for (int64_t j = first; j <= position; ++j) {
         double dot = 0;
-        for (int x = 0; x < d; ++x) dot += static_cast<double>(qr[x]) * cache.k[(j * c.kv_heads + h / group) * d + x];
+        for (int x = 0; x < d; ++x)
+          dot += static_cast<double>(qr[x]) * cache.k[(j * c.kv_heads + h / group) * d + x];
         s.push_back(dot * scale);
         most = std::max(most, s.back());
       }
       for (double& x : s) sum += x = std::exp(x - most);
-      ASSERT_NEAR(got.lse[i * c.heads + h], most + std::log(sum), 2e-5 * (1 + std::fabs(most))) << Name(c);
+      ASSERT_NEAR(got.lse[i * c.heads + h], most + std::log(sum), 2e-5 * (1 + std::fabs(most)))
+          << Name(c);
       for (int x = 0; x < d; ++x) {
         double want = 0;
         for (int64_t j = first; j <= position; ++j) {
@@ -99,7 +104,8 @@ void ExpectMatchesNaive(const Case& c, const Cache& cache, const std::vector<flo
 }
 
 Result RunAttend(const Case& c, const Cache& cache, const std::vector<float>& q, Threads* threads) {
-  Result r{std::vector<float>(c.n_q * c.heads * c.head_dim, NAN), std::vector<float>(c.n_q * c.heads, NAN)};
+  Result r{std::vector<float>(c.n_q * c.heads * c.head_dim, NAN),
+           std::vector<float>(c.n_q * c.heads, NAN)};
   Attend(Paged(c, cache), q.data(), c.n_q, r.out.data(), r.lse.data(), threads);
   return r;
 }
@@ -110,10 +116,18 @@ TEST(AttendTest, MatchesNaive) {
   for (const int64_t n_q : {1, 7, 64}) {
     for (const int64_t n_k : {1, 31, 32, 33, 1000}) {
       if (n_q > n_k) continue;
-      for (const Case base : {Case{0, 0, 9, 3, 64}, {0, 0, 14, 2, 64}, {0, 0, 12, 2, 128}, {0, 0, 3, 3, 80},
-                              {0, 0, 2, 1, 24}, {0, 0, 4, 1, 256}, {0, 0, 71, 1, 16}, {0, 0, 128, 2, 16}, {0, 0, 200, 2, 16}}) {
+      for (const Case base : {Case{0, 0, 9, 3, 64},
+                              {0, 0, 14, 2, 64},
+                              {0, 0, 12, 2, 128},
+                              {0, 0, 3, 3, 80},
+                              {0, 0, 2, 1, 24},
+                              {0, 0, 4, 1, 256},
+                              {0, 0, 71, 1, 16},
+                              {0, 0, 128, 2, 16},
+                              {0, 0, 200, 2, 16}}) {
         for (const int64_t window : {0, 5, 40, 512}) {
-          if (n_q * n_k > 10000 && (window == 5 || base.head_dim > 128 || base.heads > 20)) continue;  // time
+          if (n_q * n_k > 10000 && (window == 5 || base.head_dim > 128 || base.heads > 20))
+            continue;  // time
           Case c = base;
           c.n_q = n_q;
           c.n_k = n_k;
@@ -123,14 +137,16 @@ TEST(AttendTest, MatchesNaive) {
           const Result one = RunAttend(c, cache, q, nullptr);
           ExpectMatchesNaive(c, cache, q, one);
           if (HasFatalFailure()) return;
-          EXPECT_TRUE(one == RunAttend(c, cache, q, &two)) << Name(c) << ": threads changed the bytes";
+          EXPECT_TRUE(one == RunAttend(c, cache, q, &two))
+              << Name(c) << ": threads changed the bytes";
         }
       }
     }
   }
 }
 
-// A token at a time gives the bytes of all at once: the prefill path, the split path, and both cuts.
+// A token at a time gives the bytes of all at once: the prefill path, the split path, and both
+// cuts.
 TEST(AttendTest, BatchDoesNotChangeBytes) {
   std::mt19937 random(2);
   Threads two(2);
@@ -144,9 +160,12 @@ TEST(AttendTest, BatchDoesNotChangeBytes) {
       Case one = c;
       one.n_q = 1;
       one.n_k = c.n_k - c.n_q + i + 1;
-      const Result r = RunAttend(one, cache, {q.begin() + i * width, q.begin() + (i + 1) * width}, &two);
-      EXPECT_EQ(0, std::memcmp(r.out.data(), all.out.data() + i * width, width * 4)) << "query " << i;
-      EXPECT_EQ(0, std::memcmp(r.lse.data(), all.lse.data() + i * c.heads, c.heads * 4)) << "query " << i;
+      const Result r =
+          RunAttend(one, cache, {q.begin() + i * width, q.begin() + (i + 1) * width}, &two);
+      EXPECT_EQ(0, std::memcmp(r.out.data(), all.out.data() + i * width, width * 4))
+          << "query " << i;
+      EXPECT_EQ(0, std::memcmp(r.lse.data(), all.lse.data() + i * c.heads, c.heads * 4))
+          << "query " << i;
     }
   }
 }
@@ -195,7 +214,8 @@ class TileTest : public testing::Test {
     keys_ = RandomFloats(kBlocks * 32 * kDim, random);
     values_ = RandomFloats(kBlocks * 32 * kDim, random);
     q_ = RandomFloats(kRows * kDim, random);
-    for (int b = 0; b < kBlocks; ++b) blocks_.push_back({&keys_[b * 32 * kDim], &values_[b * 32 * kDim]});
+    for (int b = 0; b < kBlocks; ++b)
+      blocks_.push_back({&keys_[b * 32 * kDim], &values_[b * 32 * kDim]});
     for (int r = 0; r < kRows; ++r) {
       begin_.push_back(r % 3 == 0 ? 0 : 10 * r);
       end_.push_back(r == 4 ? 0 : r == 5 ? 41 : 13 * r + 20);  // row 4 sees nothing
@@ -255,13 +275,15 @@ TEST_F(TileTest, AnyPartitionOfTheKeysMerges) {
     for (int i = 0; i < round % 8; ++i) cuts.push_back(static_cast<int>(random() % (kBlocks + 1)));
     std::sort(cuts.begin(), cuts.end());
     std::vector<State> parts;
-    for (size_t i = 0; i + 1 < cuts.size(); ++i) parts.push_back(Attend(Kernels(), cuts[i], cuts[i + 1]));
+    for (size_t i = 0; i + 1 < cuts.size(); ++i)
+      parts.push_back(Attend(Kernels(), cuts[i], cuts[i + 1]));
     std::shuffle(parts.begin(), parts.end(), random);
     State total = parts[0];
     for (size_t i = 1; i < parts.size(); ++i) {
       for (int r = 0; r < kRows; ++r) {
-        Kernels().merge_row(&total.acc[r * kDim], &total.peak[r], &total.sums[r * 16], &parts[i].acc[r * kDim],
-                            parts[i].peak[r], &parts[i].sums[r * 16], kDim);
+        Kernels().merge_row(&total.acc[r * kDim], &total.peak[r], &total.sums[r * 16],
+                            &parts[i].acc[r * kDim], parts[i].peak[r], &parts[i].sums[r * 16],
+                            kDim);
       }
     }
     const std::vector<float> got = Finish(Kernels(), total);
@@ -292,8 +314,8 @@ TEST(AttendRaggedTest, MatchesNaiveInAnyBatch) {
     std::vector<float> out(offsets.back() * width, NAN);
     Threads two(2);
     const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-    AttendRagged(qkv.data(), qkv.data() + width, qkv.data() + 2 * width, stride, offsets, heads, d, scale,
-                 out.data(), width, &two);
+    AttendRagged(qkv.data(), qkv.data() + width, qkv.data() + 2 * width, stride, offsets, heads, d,
+                 scale, out.data(), width, &two);
     for (size_t s = 0; s + 1 < offsets.size(); ++s) {
       const int64_t first = offsets[s], n = offsets[s + 1] - first;
       for (int64_t i = 0; i < n; ++i) {
@@ -309,7 +331,8 @@ TEST(AttendRaggedTest, MatchesNaiveInAnyBatch) {
           }
           for (int x = 0; x < d; ++x) {
             double want = 0;
-            for (int64_t j = 0; j < n; ++j) want += p[j] / sum * qkv[(first + j) * stride + 2 * width + h * d + x];
+            for (int64_t j = 0; j < n; ++j)
+              want += p[j] / sum * qkv[(first + j) * stride + 2 * width + h * d + x];
             ASSERT_NEAR(out[(first + i) * width + h * d + x], want, 1e-5);
           }
         }
@@ -317,7 +340,8 @@ TEST(AttendRaggedTest, MatchesNaiveInAnyBatch) {
       const std::vector<int64_t> alone = {0, n};
       std::vector<float> again(n * width + 1);
       const float* at = qkv.data() + first * stride;
-      AttendRagged(at, at + width, at + 2 * width, stride, alone, heads, d, scale, again.data(), width, nullptr);
+      AttendRagged(at, at + width, at + 2 * width, stride, alone, heads, d, scale, again.data(),
+                   width, nullptr);
       EXPECT_EQ(0, std::memcmp(again.data(), out.data() + first * width, n * width * 4));
     }
   }

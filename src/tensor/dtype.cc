@@ -11,11 +11,11 @@ namespace weir::tensor {
 namespace {
 
 constexpr DTypeInfo kInfos[] = {
-    {DType::kF32, "F32", 0, 1, 4},         {DType::kF16, "F16", 1, 1, 2},
-    {DType::kBF16, "BF16", 30, 1, 2},      {DType::kQ4_0, "Q4_0", 2, 32, 18},
-    {DType::kQ4_1, "Q4_1", 3, 32, 20},     {DType::kQ5_0, "Q5_0", 6, 32, 22},
-    {DType::kQ5_1, "Q5_1", 7, 32, 24},     {DType::kQ8_0, "Q8_0", 8, 32, 34},
-    {DType::kQ4_K, "Q4_K", 12, 256, 144},  {DType::kQ5_K, "Q5_K", 13, 256, 176},
+    {DType::kF32, "F32", 0, 1, 4},        {DType::kF16, "F16", 1, 1, 2},
+    {DType::kBF16, "BF16", 30, 1, 2},     {DType::kQ4_0, "Q4_0", 2, 32, 18},
+    {DType::kQ4_1, "Q4_1", 3, 32, 20},    {DType::kQ5_0, "Q5_0", 6, 32, 22},
+    {DType::kQ5_1, "Q5_1", 7, 32, 24},    {DType::kQ8_0, "Q8_0", 8, 32, 34},
+    {DType::kQ4_K, "Q4_K", 12, 256, 144}, {DType::kQ5_K, "Q5_K", 13, 256, 176},
     {DType::kQ6_K, "Q6_K", 14, 256, 210},
 };
 
@@ -104,15 +104,24 @@ void Block6K(const uint8_t* b, float* out) {
 
 void DequantizeBlock(DType type, const uint8_t* b, float* out) {
   switch (type) {
-    case DType::kQ4_0: return Block4_0(b, out);
-    case DType::kQ4_1: return Block4_1(b, out);
-    case DType::kQ5_0: return Block5_0(b, out);
-    case DType::kQ5_1: return Block5_1(b, out);
-    case DType::kQ8_0: return Block8_0(b, out);
-    case DType::kQ4_K: return BlockK45(b, false, out);
-    case DType::kQ5_K: return BlockK45(b, true, out);
-    case DType::kQ6_K: return Block6K(b, out);
-    default: return;  // the float types have no blocks
+    case DType::kQ4_0:
+      return Block4_0(b, out);
+    case DType::kQ4_1:
+      return Block4_1(b, out);
+    case DType::kQ5_0:
+      return Block5_0(b, out);
+    case DType::kQ5_1:
+      return Block5_1(b, out);
+    case DType::kQ8_0:
+      return Block8_0(b, out);
+    case DType::kQ4_K:
+      return BlockK45(b, false, out);
+    case DType::kQ5_K:
+      return BlockK45(b, true, out);
+    case DType::kQ6_K:
+      return Block6K(b, out);
+    default:
+      return;  // the float types have no blocks
   }
 }
 
@@ -133,9 +142,9 @@ absl::StatusOr<DType> DTypeFromGguf(uint32_t gguf_id) {
   for (const DTypeInfo& info : kInfos) {
     if (info.gguf_id == gguf_id) return info.type;
   }
-  return absl::UnimplementedError(absl::StrCat(
-      "tensor type: gguf id ", gguf_id,
-      "; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"));
+  return absl::UnimplementedError(
+      absl::StrCat("tensor type: gguf id ", gguf_id,
+                   "; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"));
 }
 
 float HalfToFloat(uint16_t half) {
@@ -154,10 +163,11 @@ uint16_t FloatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000);
   const uint32_t magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;              // NaN
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;             // rounds to infinity from 65520 up
-  if (magnitude < 0x38800000) {                                  // below 2^-14: subnormal half
-    // Adding 0.5 leaves the half's 10 fraction bits (units of 2^-24) in the low bits, rounded to even.
+  if (magnitude > 0x7f800000) return sign | 0x7e00;   // NaN
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;  // rounds to infinity from 65520 up
+  if (magnitude < 0x38800000) {                       // below 2^-14: subnormal half
+    // Adding 0.5 leaves the half's 10 fraction bits (units of 2^-24) in the low bits, rounded to
+    // even.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) - 0x3f000000);
   }

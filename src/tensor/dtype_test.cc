@@ -67,7 +67,8 @@ TEST(DTypeTest, EveryHalfSurvivesARoundTrip) {
 // Rounding to nearest even: just below, at and above the middle of each pair of neighbours.
 TEST(DTypeTest, FloatToHalfRoundsToNearestEven) {
   for (uint32_t h = 0; h < 0x7bff; ++h) {
-    const float a = HalfToFloat(static_cast<uint16_t>(h)), b = HalfToFloat(static_cast<uint16_t>(h + 1));
+    const float a = HalfToFloat(static_cast<uint16_t>(h)),
+                b = HalfToFloat(static_cast<uint16_t>(h + 1));
     const float middle = a + (b - a) / 2;
     ASSERT_EQ(FloatToHalf(std::nextafter(middle, 0.0f)), h);
     ASSERT_EQ(FloatToHalf(middle), h % 2 == 0 ? h : h + 1);

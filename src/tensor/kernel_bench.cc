@@ -27,16 +27,20 @@ double SecondsPerCall(absl::FunctionRef<void()> work) {
   const int repeats = once >= 0.005 ? 1 : static_cast<int>(0.005 / std::max(once, 1e-7)) + 1;
   return SecondsOf([&] {
            for (int i = 0; i < repeats; ++i) work();
-         }) / repeats;
+         }) /
+         repeats;
 }
 
 class Bench {
  public:
-  Bench(const KernelBenchOptions& options, Threads* threads) : options_(options), threads_(threads) {
+  Bench(const KernelBenchOptions& options, Threads* threads)
+      : options_(options), threads_(threads) {
     random_.seed(7);
   }
 
-  bool Wanted(const std::string& name) const { return name.find(options_.filter) != std::string::npos; }
+  bool Wanted(const std::string& name) const {
+    return name.find(options_.filter) != std::string::npos;
+  }
 
   // `amount` units of 1e9 are done by one call of `ours` (and of `theirs`, interleaved, if given).
   void Row(const std::string& name, const std::string& unit, double amount, double limit,
@@ -48,7 +52,8 @@ class Bench {
     std::vector<double> rates, others;
     for (int i = 0; i < options_.rounds; ++i) {
       rates.push_back(amount * 1e-9 / SecondsPerCall(ours));
-      if (theirs != nullptr && options_.baselines) others.push_back(amount * 1e-9 / SecondsPerCall(theirs));
+      if (theirs != nullptr && options_.baselines)
+        others.push_back(amount * 1e-9 / SecondsPerCall(theirs));
     }
     row.weir = *std::max_element(rates.begin(), rates.end());
     row.spread = Spread(rates);
@@ -69,10 +74,12 @@ class Bench {
     return 0;
   }
 
-  // A matrix of random bytes with sane scales: one packed row group repeated, so that it is made quickly.
+  // A matrix of random bytes with sane scales: one packed row group repeated, so that it is made
+  // quickly.
   PackedMatrix Random(DType type, size_t rows, size_t columns, AlignedBytes* bytes) {
     std::vector<std::byte> source(kGroupRows * RowBytes(type, columns));
-    for (std::byte& b : source) b = static_cast<std::byte>(random_() & 0x3b);  // halves stay finite and small
+    for (std::byte& b : source)
+      b = static_cast<std::byte>(random_() & 0x3b);  // halves stay finite and small
     PackedMatrix m;
     m.type = type;
     m.rows = rows;
@@ -101,10 +108,12 @@ class Bench {
     return out;
   }
 
-  void Multiply(const KernelSet& kernels, const PackedMatrix& m, const float* x, size_t n, float* y) {
+  void Multiply(const KernelSet& kernels, const PackedMatrix& m, const float* x, size_t n,
+                float* y) {
     const QuantizedActivations a(kernels, x, n, m.columns, !IsFloat(m.type), threads_);
-    ParallelFor(threads_, m.groups, n == 1 ? 1 : 2,
-                [&](size_t begin, size_t end, int) { kernels.multiply(m, begin, end, a.view(), y); });
+    ParallelFor(threads_, m.groups, n == 1 ? 1 : 2, [&](size_t begin, size_t end, int) {
+      kernels.multiply(m, begin, end, a.view(), y);
+    });
   }
 
   Threads* threads() const { return threads_; }
@@ -117,8 +126,9 @@ class Bench {
   std::vector<BenchRow> rows_;
 };
 
-constexpr DType kTypes[] = {DType::kQ4_1, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K, DType::kQ5_0, DType::kQ4_0,
-                            DType::kQ5_1, DType::kQ5_K, DType::kF16,  DType::kBF16, DType::kF32};
+constexpr DType kTypes[] = {DType::kQ4_1, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K,
+                            DType::kQ5_0, DType::kQ4_0, DType::kQ5_1, DType::kQ5_K,
+                            DType::kF16,  DType::kBF16, DType::kF32};
 
 // The set one step below the one in use.
 const KernelSet& Below() {
@@ -134,11 +144,12 @@ void MeasureLimits(Bench& bench) {
   std::vector<std::byte> memory(size_t{512} << 20, std::byte{1});
   for (const size_t megabytes : {96, 512}) {
     const size_t bytes = megabytes << 20;
-    bench.Row("limit read " + std::to_string(megabytes) + " MB", "GB/s", static_cast<double>(bytes), 0, [&] {
-      ParallelFor(bench.threads(), bytes, 4096, [&](size_t begin, size_t end, int) {
-        kernels.read(memory.data() + begin, end - begin);
-      });
-    });
+    bench.Row("limit read " + std::to_string(megabytes) + " MB", "GB/s", static_cast<double>(bytes),
+              0, [&] {
+                ParallelFor(bench.threads(), bytes, 4096, [&](size_t begin, size_t end, int) {
+                  kernels.read(memory.data() + begin, end - begin);
+                });
+              });
   }
   auto all = [&](auto work) {
     ParallelFor(bench.threads(), bench.threads() == nullptr ? 1 : bench.threads()->count(), 1,
@@ -165,9 +176,11 @@ void MeasureProducts(Bench& bench) {
       const PackedMatrix m = bench.Random(type, rows, columns, &bytes);
       const std::vector<float> x = bench.Floats(columns);
       std::vector<float> y(rows);
-      bench.Row("decode " + name, "GB/s", static_cast<double>(m.groups * m.group_bytes),
-                bench.Limit("limit read 96 MB"), [&] { bench.Multiply(Kernels(), m, x.data(), 1, y.data()); },
-                std::string(Below().name), [&] { bench.Multiply(Below(), m, x.data(), 1, y.data()); });
+      bench.Row(
+          "decode " + name, "GB/s", static_cast<double>(m.groups * m.group_bytes),
+          bench.Limit("limit read 96 MB"),
+          [&] { bench.Multiply(Kernels(), m, x.data(), 1, y.data()); }, std::string(Below().name),
+          [&] { bench.Multiply(Below(), m, x.data(), 1, y.data()); });
     }
     for (const size_t n : {16, 64, 512}) {
       const std::string full = "prefill " + std::to_string(n) + " " + name;
@@ -177,10 +190,11 @@ void MeasureProducts(Bench& bench) {
       const PackedMatrix m = bench.Random(type, rows, columns, &bytes);
       const std::vector<float> x = bench.Floats(columns * n);
       std::vector<float> y(rows * n);
-      bench.Row(full, "GMAC/s", static_cast<double>(rows) * columns * n,
-                bench.Limit(IsFloat(type) ? "limit f32" : "limit int8 dot"),
-                [&] { bench.Multiply(Kernels(), m, x.data(), n, y.data()); }, std::string(Below().name),
-                [&] { bench.Multiply(Below(), m, x.data(), n, y.data()); });
+      bench.Row(
+          full, "GMAC/s", static_cast<double>(rows) * columns * n,
+          bench.Limit(IsFloat(type) ? "limit f32" : "limit int8 dot"),
+          [&] { bench.Multiply(Kernels(), m, x.data(), n, y.data()); }, std::string(Below().name),
+          [&] { bench.Multiply(Below(), m, x.data(), n, y.data()); });
     }
   }
 }
@@ -192,10 +206,11 @@ struct AttentionShape {
 };
 
 void MeasureAttention(Bench& bench) {
-  constexpr AttentionShape kShapes[] = {{"attention decode 2k, 9/3 x 64", 1, 2048, 9, 3, 64},
-                                        {"attention decode 2k, 12/2 x 128", 1, 2048, 12, 2, 128},
-                                        {"attention prefill 512, 9/3 x 64", 512, 512, 9, 3, 64},
-                                        {"attention prefill 512, 12/2 x 128", 512, 512, 12, 2, 128}};
+  constexpr AttentionShape kShapes[] = {
+      {"attention decode 2k, 9/3 x 64", 1, 2048, 9, 3, 64},
+      {"attention decode 2k, 12/2 x 128", 1, 2048, 12, 2, 128},
+      {"attention prefill 512, 9/3 x 64", 512, 512, 9, 3, 64},
+      {"attention prefill 512, 12/2 x 128", 512, 512, 12, 2, 128}};
   for (const AttentionShape& s : kShapes) {
     if (!bench.Wanted(s.name)) continue;
     const size_t width = static_cast<size_t>(s.kv_heads) * s.head_dim;
@@ -204,7 +219,8 @@ void MeasureAttention(Bench& bench) {
     std::vector<const std::byte*> blocks;
     for (int64_t t = 0; t < s.length; ++t) {
       const std::vector<float> k = bench.Floats(width), v = bench.Floats(width);
-      WriteKv(storage.data() + t / 32 * block, static_cast<int>(t % 32), k.data(), v.data(), s.kv_heads, s.head_dim);
+      WriteKv(storage.data() + t / 32 * block, static_cast<int>(t % 32), k.data(), v.data(),
+              s.kv_heads, s.head_dim);
       if (t % 32 == 0) blocks.push_back(storage.data() + t / 32 * block);
     }
     const std::vector<float> q = bench.Floats(s.n * s.heads * s.head_dim);
@@ -225,10 +241,18 @@ void MeasureVectors(Bench& bench) {
     std::vector<int8_t> codes(rows * n, 3), query(n, 5);
     const std::vector<float> scales(rows, 0.5f);
     std::vector<float> scores(rows);
-    bench.Row("scan int8 100k x 384", "GB/s", static_cast<double>(rows * n), bench.Limit("limit read 96 MB"),
-              [&] { ScanInt8(query.data(), 1.0f, codes.data(), scales.data(), rows, n, scores.data(), bench.threads()); },
-              std::string(Below().name),
-              [&] { Below().scan_int8(query.data(), 1.0f, codes.data(), scales.data(), rows, n, scores.data()); });
+    bench.Row(
+        "scan int8 100k x 384", "GB/s", static_cast<double>(rows * n),
+        bench.Limit("limit read 96 MB"),
+        [&] {
+          ScanInt8(query.data(), 1.0f, codes.data(), scales.data(), rows, n, scores.data(),
+                   bench.threads());
+        },
+        std::string(Below().name),
+        [&] {
+          Below().scan_int8(query.data(), 1.0f, codes.data(), scales.data(), rows, n,
+                            scores.data());
+        });
   }
   constexpr size_t kSize = 8960;
   std::vector<float> x = bench.Floats(kSize), y = bench.Floats(kSize), out(kSize);
@@ -237,17 +261,31 @@ void MeasureVectors(Bench& bench) {
     std::function<void(const KernelSet&)> run;
   };
   const Op ops[] = {
-      {"op rms-norm", [&](const KernelSet& k) { k.rms_norm(x.data(), y.data(), 1e-5f, out.data(), kSize); }},
-      {"op layer-norm", [&](const KernelSet& k) { k.layer_norm(x.data(), y.data(), y.data(), 1e-5f, out.data(), kSize); }},
-      {"op silu-multiply", [&](const KernelSet& k) { k.silu_multiply(x.data(), y.data(), out.data(), kSize); }},
-      {"op gelu", [&](const KernelSet& k) { out = x; k.gelu(out.data(), kSize); }},
-      {"op softmax", [&](const KernelSet& k) { out = x; k.softmax(out.data(), kSize); }},
+      {"op rms-norm",
+       [&](const KernelSet& k) { k.rms_norm(x.data(), y.data(), 1e-5f, out.data(), kSize); }},
+      {"op layer-norm",
+       [&](const KernelSet& k) {
+         k.layer_norm(x.data(), y.data(), y.data(), 1e-5f, out.data(), kSize);
+       }},
+      {"op silu-multiply",
+       [&](const KernelSet& k) { k.silu_multiply(x.data(), y.data(), out.data(), kSize); }},
+      {"op gelu",
+       [&](const KernelSet& k) {
+         out = x;
+         k.gelu(out.data(), kSize);
+       }},
+      {"op softmax",
+       [&](const KernelSet& k) {
+         out = x;
+         k.softmax(out.data(), kSize);
+       }},
       {"op dot", [&](const KernelSet& k) { out[0] = k.dot(x.data(), y.data(), kSize); }},
   };
   for (const Op& op : ops) {
     if (!bench.Wanted(op.name)) continue;
-    bench.Row(op.name, "Gelement/s", kSize, 0, [&] { op.run(Kernels()); }, std::string(Below().name),
-              [&] { op.run(Below()); });
+    bench.Row(
+        op.name, "Gelement/s", kSize, 0, [&] { op.run(Kernels()); }, std::string(Below().name),
+        [&] { op.run(Below()); });
   }
 }
 

@@ -9,7 +9,8 @@
 namespace weir::tensor {
 namespace {
 
-// WEIR_BENCH_KERNELS=<filter> prints the table ("" for all); without it one small row is a smoke test.
+// WEIR_BENCH_KERNELS=<filter> prints the table ("" for all); without it one small row is a smoke
+// test.
 TEST(KernelBenchTest, MeasuresAndPrints) {
   const char* filter = std::getenv("WEIR_BENCH_KERNELS");
   Threads two(2);

@@ -6,7 +6,8 @@
 namespace weir::tensor {
 namespace {
 
-// The one place of this room that reads the environment: tests and benches lower the target with it.
+// The one place of this room that reads the environment: tests and benches lower the target with
+// it.
 std::string_view WantedTarget() {
   const char* wanted = std::getenv("WEIR_CPU_TARGET");
   return wanted == nullptr ? std::string_view() : std::string_view(wanted);
@@ -26,7 +27,8 @@ const std::vector<const KernelSet*>& Supported() {
 const KernelSet& Choose() {
   const std::string_view wanted = WantedTarget();
   for (const KernelSet* set : Supported()) {
-    if ((wanted == "scalar" && set->name == "SCALAR") || (wanted == "avx2" && set->name == "AVX2")) {
+    if ((wanted == "scalar" && set->name == "SCALAR") ||
+        (wanted == "avx2" && set->name == "AVX2")) {
       return *set;
     }
   }
@@ -58,8 +60,8 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   auto take = [&at](size_t bytes) { return std::exchange(at, at + bytes); };
   const ActivationRow first = {
       reinterpret_cast<int8_t*>(take(codes_bytes)), reinterpret_cast<float*>(take(array)),
-      reinterpret_cast<float*>(take(array)),             reinterpret_cast<int32_t*>(take(array)),
-      reinterpret_cast<int32_t*>(take(2 * array)),       n};
+      reinterpret_cast<float*>(take(array)),        reinterpret_cast<int32_t*>(take(array)),
+      reinterpret_cast<int32_t*>(take(2 * array)),  n};
   view_.codes = first.codes;
   view_.scales = first.scales;
   view_.scaled_sums = first.scaled_sums;

@@ -1,10 +1,12 @@
 // The table of kernels that a CPU target provides. Rooms above never see it: matmul.h, attention.h,
 // ops.h and vector.h call through Kernels(). All targets compute every output element by the same
-// sequence of f32 operations (fused multiply-adds included), so products are bit-equal between them.
+// sequence of f32 operations (fused multiply-adds included), so products are bit-equal between
+// them.
 //
 // An element of a quantised product is, over blocks b of 32 columns in order (Q6_K: halves of 16),
 //   acc = fma(float(dot(quants, codes) - offset * sum(codes)), scale * x_scale, acc)
-//   acc = fma(minimum, x_scale * sum(codes), acc)          if the format has minima (K: minus dmin * m)
+//   acc = fma(minimum, x_scale * sum(codes), acc)          if the format has minima (K: minus dmin
+//   * m)
 // and of a float product acc = fma(w, x, acc) over columns in order.
 #pragma once
 
@@ -17,20 +19,22 @@
 
 namespace weir::tensor {
 
-// n activation rows in int8, 32 columns to a scale. Element (b, i) of the arrays lies at b * n + i; the
-// codes lie superblock by superblock, so that a product streams through them: [superblocks][n][256].
+// n activation rows in int8, 32 columns to a scale. Element (b, i) of the arrays lies at b * n + i;
+// the codes lie superblock by superblock, so that a product streams through them:
+// [superblocks][n][256].
 struct Activations {
   size_t n = 0;
   size_t columns = 0;
   const int8_t* codes = nullptr;
-  const float* scales = nullptr;         // [blocks][n] max|x| / 127
-  const float* scaled_sums = nullptr;    // [blocks][n] scale * sum(codes)
+  const float* scales = nullptr;             // [blocks][n] max|x| / 127
+  const float* scaled_sums = nullptr;        // [blocks][n] scale * sum(codes)
   const int32_t* negative_sums = nullptr;    // [blocks][n] -sum(codes)
   const int32_t* negative_halves = nullptr;  // [blocks][2][n] -sum of 16 codes
-  const float* x = nullptr;      // [n, columns] as given, for float weights
+  const float* x = nullptr;                  // [n, columns] as given, for float weights
 
   const int8_t* CodesOf(size_t block, size_t row) const {
-    return codes + (block / kSuperBlocks * n + row) * kSuperColumns + block % kSuperBlocks * kBlockColumns;
+    return codes + (block / kSuperBlocks * n + row) * kSuperColumns +
+           block % kSuperBlocks * kBlockColumns;
   }
 };
 
@@ -50,7 +54,7 @@ struct ActivationRow {
 
 // A superblock taken apart: what the register tiles of a product of many rows read.
 struct alignas(64) UnpackedSuper {
-  uint8_t quants[kSuperBlocks][8][64];  // line t: 16 rows x columns 4t .. 4t+3, unsigned
+  uint8_t quants[kSuperBlocks][8][64];        // line t: 16 rows x columns 4t .. 4t+3, unsigned
   float scales[kSuperBlocks][2][kGroupRows];  // [1] is used by Q6_K only
   float minima[kSuperBlocks][kGroupRows];     // formats with minima only
 };
@@ -61,13 +65,15 @@ struct KeyBlock {
   const void* values;
 };
 
-// Blocks of activations whose largest magnitude is at most this become zeros (1 / x must stay finite).
+// Blocks of activations whose largest magnitude is at most this become zeros (1 / x must stay
+// finite).
 inline constexpr float kSmallestPeak = 1e-30f;
 
 inline constexpr int kMaxTileRows = 64;
 
-// A tile of query rows against consecutive blocks of one KV head. The kernel continues from the state in
-// acc, peak and sums (a fresh row is 0, -infinity, 0), so a caller may feed blocks in several calls.
+// A tile of query rows against consecutive blocks of one KV head. The kernel continues from the
+// state in acc, peak and sums (a fresh row is 0, -infinity, 0), so a caller may feed blocks in
+// several calls.
 struct AttentionTile {
   int rows = 0;  // at most kMaxTileRows
   int head_dim = 0;
@@ -101,8 +107,8 @@ struct KernelSet {
   void (*to_half)(const float* x, uint16_t* out, size_t n);
 
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, size_t n);
-  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* out,
-                     size_t n);
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon,
+                     float* out, size_t n);
   void (*add_to)(float* x, const float* y, size_t n);
   void (*silu_multiply)(const float* gate, const float* up, float* out, size_t n);
   void (*gelu)(float* x, size_t n);
@@ -112,8 +118,8 @@ struct KernelSet {
 
   float (*dot)(const float* a, const float* b, size_t n);
   int32_t (*dot_int8)(const int8_t* a, const int8_t* b, size_t n);
-  void (*scan_int8)(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
-                    size_t row_count, size_t n, float* scores);
+  void (*scan_int8)(const int8_t* query, float query_scale, const int8_t* rows,
+                    const float* row_scales, size_t row_count, size_t n, float* scores);
 
   // For benches. Reads memory; repeats a loop of independent multiply-adds and returns how many one
   // iteration is.
@@ -134,9 +140,10 @@ std::span<const KernelSet* const> AllKernels();
 // Owns the arrays of Activations.
 class QuantizedActivations {
  public:
-  // Quantises n rows of x; rows are split over `threads`. `codes` false: only borrows x (float weights).
-  QuantizedActivations(const KernelSet& kernels, const float* x, size_t n, size_t columns, bool codes,
-                       Threads* threads);
+  // Quantises n rows of x; rows are split over `threads`. `codes` false: only borrows x (float
+  // weights).
+  QuantizedActivations(const KernelSet& kernels, const float* x, size_t n, size_t columns,
+                       bool codes, Threads* threads);
   const Activations& view() const { return view_; }
 
  private:

@@ -24,8 +24,9 @@ Matrix& Matrix::operator=(Matrix&&) noexcept = default;
 absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads) {
   const DTypeInfo& info = InfoOf(view.type);
   if (view.columns % info.block_columns != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("matrix columns: ", view.columns, "; ", info.name,
-                                                   " expects a multiple of ", info.block_columns));
+    return absl::InvalidArgumentError(absl::StrCat("matrix columns: ", view.columns, "; ",
+                                                   info.name, " expects a multiple of ",
+                                                   info.block_columns));
   }
   if (view.data == nullptr && view.rows * view.columns != 0) {
     return absl::InvalidArgumentError("matrix data: null; expected rows * columns elements");
@@ -47,11 +48,13 @@ absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads) {
   }
   out.packed_->bytes = AllocateAligned(m.groups * m.group_bytes);
   if (out.packed_->bytes == nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat("memory for a matrix of ", view.rows, " x ", view.columns));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("memory for a matrix of ", view.rows, " x ", view.columns));
   }
   m.data = out.packed_->bytes.get();
   ParallelFor(threads, m.groups, 1, [&](size_t begin, size_t end, int) {
-    for (size_t g = begin; g < end; ++g) PackGroup(view, g, out.packed_->bytes.get() + g * m.group_bytes);
+    for (size_t g = begin; g < end; ++g)
+      PackGroup(view, g, out.packed_->bytes.get() + g * m.group_bytes);
   });
   return out;
 }

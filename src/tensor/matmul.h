@@ -1,9 +1,10 @@
 // y = x W^T for a weight matrix W of any DType, one activation row (decode) or many (prefill).
 //
 // Pack() turns a matrix into the layout that this CPU's kernels read (16 rows interleaved for VNNI,
-// another for AVX2); Matrix owns or borrows those bytes. Activations are quantised to int8 in blocks of
-// 32 columns on entry to each product, f32 accumulation between blocks, so results do not
-// depend on the number of threads or on the other rows of the batch: logits are bit-equal for any split.
+// another for AVX2); Matrix owns or borrows those bytes. Activations are quantised to int8 in
+// blocks of 32 columns on entry to each product, f32 accumulation between blocks, so results do not
+// depend on the number of threads or on the other rows of the batch: logits are bit-equal for any
+// split.
 #pragma once
 
 #include <cstddef>
@@ -54,13 +55,14 @@ class Matrix {
   std::unique_ptr<Packed> packed_;
 };
 
-// Several products over one activation (q, k, v or gate, up): the activation is quantised once and the
-// rows of all matrices are split over the threads together, one barrier. ys[j]: [n, matrices[j].rows()].
-// REQUIRES: all matrices are packed and have the same columns.
+// Several products over one activation (q, k, v or gate, up): the activation is quantised once and
+// the rows of all matrices are split over the threads together, one barrier. ys[j]: [n,
+// matrices[j].rows()]. REQUIRES: all matrices are packed and have the same columns.
 void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, size_t n,
                       std::span<float* const> ys, Threads* threads);
 
-// "AVX3_DL+VNNI", "AVX2", "SCALAR": the kernel set in use. WEIR_CPU_TARGET=avx2|scalar lowers it (tests).
+// "AVX3_DL+VNNI", "AVX2", "SCALAR": the kernel set in use. WEIR_CPU_TARGET=avx2|scalar lowers it
+// (tests).
 std::string_view KernelTarget();
 
 }  // namespace weir::tensor

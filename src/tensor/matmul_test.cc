@@ -16,8 +16,8 @@ namespace weir::tensor {
 namespace {
 
 // y in double from the dequantised weights.
-std::vector<double> Naive(const std::vector<float>& w, const std::vector<float>& x, size_t n, size_t rows,
-                          size_t columns, std::vector<double>* magnitude) {
+std::vector<double> Naive(const std::vector<float>& w, const std::vector<float>& x, size_t n,
+                          size_t rows, size_t columns, std::vector<double>* magnitude) {
   std::vector<double> y(n * rows, 0.0);
   magnitude->assign(n * rows, 0.0);
   for (size_t i = 0; i < n; ++i) {
@@ -45,8 +45,8 @@ class MatmulTest : public testing::TestWithParam<DType> {
   }
 };
 
-// Against double arithmetic on the dequantised matrix: what remains is the rounding of the activations
-// to int8, half a step (peak / 254) each.
+// Against double arithmetic on the dequantised matrix: what remains is the rounding of the
+// activations to int8, half a step (peak / 254) each.
 TEST_P(MatmulTest, MatchesNaive) {
   std::mt19937 random(1);
   for (const Shape s : Shapes()) {
@@ -61,10 +61,13 @@ TEST_P(MatmulTest, MatchesNaive) {
       packed->Multiply(x.data(), n, y.data(), nullptr);
       for (size_t i = 0; i < y.size(); ++i) {
         double scale = 0;
-        for (size_t c = 0; c < s.columns; ++c) scale += std::fabs(m.floats[i % s.rows * s.columns + c]);
-        const double bound = IsFloat(GetParam()) ? 1e-6 * std::sqrt(s.columns) * magnitude[i] + 1e-30
-                                                 : scale * 4.5 / 254 + 1e-5 * magnitude[i];
-        ASSERT_NEAR(y[i], want[i], bound) << s.rows << "x" << s.columns << " n " << n << " element " << i;
+        for (size_t c = 0; c < s.columns; ++c)
+          scale += std::fabs(m.floats[i % s.rows * s.columns + c]);
+        const double bound = IsFloat(GetParam())
+                                 ? 1e-6 * std::sqrt(s.columns) * magnitude[i] + 1e-30
+                                 : scale * 4.5 / 254 + 1e-5 * magnitude[i];
+        ASSERT_NEAR(y[i], want[i], bound)
+            << s.rows << "x" << s.columns << " n " << n << " element " << i;
       }
     }
   }
@@ -78,12 +81,14 @@ TEST_P(MatmulTest, TargetsAndBatchesAreBitEqual) {
     const Packed16 packed(m);
     constexpr size_t kMost = 64;
     const std::vector<float> x = RandomFloats(kMost * s.columns, random);
-    const QuantizedActivations all(kScalarKernels, x.data(), kMost, s.columns, !IsFloat(GetParam()), nullptr);
+    const QuantizedActivations all(kScalarKernels, x.data(), kMost, s.columns, !IsFloat(GetParam()),
+                                   nullptr);
     std::vector<float> want(kMost * s.rows);
     kScalarKernels.multiply(packed.matrix, 0, packed.matrix.groups, all.view(), want.data());
     for (const KernelSet* kernels : AllKernels()) {
       for (const size_t n : {1, 2, 3, 4, 5, 6, 7, 8, 11, 13, 17, 64}) {
-        const QuantizedActivations a(*kernels, x.data(), n, s.columns, !IsFloat(GetParam()), nullptr);
+        const QuantizedActivations a(*kernels, x.data(), n, s.columns, !IsFloat(GetParam()),
+                                     nullptr);
         std::vector<float> y(n * s.rows + 1, -7.0f);
         const size_t middle = packed.matrix.groups / 2;
         kernels->multiply(packed.matrix, middle, packed.matrix.groups, a.view(), y.data());
@@ -101,7 +106,8 @@ TEST_P(MatmulTest, ThreadsDoNotChangeBytes) {
   const size_t columns = 512, rows = 150;
   const TestMatrix m(GetParam(), rows, columns, random);
   Threads two(2);
-  const Matrix one_packed = *Matrix::Pack(m.view(), nullptr), two_packed = *Matrix::Pack(m.view(), &two);
+  const Matrix one_packed = *Matrix::Pack(m.view(), nullptr),
+               two_packed = *Matrix::Pack(m.view(), &two);
   const size_t n = 64;
   const std::vector<float> x = RandomFloats(n * columns, random);
   std::vector<float> a(n * rows), b(n * rows), c(rows);
@@ -133,9 +139,9 @@ TEST_P(MatmulTest, NotWholeBlocksIsRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MatmulTest,
-                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1,
-                                         DType::kQ5_0, DType::kQ5_1, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K,
-                                         DType::kQ6_K),
+                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
+                                         DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                                         DType::kQ4_K, DType::kQ5_K, DType::kQ6_K),
                          [](const auto& info) { return std::string(InfoOf(info.param).name); });
 
 TEST(MultiplyTogetherTest, EqualsSeparateProducts) {

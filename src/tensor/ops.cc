@@ -10,7 +10,8 @@ void RmsNorm(const float* x, const float* weight, float epsilon, float* out, siz
   Kernels().rms_norm(x, weight, epsilon, out, n);
 }
 
-void LayerNorm(const float* x, const float* weight, const float* bias, float epsilon, float* out, size_t n) {
+void LayerNorm(const float* x, const float* weight, const float* bias, float epsilon, float* out,
+               size_t n) {
   Kernels().layer_norm(x, weight, bias, epsilon, out, n);
 }
 
@@ -24,7 +25,8 @@ void Gelu(float* x, size_t n) { Kernels().gelu(x, n); }
 
 void Softmax(float* x, size_t n) { Kernels().softmax(x, n); }
 
-void RotaryTable(int64_t position, int dim, float base, const float* frequency_factors, float* cos_sin) {
+void RotaryTable(int64_t position, int dim, float base, const float* frequency_factors,
+                 float* cos_sin) {
   // In double: at position 100,000 an f32 angle would be off by up to 4e-3 radians.
   const double log_base = std::log(static_cast<double>(base));
   for (int i = 0; i < dim / 2; ++i) {
@@ -39,6 +41,8 @@ void RotaryInterleaved(float* head, const float* cos_sin, int dim) {
   Kernels().rotary_interleaved(head, cos_sin, dim);
 }
 
-void RotaryHalves(float* head, const float* cos_sin, int dim) { Kernels().rotary_halves(head, cos_sin, dim); }
+void RotaryHalves(float* head, const float* cos_sin, int dim) {
+  Kernels().rotary_halves(head, cos_sin, dim);
+}
 
 }  // namespace weir::tensor

@@ -16,7 +16,8 @@ constexpr size_t kSizes[] = {1, 2, 15, 16, 17, 63, 64, 65, 100, 576, 1537};
 
 void ExpectClose(const std::vector<float>& got, const std::vector<double>& want, double tolerance) {
   for (size_t i = 0; i < want.size(); ++i) {
-    ASSERT_NEAR(got[i], want[i], tolerance * (1 + std::fabs(want[i]))) << i << " of " << want.size();
+    ASSERT_NEAR(got[i], want[i], tolerance * (1 + std::fabs(want[i])))
+        << i << " of " << want.size();
   }
 }
 
@@ -42,25 +43,31 @@ TEST(OpsTest, RmsNorm) {
     for (float v : x) squares += static_cast<double>(v) * v;
     std::vector<double> want(n);
     for (size_t i = 0; i < n; ++i) want[i] = x[i] / std::sqrt(squares / n + 1e-5) * w[i];
-    ExpectClose(OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
-                  k.rms_norm(x.data(), w.data(), 1e-5f, out.data(), n);
-                }), want, 1e-6);
+    ExpectClose(OnAllTargets(n,
+                             [&](const KernelSet& k, std::vector<float>& out) {
+                               k.rms_norm(x.data(), w.data(), 1e-5f, out.data(), n);
+                             }),
+                want, 1e-6);
   }
 }
 
 TEST(OpsTest, LayerNorm) {
   std::mt19937 random(2);
   for (const size_t n : kSizes) {
-    const std::vector<float> x = RandomFloats(n, random), w = RandomFloats(n, random), b = RandomFloats(n, random);
+    const std::vector<float> x = RandomFloats(n, random), w = RandomFloats(n, random),
+                             b = RandomFloats(n, random);
     double mean = 0, variance = 0;
     for (float v : x) mean += v / static_cast<double>(n);
     for (float v : x) variance += (v - mean) * (v - mean) / n;
     std::vector<double> want(n);
-    for (size_t i = 0; i < n; ++i) want[i] = (x[i] - mean) / std::sqrt(variance + 1e-12) * w[i] + b[i];
+    for (size_t i = 0; i < n; ++i)
+      want[i] = (x[i] - mean) / std::sqrt(variance + 1e-12) * w[i] + b[i];
     if (n == 1) want[0] = b[0];
-    ExpectClose(OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
-                  k.layer_norm(x.data(), w.data(), b.data(), 1e-12f, out.data(), n);
-                }), want, n == 2 ? 1e-4 : 1e-5);
+    ExpectClose(OnAllTargets(n,
+                             [&](const KernelSet& k, std::vector<float>& out) {
+                               k.layer_norm(x.data(), w.data(), b.data(), 1e-12f, out.data(), n);
+                             }),
+                want, n == 2 ? 1e-4 : 1e-5);
   }
 }
 
@@ -78,7 +85,9 @@ TEST(OpsTest, SiluMultiplyAndGeluOverTheWholeRange) {
   for (size_t i = 0; i < n; ++i) {
     const double v = x[i];
     ASSERT_NEAR(silu[i], v / (1 + std::exp(-v)) * 1.5, 5e-7 * std::fabs(v) + 1e-30) << v;
-    ASSERT_NEAR(gelu[i], 0.5 * v * std::erfc(-v / std::sqrt(2.0)), 2e-7 * std::max(1.0, std::fabs(v))) << v;
+    ASSERT_NEAR(gelu[i], 0.5 * v * std::erfc(-v / std::sqrt(2.0)),
+                2e-7 * std::max(1.0, std::fabs(v)))
+        << v;
   }
 }
 
@@ -93,10 +102,12 @@ TEST(OpsTest, Softmax) {
     for (float v : x) sum += std::exp(v - most);
     std::vector<double> want(n);
     for (size_t i = 0; i < n; ++i) want[i] = std::exp(x[i] - most) / sum;
-    ExpectClose(OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
-                  std::memcpy(out.data(), x.data(), n * 4);
-                  k.softmax(out.data(), n);
-                }), want, 1e-6);
+    ExpectClose(OnAllTargets(n,
+                             [&](const KernelSet& k, std::vector<float>& out) {
+                               std::memcpy(out.data(), x.data(), n * 4);
+                               k.softmax(out.data(), n);
+                             }),
+                want, 1e-6);
   }
   std::vector<float> none(3, -INFINITY);
   Softmax(none.data(), 3);
@@ -108,10 +119,11 @@ TEST(OpsTest, Add) {
   std::mt19937 random(4);
   for (const size_t n : kSizes) {
     const std::vector<float> x = RandomFloats(n, random), y = RandomFloats(n, random);
-    const std::vector<float> got = OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
-      std::memcpy(out.data(), x.data(), n * 4);
-      k.add_to(out.data(), y.data(), n);
-    });
+    const std::vector<float> got =
+        OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
+          std::memcpy(out.data(), x.data(), n * 4);
+          k.add_to(out.data(), y.data(), n);
+        });
     for (size_t i = 0; i < n; ++i) EXPECT_EQ(got[i], x[i] + y[i]);
   }
 }

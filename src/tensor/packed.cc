@@ -81,7 +81,8 @@ void PackSuper32(DType type, const GroupRows& rows, size_t blocks, std::byte* ou
   std::memset(out, 0, layout.quants);
   for (size_t b = 0; b < blocks; ++b) {
     TransposeHalves(rows, b * bytes, out + b * 2 * kGroupRows);
-    if (HasMinimum(type)) TransposeHalves(rows, b * bytes + 2, out + layout.minima + b * 2 * kGroupRows);
+    if (HasMinimum(type))
+      TransposeHalves(rows, b * bytes + 2, out + layout.minima + b * 2 * kGroupRows);
     TransposeDwords(rows, b * bytes + quants_at, lines, flip, out + layout.quants + b * lines * 64);
     if (IsFiveBit(type)) SpreadFifthBits(rows, b * bytes + high_at, out + layout.high + b * 64);
   }
@@ -122,15 +123,16 @@ void PackFloats(const GroupRows& rows, size_t columns, std::byte* out) {
 
 void FreeDeleter::operator()(std::byte* p) const { std::free(p); }
 
-// Weights are read from end to end once a token: with 4 KB pages a walk of the page tables (twice as deep
-// under a hypervisor) would come every 64 lines.
+// Weights are read from end to end once a token: with 4 KB pages a walk of the page tables (twice
+// as deep under a hypervisor) would come every 64 lines.
 AlignedBytes AllocateAligned(size_t bytes) {
   if (bytes > std::numeric_limits<ptrdiff_t>::max() - 2 * kHugePage) return nullptr;
   const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : 64;
   const size_t rounded = (bytes + alignment + alignment - 1) / alignment * alignment;
   auto* p = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
 #if defined(__linux__)
-  if (p != nullptr && alignment == kHugePage) madvise(p, rounded, MADV_HUGEPAGE);  // a wish: may fail
+  if (p != nullptr && alignment == kHugePage)
+    madvise(p, rounded, MADV_HUGEPAGE);  // a wish: may fail
 #endif
   return AlignedBytes(p);
 }

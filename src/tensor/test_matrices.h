@@ -18,7 +18,11 @@ inline std::vector<float> RandomFloats(size_t n, std::mt19937& random) {
 
 struct TestMatrix {
   TestMatrix(DType type, size_t rows, size_t columns, std::mt19937& random)
-      : type(type), rows(rows), columns(columns), bytes(rows * RowBytes(type, columns)), floats(rows * columns) {
+      : type(type),
+        rows(rows),
+        columns(columns),
+        bytes(rows * RowBytes(type, columns)),
+        floats(rows * columns) {
     if (type == DType::kF32) {
       const std::vector<float> values = RandomFloats(rows * columns, random);
       std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -33,7 +37,8 @@ struct TestMatrix {
       }
     }
     for (size_t r = 0; r < rows; ++r) {
-      Dequantize(type, bytes.data() + r * RowBytes(type, columns), floats.data() + r * columns, columns);
+      Dequantize(type, bytes.data() + r * RowBytes(type, columns), floats.data() + r * columns,
+                 columns);
     }
   }
   MatrixView view() const { return {type, bytes.data(), rows, columns}; }
@@ -48,7 +53,8 @@ struct TestMatrix {
     const float value = std::normal_distribution<float>(0, scale)(random);
     uint32_t word;
     std::memcpy(&word, &value, 4);
-    const uint16_t half = type == DType::kBF16 ? static_cast<uint16_t>(word >> 16) : FloatToHalf(value);
+    const uint16_t half =
+        type == DType::kBF16 ? static_cast<uint16_t>(word >> 16) : FloatToHalf(value);
     std::memcpy(bytes.data() + at, &half, 2);
   }
 };
@@ -61,7 +67,8 @@ struct Packed16 {
     matrix.groups = (m.rows + kGroupRows - 1) / kGroupRows;
     matrix.group_bytes = GroupBytes(m.type, m.columns);
     bytes = AllocateAligned(matrix.groups * matrix.group_bytes);
-    for (size_t g = 0; g < matrix.groups; ++g) PackGroup(m.view(), g, bytes.get() + g * matrix.group_bytes);
+    for (size_t g = 0; g < matrix.groups; ++g)
+      PackGroup(m.view(), g, bytes.get() + g * matrix.group_bytes);
     matrix.data = bytes.get();
   }
   PackedMatrix matrix;

@@ -31,8 +31,8 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
   // Waking a thread costs more than scanning a few hundred rows.
   ParallelFor(row_count * n < (1u << 18) ? nullptr : threads, row_count, 64,
               [&](size_t begin, size_t end, int) {
-                Kernels().scan_int8(query, query_scale, rows + begin * n, row_scales + begin, end - begin, n,
-                                    scores + begin);
+                Kernels().scan_int8(query, query_scale, rows + begin * n, row_scales + begin,
+                                    end - begin, n, scores + begin);
               });
 }
 

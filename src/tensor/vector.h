@@ -12,7 +12,8 @@ namespace weir::tensor {
 float Dot(const float* a, const float* b, size_t n);
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n);
 
-// Symmetric quantisation of one vector: code = round(x / scale), scale = max|x| / 127. Returns scale.
+// Symmetric quantisation of one vector: code = round(x / scale), scale = max|x| / 127. Returns
+// scale.
 float QuantizeInt8(const float* x, int8_t* codes, size_t n);
 
 // scores[i] = dot(query, row i) * row_scales[i] * query_scale over [rows, n] int8 codes.

@@ -69,7 +69,8 @@ TEST(VectorTest, ScanInt8OnAllTargetsAndThreads) {
   std::mt19937 random(4);
   for (const size_t n : {1, 31, 64, 100, 384, 768}) {
     for (const size_t rows : {0, 1, 3, 4, 5, 63, 1500}) {
-      const std::vector<int8_t> codes = RandomCodes(rows * n, random), query = RandomCodes(n, random);
+      const std::vector<int8_t> codes = RandomCodes(rows * n, random),
+                                query = RandomCodes(n, random);
       const std::vector<float> scales = RandomFloats(rows, random);
       std::vector<float> want(rows);
       for (size_t i = 0; i < rows; ++i) {

@@ -1,7 +1,7 @@
 // Online-softmax attention of a tile of rows, in 16-lane vectors (included once inside a target's
-// namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x kValueVectors.
-// Per row and block of 32 keys: scores by fma over head_dim in order, peak, p = 2^(s - peak), then
-// acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other.
+// namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x
+// kValueVectors. Per row and block of 32 keys: scores by fma over head_dim in order, peak, p = 2^(s
+// - peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other.
 
 template <bool kHalf>
 inline Floats LoadKeys(const void* p, size_t i) {
@@ -46,8 +46,8 @@ struct ValueRange {
 
 // acc[r][0, 16 V) += sum over keys j of p[r][j] * values[j][0, 16 V).
 template <int R, int V, bool kHalf>
-inline void AddValues(const float* p, const void* values, size_t stride, ValueRange keys, float* acc,
-                      int head_dim) {
+inline void AddValues(const float* p, const void* values, size_t stride, ValueRange keys,
+                      float* acc, int head_dim) {
   Floats sum[R][V];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -73,10 +73,11 @@ inline void AddValues(const float* p, const void* values, size_t stride, ValueRa
 }
 
 template <int R, int V, bool kHalf>
-inline void AddValuesUpTo(int rows, const float* p, const void* values, size_t stride, ValueRange keys,
-                          float* acc, int head_dim) {
+inline void AddValuesUpTo(int rows, const float* p, const void* values, size_t stride,
+                          ValueRange keys, float* acc, int head_dim) {
   if constexpr (R > 1) {
-    if (rows < R) return AddValuesUpTo<R - 1, V, kHalf>(rows, p, values, stride, keys, acc, head_dim);
+    if (rows < R)
+      return AddValuesUpTo<R - 1, V, kHalf>(rows, p, values, stride, keys, acc, head_dim);
   }
   AddValues<R, V, kHalf>(p, values, stride, keys, acc, head_dim);
 }
@@ -102,8 +103,8 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
     float* acc_here = acc + first * head_dim;
     int d = 0;
     for (; d + 16 * kValueVectors <= head_dim; d += 16 * kValueVectors) {
-      AddValuesUpTo<kValueRows, kValueVectors, kHalf>(here, p_here, Advance<kHalf>(values, d), stride, keys,
-                                                      acc_here + d, head_dim);
+      AddValuesUpTo<kValueRows, kValueVectors, kHalf>(here, p_here, Advance<kHalf>(values, d),
+                                                      stride, keys, acc_here + d, head_dim);
     }
     for (; d + 16 <= head_dim; d += 16) {
       AddValuesUpTo<kValueRows, 1, kHalf>(here, p_here, Advance<kHalf>(values, d), stride, keys,
@@ -169,13 +170,14 @@ inline void AttendBlock(const AttentionTile& t, const void* keys, const void* va
   alignas(64) float scores[kMaxTileRows * 32];
   ValueRange range{32, 0};
   for (int r = 0; r < t.rows; ++r) {
-    range.first = std::min<int64_t>(range.first, std::clamp<int64_t>(t.begin[r] - first_key, 0, 32));
+    range.first =
+        std::min<int64_t>(range.first, std::clamp<int64_t>(t.begin[r] - first_key, 0, 32));
     range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(t.end[r] - first_key, 0, 32));
   }
   if (range.last <= range.first) return;
   for (int r = 0; r < t.rows; r += kScoreRows) {
-    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim, t.head_dim, keys,
-                                  scores + r * 32);
+    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
+                                  t.head_dim, keys, scores + r * 32);
   }
   for (int r = 0; r < t.rows; ++r) {
     UpdateRow(t, r, VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
@@ -184,7 +186,8 @@ inline void AttendBlock(const AttentionTile& t, const void* keys, const void* va
 }
 
 inline void HalfsToFloats(const void* from, size_t n, float* to) {
-  for (size_t i = 0; i < n; i += 16) Store(to + i, LoadHalf(static_cast<const uint16_t*>(from) + i));
+  for (size_t i = 0; i < n; i += 16)
+    Store(to + i, LoadHalf(static_cast<const uint16_t*>(from) + i));
 }
 
 // Many rows share one conversion of a block to f32; few rows convert as they load.

@@ -6,7 +6,8 @@
 namespace weir::tensor::avx2 {
 
 // Groups [begin, end) times any number of rows, from superblocks unpacked to bytes in L1.
-void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
+void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a,
+                       float* y);
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out);
 
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n);

@@ -10,8 +10,11 @@
 #include "tensor/simd/avx2.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx2.h"
 #include "tensor/simd/vec16_avx2.h"
+// clang-format on
 
 namespace weir::tensor {
 namespace avx2 {
@@ -24,9 +27,11 @@ inline constexpr int kFloatRows = 6;
 inline constexpr int kFloatGroups = 1;
 
 namespace shared {
+// clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
+// clang-format on
 }  // namespace shared
 
 void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
@@ -45,8 +50,8 @@ namespace weir::tensor {
 namespace {
 bool SupportedAvx2() {
   unsigned a, b, c, d;  // F16C by hand: not every compiler's built-in knows it
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) != 0 &&
-         (c & bit_F16C) != 0;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 }  // namespace
 

@@ -1,5 +1,6 @@
-// Quantised products for AVX2. vpmaddubsw adds two u8 x s8 products in 16 bits; quants of 4, 5 and 6 bits
-// leave room for 8, 4 and 2 such steps before the sums must widen, and 8-bit ones are taken as signed
+// Quantised products for AVX2. vpmaddubsw adds two u8 x s8 products in 16 bits; quants of 4, 5 and
+// 6 bits leave room for 8, 4 and 2 such steps before the sums must widen, and 8-bit ones are taken
+// as signed
 // (|w| times x with the sign of w), which just fits. All integer and exact, as on every target.
 #include <immintrin.h>
 
@@ -9,7 +10,10 @@
 #include "tensor/simd/avx2.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx2.h"
+// clang-format on
 
 namespace weir::tensor::avx2 {
 namespace {
@@ -93,7 +97,8 @@ inline void Unpack6K(const std::byte* super, UnpackedSuper* out) {
   HalvesToFloats(super, d);
   const auto* scales = reinterpret_cast<const int8_t*>(super + kScalesK);
   for (int s = 0; s < 16; ++s) {
-    for (int r = 0; r < 16; ++r) out->scales[s / 2][s % 2][r] = d[r] * static_cast<float>(scales[16 * s + r]);
+    for (int r = 0; r < 16; ++r)
+      out->scales[s / 2][s % 2][r] = d[r] * static_cast<float>(scales[16 * s + r]);
   }
   for (int half = 0; half < 2; ++half) {
     const uint8_t* p = Bytes(super + kQuants6K + half * kHalf6K);
@@ -129,8 +134,10 @@ inline __m256i BroadcastWord(const int8_t* p) {
 
 // vpmaddubsw steps that fit into 16 bits.
 template <DType kType>
-inline constexpr int kNarrowSteps =
-    kType == DType::kQ8_0 ? 1 : kType == DType::kQ6_K ? 2 : IsFiveBit(kType) ? 4 : 8;
+inline constexpr int kNarrowSteps = kType == DType::kQ8_0   ? 1
+                                    : kType == DType::kQ6_K ? 2
+                                    : IsFiveBit(kType)      ? 4
+                                                            : 8;
 
 struct Tile {
   const int8_t* codes;  // of the first row and block
@@ -141,7 +148,8 @@ struct Tile {
 
 // Exact sums of lines [first, first + steps) of one block times the codes of M rows.
 template <DType kType, int M, int kSteps>
-inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* codes, __m256i (&dot)[M]) {
+inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* codes,
+                     __m256i (&dot)[M]) {
   constexpr int kNarrow = kNarrowSteps<kType> < kSteps ? kNarrowSteps<kType> : kSteps;
   const __m256i ones = _mm256_set1_epi16(1);
   WEIR_UNROLL
@@ -164,29 +172,33 @@ inline void DotLines(const uint8_t (*lines)[64], size_t lane, const int8_t* code
       }
     }
     WEIR_UNROLL
-    for (int m = 0; m < M; ++m) dot[m] = _mm256_add_epi32(dot[m], _mm256_madd_epi16(narrow[m], ones));
+    for (int m = 0; m < M; ++m)
+      dot[m] = _mm256_add_epi32(dot[m], _mm256_madd_epi16(narrow[m], ones));
   }
 }
 
 template <DType kType, int M>
 inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, __m256 (&sum)[M]) {
   constexpr int kHalves = kType == DType::kQ6_K ? 2 : 1;
-  constexpr bool kOffset = LogOffset(kType) != 0 && kType != DType::kQ8_0;  // Q8_0 is taken as signed
+  constexpr bool kOffset =
+      LogOffset(kType) != 0 && kType != DType::kQ8_0;  // Q8_0 is taken as signed
   const Activations& a = *tile.a;
   for (size_t b = 0; b < blocks; ++b) {
     const size_t at = (tile.at + b) * a.n + tile.row;
     WEIR_UNROLL
     for (int h = 0; h < kHalves; ++h) {
       __m256i dot[M];
-      const int32_t* sums = kHalves == 2 ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
-                                         : a.negative_sums + at;
+      const int32_t* sums = kHalves == 2
+                                ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
+                                : a.negative_sums + at;
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        dot[m] = kOffset ? _mm256_slli_epi32(_mm256_set1_epi32(sums[m]), LogOffset(kType)) : _mm256_setzero_si256();
+        dot[m] = kOffset ? _mm256_slli_epi32(_mm256_set1_epi32(sums[m]), LogOffset(kType))
+                         : _mm256_setzero_si256();
       }
       constexpr int kSteps = 8 / kHalves;
-      DotLines<kType, M, kSteps>(w.quants[b] + h * kSteps, tile.lane, tile.codes + b * kBlockColumns + h * 16,
-                                 dot);
+      DotLines<kType, M, kSteps>(w.quants[b] + h * kSteps, tile.lane,
+                                 tile.codes + b * kBlockColumns + h * 16, dot);
       const __m256 scale = _mm256_load_ps(w.scales[b][h] + tile.lane);
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
@@ -224,7 +236,8 @@ void MultiplyTile(const UnpackedSuper& w, size_t blocks, const Tile& tile, const
 }
 
 template <DType kType, int M>
-void TileUpTo(size_t rows, const UnpackedSuper& w, size_t blocks, const Tile& tile, const Output& out) {
+void TileUpTo(size_t rows, const UnpackedSuper& w, size_t blocks, const Tile& tile,
+              const Output& out) {
   if constexpr (M > 1) {
     if (rows < M) return TileUpTo<kType, M - 1>(rows, w, blocks, tile, out);
   }
@@ -244,9 +257,10 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
       for (size_t i = 0; i < a.n; i += kTileRows) {
         for (size_t lane = 0; lane < valid; lane += 8) {
           const Tile tile = {a.CodesOf(first, i), &a, i, first, lane};
-          const Output out = {y + i * w.rows + g * kGroupRows + lane, w.rows,
-                              _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(valid - lane)), lanes),
-                              first == 0};
+          const Output out = {
+              y + i * w.rows + g * kGroupRows + lane, w.rows,
+              _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(valid - lane)), lanes),
+              first == 0};
           TileUpTo<kType, kTileRows>(a.n - i, unpacked, blocks, tile, out);
         }
       }
@@ -258,31 +272,50 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
 
 }  // namespace
 
-void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
+void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a,
+                       float* y) {
   switch (w.type) {
-    case DType::kQ4_0: return Groups<DType::kQ4_0>(w, begin, end, a, y);
-    case DType::kQ4_1: return Groups<DType::kQ4_1>(w, begin, end, a, y);
-    case DType::kQ5_0: return Groups<DType::kQ5_0>(w, begin, end, a, y);
-    case DType::kQ5_1: return Groups<DType::kQ5_1>(w, begin, end, a, y);
-    case DType::kQ8_0: return Groups<DType::kQ8_0>(w, begin, end, a, y);
-    case DType::kQ4_K: return Groups<DType::kQ4_K>(w, begin, end, a, y);
-    case DType::kQ5_K: return Groups<DType::kQ5_K>(w, begin, end, a, y);
-    case DType::kQ6_K: return Groups<DType::kQ6_K>(w, begin, end, a, y);
-    default: return;  // float matrices have their own product
+    case DType::kQ4_0:
+      return Groups<DType::kQ4_0>(w, begin, end, a, y);
+    case DType::kQ4_1:
+      return Groups<DType::kQ4_1>(w, begin, end, a, y);
+    case DType::kQ5_0:
+      return Groups<DType::kQ5_0>(w, begin, end, a, y);
+    case DType::kQ5_1:
+      return Groups<DType::kQ5_1>(w, begin, end, a, y);
+    case DType::kQ8_0:
+      return Groups<DType::kQ8_0>(w, begin, end, a, y);
+    case DType::kQ4_K:
+      return Groups<DType::kQ4_K>(w, begin, end, a, y);
+    case DType::kQ5_K:
+      return Groups<DType::kQ5_K>(w, begin, end, a, y);
+    case DType::kQ6_K:
+      return Groups<DType::kQ6_K>(w, begin, end, a, y);
+    default:
+      return;  // float matrices have their own product
   }
 }
 
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out) {
   switch (type) {
-    case DType::kQ4_0: return UnpackType<DType::kQ4_0>(super, blocks, out);
-    case DType::kQ4_1: return UnpackType<DType::kQ4_1>(super, blocks, out);
-    case DType::kQ5_0: return UnpackType<DType::kQ5_0>(super, blocks, out);
-    case DType::kQ5_1: return UnpackType<DType::kQ5_1>(super, blocks, out);
-    case DType::kQ8_0: return UnpackType<DType::kQ8_0>(super, blocks, out);
-    case DType::kQ4_K: return UnpackType<DType::kQ4_K>(super, blocks, out);
-    case DType::kQ5_K: return UnpackType<DType::kQ5_K>(super, blocks, out);
-    case DType::kQ6_K: return UnpackType<DType::kQ6_K>(super, blocks, out);
-    default: return;
+    case DType::kQ4_0:
+      return UnpackType<DType::kQ4_0>(super, blocks, out);
+    case DType::kQ4_1:
+      return UnpackType<DType::kQ4_1>(super, blocks, out);
+    case DType::kQ5_0:
+      return UnpackType<DType::kQ5_0>(super, blocks, out);
+    case DType::kQ5_1:
+      return UnpackType<DType::kQ5_1>(super, blocks, out);
+    case DType::kQ8_0:
+      return UnpackType<DType::kQ8_0>(super, blocks, out);
+    case DType::kQ4_K:
+      return UnpackType<DType::kQ4_K>(super, blocks, out);
+    case DType::kQ5_K:
+      return UnpackType<DType::kQ5_K>(super, blocks, out);
+    case DType::kQ6_K:
+      return UnpackType<DType::kQ6_K>(super, blocks, out);
+    default:
+      return;
   }
 }
 

@@ -4,7 +4,10 @@
 #include "tensor/simd/avx2.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx2.h"
+// clang-format on
 
 namespace weir::tensor::avx2 {
 namespace {
@@ -41,14 +44,17 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
 }
 
 void Read(const std::byte* p, size_t bytes) {
-  __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+  __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                    _mm256_setzero_si256()};
   for (size_t i = 0; i + 128 <= bytes; i += 128) {
     WEIR_UNROLL
     for (int j = 0; j < 4; ++j) {
-      sum[j] = _mm256_xor_si256(sum[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i + 32 * j)));
+      sum[j] = _mm256_xor_si256(
+          sum[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i + 32 * j)));
     }
   }
-  const __m256i all = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
+  const __m256i all =
+      _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
   asm volatile("" : : "x"(all));
 }
 

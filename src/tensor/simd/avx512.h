@@ -7,7 +7,8 @@ namespace weir::tensor::avx512 {
 
 // Groups [begin, end) times one activation row, weights taken apart in registers as they stream by.
 void MultiplyOne(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
-// Groups [begin, end) times many rows: a superblock is unpacked once and meets them in register tiles.
+// Groups [begin, end) times many rows: a superblock is unpacked once and meets them in register
+// tiles.
 void MultiplyMany(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out);
 

@@ -9,8 +9,11 @@
 #include "tensor/simd/avx512.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx512.h"
 #include "tensor/simd/vec16_avx512.h"
+// clang-format on
 
 namespace weir::tensor {
 namespace avx512 {
@@ -23,9 +26,11 @@ inline constexpr int kFloatRows = 12;
 inline constexpr int kFloatGroups = 2;
 
 namespace shared {
+// clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
+// clang-format on
 }  // namespace shared
 
 void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
@@ -45,7 +50,8 @@ namespace {
 bool SupportedAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("avx2");
 }
 }  // namespace
 

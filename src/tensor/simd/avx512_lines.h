@@ -9,12 +9,15 @@ inline __m512i LowNibbles(__m512i pair) { return _mm512_and_si512(pair, _mm512_s
 inline __m512i HighNibbles(__m512i pair) { return LowNibbles(_mm512_srli_epi16(pair, 4)); }
 
 // (a & mask) | b in one instruction.
-inline __m512i AndOr(__m512i a, __m512i mask, __m512i b) { return _mm512_ternarylogic_epi32(a, mask, b, 0xea); }
+inline __m512i AndOr(__m512i a, __m512i mask, __m512i b) {
+  return _mm512_ternarylogic_epi32(a, mask, b, 0xea);
+}
 
 // `low` with bit T of `high` added as 16.
 template <int T>
 inline __m512i WithFifth(__m512i low, __m512i high) {
-  const __m512i moved = T < 4 ? _mm512_slli_epi16(high, T < 4 ? 4 - T : 0) : _mm512_srli_epi16(high, T < 4 ? 0 : T - 4);
+  const __m512i moved = T < 4 ? _mm512_slli_epi16(high, T < 4 ? 4 - T : 0)
+                              : _mm512_srli_epi16(high, T < 4 ? 0 : T - 4);
   return AndOr(moved, _mm512_set1_epi8(16), low);
 }
 
@@ -32,7 +35,8 @@ inline __m512 Halves(const std::byte* p) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
 }
 
-// The 6-bit scales and minima of Q4_K and Q5_K: lane k of [j] holds those of sub-block 4j + k, 16 rows.
+// The 6-bit scales and minima of Q4_K and Q5_K: lane k of [j] holds those of sub-block 4j + k, 16
+// rows.
 struct ScalesK {
   __m512i scales[2], minima[2];
 };
@@ -59,10 +63,12 @@ struct Lines6K {
   __m512i sub[4];
 };
 inline Lines6K UnpackLines6K(const std::byte* half, size_t t) {
-  const __m512i a = Line(half + 64 * t), b = Line(half + 64 * (8 + t)), high = Line(half + 64 * (16 + t));
+  const __m512i a = Line(half + 64 * t), b = Line(half + 64 * (8 + t)),
+                high = Line(half + 64 * (16 + t));
   const __m512i mask = _mm512_set1_epi8(0x30);
   return {{AndOr(_mm512_slli_epi16(high, 4), mask, LowNibbles(a)),
-           AndOr(_mm512_slli_epi16(high, 2), mask, LowNibbles(b)), AndOr(high, mask, HighNibbles(a)),
+           AndOr(_mm512_slli_epi16(high, 2), mask, LowNibbles(b)),
+           AndOr(high, mask, HighNibbles(a)),
            AndOr(_mm512_srli_epi16(high, 2), mask, HighNibbles(b))}};
 }
 

@@ -1,6 +1,7 @@
-// Prefill: many activation rows. A superblock of two groups (32 rows x 256 columns) is unpacked to bytes
-// in L1 once and multiplied with up to 192 activation rows in register tiles of kTileRows x 2 x 16;
-// between superblocks the f32 sums rest in a small buffer. One tile kernel serves all formats.
+// Prefill: many activation rows. A superblock of two groups (32 rows x 256 columns) is unpacked to
+// bytes in L1 once and multiplied with up to 192 activation rows in register tiles of kTileRows x 2
+// x 16; between superblocks the f32 sums rest in a small buffer. One tile kernel serves all
+// formats.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -9,8 +10,11 @@
 #include "tensor/simd/avx512.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx512.h"
 #include "tensor/simd/avx512_lines.h"
+// clang-format on
 
 namespace weir::tensor::avx512 {
 namespace {
@@ -30,10 +34,11 @@ template <DType kType>
 inline void Unpack32(const std::byte* super, size_t blocks, UnpackedSuper* out) {
   const SuperLayout layout = LayoutOf(kType, blocks);
   for (size_t b = 0; b < blocks; ++b) {
-    StoreLines<kType, 0>(super + layout.quants + b * QuantLines(kType) * 64, super + layout.high + b * 64,
-                         out->quants[b]);
+    StoreLines<kType, 0>(super + layout.quants + b * QuantLines(kType) * 64,
+                         super + layout.high + b * 64, out->quants[b]);
     _mm512_store_ps(out->scales[b][0], Halves(super + b * 32));
-    if constexpr (HasMinimum(kType)) _mm512_store_ps(out->minima[b], Halves(super + layout.minima + b * 32));
+    if constexpr (HasMinimum(kType))
+      _mm512_store_ps(out->minima[b], Halves(super + layout.minima + b * 32));
   }
 }
 
@@ -55,8 +60,10 @@ inline void UnpackPairK(const std::byte* super, const ScalesK& scales, UnpackedS
   const __m512 sign = _mm512_set1_ps(-0.0f);
   _mm512_store_ps(out->scales[2 * kPair][0], ScaleOf<2 * kPair>(scales.scales, d));
   _mm512_store_ps(out->scales[2 * kPair + 1][0], ScaleOf<2 * kPair + 1>(scales.scales, d));
-  _mm512_store_ps(out->minima[2 * kPair], _mm512_xor_ps(sign, ScaleOf<2 * kPair>(scales.minima, dmin)));
-  _mm512_store_ps(out->minima[2 * kPair + 1], _mm512_xor_ps(sign, ScaleOf<2 * kPair + 1>(scales.minima, dmin)));
+  _mm512_store_ps(out->minima[2 * kPair],
+                  _mm512_xor_ps(sign, ScaleOf<2 * kPair>(scales.minima, dmin)));
+  _mm512_store_ps(out->minima[2 * kPair + 1],
+                  _mm512_xor_ps(sign, ScaleOf<2 * kPair + 1>(scales.minima, dmin)));
 }
 
 template <DType kType>
@@ -89,7 +96,8 @@ struct Tile {
 
 // M activation rows times G unpacked superblocks of `blocks` blocks, added to sum.
 template <DType kType, int M, int G>
-inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile, __m512 (&sum)[M][G]) {
+inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
+                       __m512 (&sum)[M][G]) {
   constexpr int kHalves = kType == DType::kQ6_K ? 2 : 1;
   constexpr int kSteps = 8 / kHalves;
   const Activations& a = *tile.a;
@@ -102,8 +110,9 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile, 
       for (int m = 0; m < M; ++m) {
         __m512i start = _mm512_setzero_si512();
         if constexpr (LogOffset(kType) != 0) {
-          const int32_t* sums = kHalves == 2 ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
-                                             : a.negative_sums + at;
+          const int32_t* sums = kHalves == 2
+                                    ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
+                                    : a.negative_sums + at;
           start = _mm512_slli_epi32(_mm512_set1_epi32(sums[m]), LogOffset(kType));
         }
         WEIR_UNROLL
@@ -145,7 +154,8 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile, 
   }
 }
 
-// Between superblocks the sums of a tile rest in `sums` ([M][2][16]); the last one writes them to y.
+// Between superblocks the sums of a tile rest in `sums` ([M][2][16]); the last one writes them to
+// y.
 struct Output {
   float* sums;
   float* y;  // of the first row and group
@@ -170,7 +180,8 @@ void MultiplyTile(const UnpackedSuper* w, size_t blocks, const Tile& tile, const
     WEIR_UNROLL
     for (int g = 0; g < G; ++g) {
       if (out.last) {
-        _mm512_mask_storeu_ps(out.y + m * out.stride + g * kGroupRows, g + 1 == G ? out.mask : 0xffff, sum[m][g]);
+        _mm512_mask_storeu_ps(out.y + m * out.stride + g * kGroupRows,
+                              g + 1 == G ? out.mask : 0xffff, sum[m][g]);
       } else {
         _mm512_store_ps(out.sums + (2 * m + g) * kGroupRows, sum[m][g]);
       }
@@ -179,7 +190,8 @@ void MultiplyTile(const UnpackedSuper* w, size_t blocks, const Tile& tile, const
 }
 
 template <DType kType, int M, int G>
-void TileUpTo(size_t rows, const UnpackedSuper* w, size_t blocks, const Tile& tile, const Output& out) {
+void TileUpTo(size_t rows, const UnpackedSuper* w, size_t blocks, const Tile& tile,
+              const Output& out) {
   if constexpr (M > 1) {
     if (rows < M) return TileUpTo<kType, M - 1, G>(rows, w, blocks, tile, out);
   }
@@ -213,8 +225,11 @@ void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, Rows rows
     for (size_t i = 0; i < rows.count; i += kTileRows) {
       const size_t row = rows.first + i;
       const Tile tile = {a.CodesOf(first, row), &a, row, first};
-      const Output out = {sums + i * 2 * kGroupRows, y + row * w.rows + g * kGroupRows, w.rows,
-                          static_cast<__mmask16>((1u << last_rows) - 1), first == 0,
+      const Output out = {sums + i * 2 * kGroupRows,
+                          y + row * w.rows + g * kGroupRows,
+                          w.rows,
+                          static_cast<__mmask16>((1u << last_rows) - 1),
+                          first == 0,
                           first + blocks == w.blocks()};
       TileUpTo<kType, kTileRows, G>(rows.count - i, unpacked, blocks, tile, out);
     }
@@ -237,29 +252,47 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
 
 void MultiplyMany(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
   switch (w.type) {
-    case DType::kQ4_0: return Groups<DType::kQ4_0>(w, begin, end, a, y);
-    case DType::kQ4_1: return Groups<DType::kQ4_1>(w, begin, end, a, y);
-    case DType::kQ5_0: return Groups<DType::kQ5_0>(w, begin, end, a, y);
-    case DType::kQ5_1: return Groups<DType::kQ5_1>(w, begin, end, a, y);
-    case DType::kQ8_0: return Groups<DType::kQ8_0>(w, begin, end, a, y);
-    case DType::kQ4_K: return Groups<DType::kQ4_K>(w, begin, end, a, y);
-    case DType::kQ5_K: return Groups<DType::kQ5_K>(w, begin, end, a, y);
-    case DType::kQ6_K: return Groups<DType::kQ6_K>(w, begin, end, a, y);
-    default: return;  // float matrices have their own product
+    case DType::kQ4_0:
+      return Groups<DType::kQ4_0>(w, begin, end, a, y);
+    case DType::kQ4_1:
+      return Groups<DType::kQ4_1>(w, begin, end, a, y);
+    case DType::kQ5_0:
+      return Groups<DType::kQ5_0>(w, begin, end, a, y);
+    case DType::kQ5_1:
+      return Groups<DType::kQ5_1>(w, begin, end, a, y);
+    case DType::kQ8_0:
+      return Groups<DType::kQ8_0>(w, begin, end, a, y);
+    case DType::kQ4_K:
+      return Groups<DType::kQ4_K>(w, begin, end, a, y);
+    case DType::kQ5_K:
+      return Groups<DType::kQ5_K>(w, begin, end, a, y);
+    case DType::kQ6_K:
+      return Groups<DType::kQ6_K>(w, begin, end, a, y);
+    default:
+      return;  // float matrices have their own product
   }
 }
 
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out) {
   switch (type) {
-    case DType::kQ4_0: return UnpackType<DType::kQ4_0>(super, blocks, out);
-    case DType::kQ4_1: return UnpackType<DType::kQ4_1>(super, blocks, out);
-    case DType::kQ5_0: return UnpackType<DType::kQ5_0>(super, blocks, out);
-    case DType::kQ5_1: return UnpackType<DType::kQ5_1>(super, blocks, out);
-    case DType::kQ8_0: return UnpackType<DType::kQ8_0>(super, blocks, out);
-    case DType::kQ4_K: return UnpackType<DType::kQ4_K>(super, blocks, out);
-    case DType::kQ5_K: return UnpackType<DType::kQ5_K>(super, blocks, out);
-    case DType::kQ6_K: return UnpackType<DType::kQ6_K>(super, blocks, out);
-    default: return;
+    case DType::kQ4_0:
+      return UnpackType<DType::kQ4_0>(super, blocks, out);
+    case DType::kQ4_1:
+      return UnpackType<DType::kQ4_1>(super, blocks, out);
+    case DType::kQ5_0:
+      return UnpackType<DType::kQ5_0>(super, blocks, out);
+    case DType::kQ5_1:
+      return UnpackType<DType::kQ5_1>(super, blocks, out);
+    case DType::kQ8_0:
+      return UnpackType<DType::kQ8_0>(super, blocks, out);
+    case DType::kQ4_K:
+      return UnpackType<DType::kQ4_K>(super, blocks, out);
+    case DType::kQ5_K:
+      return UnpackType<DType::kQ5_K>(super, blocks, out);
+    case DType::kQ6_K:
+      return UnpackType<DType::kQ6_K>(super, blocks, out);
+    default:
+      return;
   }
 }
 

@@ -1,5 +1,6 @@
-// int8 distances. vpdpbusd multiplies unsigned by signed bytes, so one side is taken plus 128 (a flip of
-// the sign bit) and 128 times the sum of the other is subtracted. All integer, so the order is free.
+// int8 distances. vpdpbusd multiplies unsigned by signed bytes, so one side is taken plus 128 (a
+// flip of the sign bit) and 128 times the sum of the other is subtracted. All integer, so the order
+// is free.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -8,7 +9,10 @@
 #include "tensor/simd/avx512.h"
 #include "tensor/simd/unroll.h"
 
+// The order matters.
+// clang-format off
 #include "tensor/simd/target_avx512.h"
+// clang-format on
 
 namespace weir::tensor::avx512 {
 namespace {
@@ -22,7 +26,8 @@ inline __m512i Flip(__m512i codes) { return _mm512_xor_si512(codes, _mm512_set1_
 // Rows that share one load of the query, and whose sums are reduced together.
 constexpr size_t kScanRows = 4;
 
-inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t correction, int32_t* dots) {
+inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t correction,
+                     int32_t* dots) {
   __m512i sum[kScanRows];
   WEIR_UNROLL
   for (size_t r = 0; r < kScanRows; ++r) sum[r] = _mm512_setzero_si512();
@@ -30,22 +35,30 @@ inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t 
   for (; c + 64 <= n; c += 64) {
     const __m512i q = LoadBytes(query + c);
     WEIR_UNROLL
-    for (size_t r = 0; r < kScanRows; ++r) sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadBytes(rows + r * n + c)), q);
+    for (size_t r = 0; r < kScanRows; ++r)
+      sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadBytes(rows + r * n + c)), q);
   }
   if (c < n) {
-    const __m512i q = LoadSomeBytes(query + c, n - c);  // zeros past the end silence the flipped padding
+    const __m512i q =
+        LoadSomeBytes(query + c, n - c);  // zeros past the end silence the flipped padding
     WEIR_UNROLL
     for (size_t r = 0; r < kScanRows; ++r) {
       sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadSomeBytes(rows + r * n + c, n - c)), q);
     }
   }
   // A 4 x 16 transposed sum: pairs, pairs of pairs, then across the four 128-bit lanes.
-  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[0], sum[1]), _mm512_unpackhi_epi32(sum[0], sum[1]));
-  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[2], sum[3]), _mm512_unpackhi_epi32(sum[2], sum[3]));
-  const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-  const __m128i dot = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(dots), _mm_sub_epi32(dot, _mm_set1_epi32(correction)));
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[0], sum[1]),
+                                      _mm512_unpackhi_epi32(sum[0], sum[1]));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[2], sum[3]),
+                                      _mm512_unpackhi_epi32(sum[2], sum[3]));
+  const __m512i all =
+      _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half =
+      _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  const __m128i dot =
+      _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dots),
+                   _mm_sub_epi32(dot, _mm_set1_epi32(correction)));
 }
 
 int32_t Sum(const int8_t* x, size_t n) {
@@ -74,7 +87,8 @@ int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n) {
     dot[0] = _mm512_dpbusd_epi32(dot[0], Flip(LoadSomeBytes(a + c, n - c)), bc);
     sum = _mm512_dpbusd_epi32(sum, ones, bc);
   }
-  const __m512i total = _mm512_sub_epi32(_mm512_add_epi32(dot[0], dot[1]), _mm512_slli_epi32(sum, 7));
+  const __m512i total =
+      _mm512_sub_epi32(_mm512_add_epi32(dot[0], dot[1]), _mm512_slli_epi32(sum, 7));
   return _mm512_reduce_add_epi32(total);
 }
 
@@ -95,12 +109,15 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
 }
 
 void Read(const std::byte* p, size_t bytes) {
-  __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+  __m512i sum[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                    _mm512_setzero_si512()};
   for (size_t i = 0; i + 256 <= bytes; i += 256) {
     WEIR_UNROLL
-    for (int j = 0; j < 4; ++j) sum[j] = _mm512_xor_si512(sum[j], _mm512_loadu_si512(p + i + 64 * j));
+    for (int j = 0; j < 4; ++j)
+      sum[j] = _mm512_xor_si512(sum[j], _mm512_loadu_si512(p + i + 64 * j));
   }
-  const __m512i all = _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3]));
+  const __m512i all =
+      _mm512_xor_si512(_mm512_xor_si512(sum[0], sum[1]), _mm512_xor_si512(sum[2], sum[3]));
   asm volatile("" : : "v"(all));
 }
 

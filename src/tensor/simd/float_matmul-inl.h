@@ -1,6 +1,6 @@
 // Products with F32, F16 and BF16 matrices (included once inside a target's namespace, which sets
-// kFloatRows, the activation rows of a register tile, and kFloatGroups, its groups of 16 weight rows).
-// Columns go by panels that stay in L1; between panels the sums rest in y.
+// kFloatRows, the activation rows of a register tile, and kFloatGroups, its groups of 16 weight
+// rows). Columns go by panels that stay in L1; between panels the sums rest in y.
 
 inline constexpr size_t kPanelColumns = 128;
 
@@ -44,8 +44,8 @@ inline void FloatTileUpTo(size_t rows, const float* weights, size_t group_stride
                           size_t last_rows) {
   if constexpr (M > 1) {
     if (rows < M) {
-      return FloatTileUpTo<M - 1, G>(rows, weights, group_stride, columns, x, x_stride, fresh, y, y_stride,
-                                     last_rows);
+      return FloatTileUpTo<M - 1, G>(rows, weights, group_stride, columns, x, x_stride, fresh, y,
+                                     y_stride, last_rows);
     }
   }
   FloatTile<M, G>(weights, group_stride, columns, x, x_stride, fresh, y, y_stride, last_rows);
@@ -72,16 +72,18 @@ inline void FloatGroups(const PackedMatrix& w, size_t g, const Activations& a, f
       weights = reinterpret_cast<const float*>(w.group(g)) + c * kGroupRows;
       stride = w.group_bytes / sizeof(float);
     } else {
-      for (int j = 0; j < G; ++j) FloatPanel(w.type, w.group(g + j) + c * kGroupRows * 2, columns, panel[j]);
+      for (int j = 0; j < G; ++j)
+        FloatPanel(w.type, w.group(g + j) + c * kGroupRows * 2, columns, panel[j]);
     }
     for (size_t i = 0; i < a.n; i += kFloatRows) {
-      FloatTileUpTo<kFloatRows, G>(a.n - i, weights, stride, columns, a.x + i * w.columns + c, w.columns,
-                                   c == 0, y_here + i * w.rows, w.rows, last_rows);
+      FloatTileUpTo<kFloatRows, G>(a.n - i, weights, stride, columns, a.x + i * w.columns + c,
+                                   w.columns, c == 0, y_here + i * w.rows, w.rows, last_rows);
     }
   }
 }
 
-inline void MultiplyFloats(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
+inline void MultiplyFloats(const PackedMatrix& w, size_t begin, size_t end, const Activations& a,
+                           float* y) {
   size_t g = begin;
   for (; g + kFloatGroups <= end; g += kFloatGroups) FloatGroups<kFloatGroups>(w, g, a, y);
   if constexpr (kFloatGroups > 1) {

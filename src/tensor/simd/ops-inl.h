@@ -1,6 +1,6 @@
-// Elementwise kernels over 16-lane vectors. No include guard: each target includes this once inside its
-// own namespace, after its vec16 header. Reductions use 64 partial sums (lane i of sum j takes elements
-// 64 k + 16 j + i), so all targets add in the same order.
+// Elementwise kernels over 16-lane vectors. No include guard: each target includes this once inside
+// its own namespace, after its vec16 header. Reductions use 64 partial sums (lane i of sum j takes
+// elements 64 k + 16 j + i), so all targets add in the same order.
 
 // 2^f - 1 over [-1/2, 1/2] divided by f: minimax, relative error of 2^f below 2e-9.
 inline Floats ExpTwoPoly(Floats f) {
@@ -40,13 +40,16 @@ struct SumFour {
   Floats s[4];
 };
 inline SumFour ZeroSum() { return {{Set(0.0f), Set(0.0f), Set(0.0f), Set(0.0f)}}; }
-inline float Total(const SumFour& a) { return ReduceAdd(Add(Add(a.s[0], a.s[1]), Add(a.s[2], a.s[3]))); }
+inline float Total(const SumFour& a) {
+  return ReduceAdd(Add(Add(a.s[0], a.s[1]), Add(a.s[2], a.s[3])));
+}
 
 inline float Dot(const float* a, const float* b, size_t n) {
   SumFour sum = ZeroSum();
   size_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    for (size_t j = 0; j < 4; ++j) sum.s[j] = Fma(Load(a + i + 16 * j), Load(b + i + 16 * j), sum.s[j]);
+    for (size_t j = 0; j < 4; ++j)
+      sum.s[j] = Fma(Load(a + i + 16 * j), Load(b + i + 16 * j), sum.s[j]);
   }
   for (size_t j = 0; i < n; i += 16, ++j) {
     sum.s[j] = Fma(LoadSome(a + i, n - i), LoadSome(b + i, n - i), sum.s[j]);
@@ -68,17 +71,19 @@ inline void RmsNorm(const float* x, const float* weight, float epsilon, float* o
   const Floats r = Set(1.0f / std::sqrt(mean + epsilon));
   size_t i = 0;
   for (; i + 16 <= n; i += 16) Store(out + i, Mul(Mul(Load(x + i), r), Load(weight + i)));
-  if (i < n) StoreSome(out + i, Mul(Mul(LoadSome(x + i, n - i), r), LoadSome(weight + i, n - i)), n - i);
+  if (i < n)
+    StoreSome(out + i, Mul(Mul(LoadSome(x + i, n - i), r), LoadSome(weight + i, n - i)), n - i);
 }
 
-inline void LayerNorm(const float* x, const float* weight, const float* bias, float epsilon, float* out,
-                      size_t n) {
+inline void LayerNorm(const float* x, const float* weight, const float* bias, float epsilon,
+                      float* out, size_t n) {
   const Floats mean = Set(Sum(x, n) / static_cast<float>(n));
   SumFour squares = ZeroSum();
   for (size_t i = 0; i < n; i += 16) {
     Floats& s = squares.s[i / 16 % 4];
-    const Floats d = i + 16 <= n ? Sub(Load(x + i), mean)
-                                 : Select((1u << (n - i)) - 1, Sub(LoadSome(x + i, n - i), mean), Set(0.0f));
+    const Floats d =
+        i + 16 <= n ? Sub(Load(x + i), mean)
+                    : Select((1u << (n - i)) - 1, Sub(LoadSome(x + i, n - i), mean), Set(0.0f));
     s = Fma(d, d, s);
   }
   const Floats r = Set(1.0f / std::sqrt(Total(squares) / static_cast<float>(n) + epsilon));
@@ -107,15 +112,17 @@ inline Floats SiluTimes(Floats gate, Floats up) {
 inline void SiluMultiply(const float* gate, const float* up, float* out, size_t n) {
   size_t i = 0;
   for (; i + 16 <= n; i += 16) Store(out + i, SiluTimes(Load(gate + i), Load(up + i)));
-  if (i < n) StoreSome(out + i, SiluTimes(LoadSome(gate + i, n - i), LoadSome(up + i, n - i)), n - i);
+  if (i < n)
+    StoreSome(out + i, SiluTimes(LoadSome(gate + i, n - i), LoadSome(up + i, n - i)), n - i);
 }
 
-// x / 2 * erfc(-x / sqrt 2). With z = |x| / sqrt 2, erfc(z) = t P(t) exp(-z^2), t = 1 / (1 + 0.3 z): a
-// minimax fit of ours over [0, 9.5], absolute error below 2e-9 before rounding. It keeps the negative
-// tail relative to itself; erfc of a negative is 2 less that of its magnitude.
-inline constexpr float kErfc[9] = {0.16973468661308289f,  0.1628013551235199f,   0.19664211571216583f,
-                                   0.052120622247457504f, 0.23780345916748047f,  0.1252635270357132f,
-                                   -0.18513593077659607f, 0.3440610468387604f,   -0.10329090803861618f};
+// x / 2 * erfc(-x / sqrt 2). With z = |x| / sqrt 2, erfc(z) = t P(t) exp(-z^2), t = 1 / (1 + 0.3
+// z): a minimax fit of ours over [0, 9.5], absolute error below 2e-9 before rounding. It keeps the
+// negative tail relative to itself; erfc of a negative is 2 less that of its magnitude.
+inline constexpr float kErfc[9] = {
+    0.16973468661308289f,  0.1628013551235199f,  0.19664211571216583f,
+    0.052120622247457504f, 0.23780345916748047f, 0.1252635270357132f,
+    -0.18513593077659607f, 0.3440610468387604f,  -0.10329090803861618f};
 
 inline Floats GeluOne(Floats x) {
   const Floats z = Mul(Abs(x), Set(0.70710678f));
@@ -157,7 +164,8 @@ inline void Softmax(float* x, size_t n) {
       Store(x + i, e);
       s = Add(s, e);
     } else {
-      const Floats e = Select((1u << (n - i)) - 1, Exp(Sub(LoadSome(x + i, n - i), shift)), Set(0.0f));
+      const Floats e =
+          Select((1u << (n - i)) - 1, Exp(Sub(LoadSome(x + i, n - i), shift)), Set(0.0f));
       StoreSome(x + i, e, n - i);
       s = Add(s, e);
     }

@@ -1,5 +1,5 @@
-// The scalar twins of the quantised products, written apart from the shared templates: the reference
-// that every target must equal bit for bit.
+// The scalar twins of the quantised products, written apart from the shared templates: the
+// reference that every target must equal bit for bit.
 #pragma once
 
 #include "tensor/kernels.h"

@@ -14,8 +14,10 @@ inline constexpr int kValueVectors = 1;
 
 namespace shared {
 using ::weir::tensor::scalar::Ints;
+// clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
+// clang-format on
 }  // namespace shared
 
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n) {

@@ -84,7 +84,8 @@ void Unpack6K(const std::byte* super, UnpackedSuper* out) {
   }
 }
 
-int32_t DotBlock(const uint8_t (*quants)[64], size_t row, const int8_t* codes, size_t begin, size_t end) {
+int32_t DotBlock(const uint8_t (*quants)[64], size_t row, const int8_t* codes, size_t begin,
+                 size_t end) {
   int32_t sum = 0;
   for (size_t t = begin; t < end; ++t) {
     for (size_t c = 0; c < 4; ++c) {
@@ -94,8 +95,8 @@ int32_t DotBlock(const uint8_t (*quants)[64], size_t row, const int8_t* codes, s
   return sum;
 }
 
-// Adds the blocks of one superblock to acc[r] for activation row i; `first` is the index of its first
-// block in the row.
+// Adds the blocks of one superblock to acc[r] for activation row i; `first` is the index of its
+// first block in the row.
 void AddSuper(DType type, const UnpackedSuper& w, size_t blocks, const Activations& a, size_t i,
               size_t first, float* acc) {
   const size_t halves = type == DType::kQ6_K ? 2 : 1;
@@ -106,10 +107,11 @@ void AddSuper(DType type, const UnpackedSuper& w, size_t blocks, const Activatio
     const float x_scale = a.scales[at * a.n + i];
     for (size_t r = 0; r < kGroupRows; ++r) {
       for (size_t h = 0; h < halves; ++h) {
-        const int32_t sum = halves == 2 ? a.negative_halves[(at * 2 + h) * a.n + i]
-                                        : a.negative_sums[at * a.n + i];
+        const int32_t sum =
+            halves == 2 ? a.negative_halves[(at * 2 + h) * a.n + i] : a.negative_sums[at * a.n + i];
         const size_t steps = 8 / halves;
-        const int32_t dot = DotBlock(w.quants[b], r, codes, h * steps, (h + 1) * steps) + offset * sum;
+        const int32_t dot =
+            DotBlock(w.quants[b], r, codes, h * steps, (h + 1) * steps) + offset * sum;
         acc[r] = std::fma(static_cast<float>(dot), w.scales[b][h][r] * x_scale, acc[r]);
       }
       if (HasMinimum(type)) acc[r] = std::fma(w.minima[b][r], a.scaled_sums[at * a.n + i], acc[r]);
@@ -176,8 +178,8 @@ void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations
   }
 }
 
-// The largest magnitude is found on the bits, so that a NaN or infinity outranks all and reaches the
-// scale: bad activations give bad results, never undefined ones.
+// The largest magnitude is found on the bits, so that a NaN or infinity outranks all and reaches
+// the scale: bad activations give bad results, never undefined ones.
 void QuantizeRow(const float* x, size_t columns, const ActivationRow& out) {
   for (size_t b = 0; b < columns / kBlockColumns; ++b) {
     const float* block = x + b * kBlockColumns;
@@ -193,8 +195,8 @@ void QuantizeRow(const float* x, size_t columns, const ActivationRow& out) {
     for (size_t c = 0; c < kBlockColumns; ++c) {
       const float scaled = block[c] * inverse;
       // As vcvtps2dq: what does not fit becomes the smallest integer.
-      const int32_t rounded = std::fabs(scaled) < 1e9f ? static_cast<int32_t>(std::nearbyint(scaled))
-                                                       : INT32_MIN;
+      const int32_t rounded =
+          std::fabs(scaled) < 1e9f ? static_cast<int32_t>(std::nearbyint(scaled)) : INT32_MIN;
       const auto code = static_cast<int8_t>(std::clamp(rounded, -127, 127));
       out.CodesOf(b)[c] = code;
       sums[c / 16] += code;

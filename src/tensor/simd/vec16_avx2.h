@@ -48,12 +48,24 @@ inline void StoreHalf(void* p, Floats a) {
   _mm_storeu_si128(to + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
-inline Floats Add(Floats a, Floats b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
-inline Floats Sub(Floats a, Floats b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
-inline Floats Mul(Floats a, Floats b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
-inline Floats Div(Floats a, Floats b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
-inline Floats Max(Floats a, Floats b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
-inline Floats Min(Floats a, Floats b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
+inline Floats Add(Floats a, Floats b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+inline Floats Sub(Floats a, Floats b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+inline Floats Mul(Floats a, Floats b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+inline Floats Div(Floats a, Floats b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+inline Floats Max(Floats a, Floats b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+inline Floats Min(Floats a, Floats b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
 inline Floats Fma(Floats a, Floats b, Floats c) {
   return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }
@@ -68,9 +80,15 @@ inline Floats Round(Floats a) {
 inline Floats FmaAlternate(Floats a, Floats b, Floats c) {
   return {_mm256_fmaddsub_ps(a.lo, b.lo, c.lo), _mm256_fmaddsub_ps(a.hi, b.hi, c.hi)};
 }
-inline Floats SwapPairs(Floats a) { return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)}; }
-inline Floats DuplicateEven(Floats a) { return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)}; }
-inline Floats DuplicateOdd(Floats a) { return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)}; }
+inline Floats SwapPairs(Floats a) {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+inline Floats DuplicateEven(Floats a) {
+  return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)};
+}
+inline Floats DuplicateOdd(Floats a) {
+  return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)};
+}
 // Lanes picked by kShuffle from two registers, put in order across their 128-bit halves.
 template <int kShuffle>
 inline __m256 Pick(__m256 a, __m256 b) {
@@ -89,7 +107,8 @@ inline Floats IfNegative(Floats x, Floats a, Floats b) {
           _mm256_blendv_ps(b.hi, a.hi, _mm256_cmp_ps(x.hi, zero, _CMP_LT_OS))};
 }
 inline Floats Select(uint32_t bits, Floats v, Floats other) {
-  const __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), all = _mm256_set1_epi32(static_cast<int>(bits));
+  const __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128),
+                all = _mm256_set1_epi32(static_cast<int>(bits));
   const __m256i high = _mm256_slli_epi32(low, 8);
   const __m256i in_lo = _mm256_cmpeq_epi32(_mm256_and_si256(all, low), low);
   const __m256i in_hi = _mm256_cmpeq_epi32(_mm256_and_si256(all, high), high);
@@ -100,7 +119,9 @@ inline __m256 ScaleExponent(__m256 a, __m256 n) {
   const __m256i shift = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), shift));
 }
-inline Floats ScaleExponent(Floats a, Floats n) { return {ScaleExponent(a.lo, n.lo), ScaleExponent(a.hi, n.hi)}; }
+inline Floats ScaleExponent(Floats a, Floats n) {
+  return {ScaleExponent(a.lo, n.lo), ScaleExponent(a.hi, n.hi)};
+}
 
 // Keeps the compiler from seeing through a register.
 inline void Keep(Floats& a) { asm volatile("" : "+x"(a.lo), "+x"(a.hi)); }
@@ -121,9 +142,12 @@ inline float ReduceMax(Floats a) {
 
 inline Ints AbsBits(Floats a) {
   const __m256i mask = _mm256_set1_epi32(0x7fffffff);
-  return {_mm256_and_si256(_mm256_castps_si256(a.lo), mask), _mm256_and_si256(_mm256_castps_si256(a.hi), mask)};
+  return {_mm256_and_si256(_mm256_castps_si256(a.lo), mask),
+          _mm256_and_si256(_mm256_castps_si256(a.hi), mask)};
 }
-inline Ints MaxInts(Ints a, Ints b) { return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)}; }
+inline Ints MaxInts(Ints a, Ints b) {
+  return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
+}
 inline int32_t ReduceMaxInts(Ints a) {
   const __m256i b = _mm256_max_epi32(a.lo, a.hi);
   const __m128i c = _mm_max_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
@@ -138,12 +162,14 @@ inline int32_t ReduceAddInts(__m256i b) {
 inline int32_t ReduceAddInts(Ints a) { return ReduceAddInts(_mm256_add_epi32(a.lo, a.hi)); }
 inline __m256i ToCodes(__m256 a) {
   const __m256i rounded = _mm256_cvtps_epi32(a);
-  return _mm256_min_epi32(_mm256_max_epi32(rounded, _mm256_set1_epi32(-127)), _mm256_set1_epi32(127));
+  return _mm256_min_epi32(_mm256_max_epi32(rounded, _mm256_set1_epi32(-127)),
+                          _mm256_set1_epi32(127));
 }
 inline Ints ToCodes(Floats a) { return {ToCodes(a.lo), ToCodes(a.hi)}; }
 inline void StoreBytes(int8_t* p, Ints a) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
-  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 

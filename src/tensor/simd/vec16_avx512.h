@@ -10,13 +10,19 @@ struct Ints {
   __m512i v;
 };
 
-inline __mmask16 FirstLanes(size_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
+inline __mmask16 FirstLanes(size_t n) {
+  return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1);
+}
 
 inline Floats Set(float x) { return {_mm512_set1_ps(x)}; }
 inline Floats Load(const float* p) { return {_mm512_loadu_ps(p)}; }
-inline Floats LoadSome(const float* p, size_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
+inline Floats LoadSome(const float* p, size_t n) {
+  return {_mm512_maskz_loadu_ps(FirstLanes(n), p)};
+}
 inline void Store(float* p, Floats a) { _mm512_storeu_ps(p, a.v); }
-inline void StoreSome(float* p, Floats a, size_t n) { _mm512_mask_storeu_ps(p, FirstLanes(n), a.v); }
+inline void StoreSome(float* p, Floats a, size_t n) {
+  _mm512_mask_storeu_ps(p, FirstLanes(n), a.v);
+}
 inline Floats LoadHalf(const void* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};
 }
@@ -25,7 +31,8 @@ inline Floats LoadBf16(const void* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
 }
 inline void StoreHalf(void* p, Floats a) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm256_storeu_si256(static_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 inline Floats Add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -39,7 +46,9 @@ inline Floats Abs(Floats a) { return {_mm512_abs_ps(a.v)}; }
 inline Floats Round(Floats a) {
   return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
-inline Floats FmaAlternate(Floats a, Floats b, Floats c) { return {_mm512_fmaddsub_ps(a.v, b.v, c.v)}; }
+inline Floats FmaAlternate(Floats a, Floats b, Floats c) {
+  return {_mm512_fmaddsub_ps(a.v, b.v, c.v)};
+}
 inline Floats SwapPairs(Floats a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
 inline Floats DuplicateEven(Floats a) { return {_mm512_moveldup_ps(a.v)}; }
 inline Floats DuplicateOdd(Floats a) { return {_mm512_movehdup_ps(a.v)}; }
@@ -90,7 +99,8 @@ inline int32_t ReduceMaxInts(Ints a) { return _mm512_reduce_max_epi32(a.v); }
 inline int32_t ReduceAddInts(Ints a) { return _mm512_reduce_add_epi32(a.v); }
 inline Ints ToCodes(Floats a) {
   const __m512i rounded = _mm512_cvtps_epi32(a.v);
-  return {_mm512_min_epi32(_mm512_max_epi32(rounded, _mm512_set1_epi32(-127)), _mm512_set1_epi32(127))};
+  return {
+      _mm512_min_epi32(_mm512_max_epi32(rounded, _mm512_set1_epi32(-127)), _mm512_set1_epi32(127))};
 }
 inline void StoreBytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));

@@ -1,5 +1,6 @@
-// Sixteen lanes in plain C++: the vector type of the scalar target. vec16_avx2.h and vec16_avx512.h give
-// the same operations with the same results, bit for bit; the -inl.h files are written in them.
+// Sixteen lanes in plain C++: the vector type of the scalar target. vec16_avx2.h and vec16_avx512.h
+// give the same operations with the same results, bit for bit; the -inl.h files are written in
+// them.
 #pragma once
 
 #include <algorithm>
@@ -33,13 +34,19 @@ inline Ints MapInts(F f) {
   return out;
 }
 
-inline Floats Set(float x) { return Map([&](int) { return x; }); }
-inline Floats Load(const float* p) { return Map([&](int i) { return p[i]; }); }
+inline Floats Set(float x) {
+  return Map([&](int) { return x; });
+}
+inline Floats Load(const float* p) {
+  return Map([&](int i) { return p[i]; });
+}
 inline Floats LoadSome(const float* p, size_t n) {
   return Map([&](int i) { return static_cast<size_t>(i) < n ? p[i] : 0.0f; });
 }
 inline void Store(float* p, Floats a) { std::memcpy(p, a.v, sizeof(a.v)); }
-inline void StoreSome(float* p, Floats a, size_t n) { std::memcpy(p, a.v, 4 * std::min<size_t>(n, 16)); }
+inline void StoreSome(float* p, Floats a, size_t n) {
+  std::memcpy(p, a.v, 4 * std::min<size_t>(n, 16));
+}
 inline Floats LoadHalf(const void* p) {
   uint16_t h[16];
   std::memcpy(h, p, sizeof(h));
@@ -56,27 +63,53 @@ inline void StoreHalf(void* p, Floats a) {
   std::memcpy(p, h, sizeof(h));
 }
 
-inline Floats Add(Floats a, Floats b) { return Map([&](int i) { return a.v[i] + b.v[i]; }); }
-inline Floats Sub(Floats a, Floats b) { return Map([&](int i) { return a.v[i] - b.v[i]; }); }
-inline Floats Mul(Floats a, Floats b) { return Map([&](int i) { return a.v[i] * b.v[i]; }); }
-inline Floats Div(Floats a, Floats b) { return Map([&](int i) { return a.v[i] / b.v[i]; }); }
-inline Floats Max(Floats a, Floats b) { return Map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
-inline Floats Min(Floats a, Floats b) { return Map([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
+inline Floats Add(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline Floats Sub(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline Floats Mul(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] * b.v[i]; });
+}
+inline Floats Div(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] / b.v[i]; });
+}
+inline Floats Max(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline Floats Min(Floats a, Floats b) {
+  return Map([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
 inline Floats Fma(Floats a, Floats b, Floats c) {
   return Map([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); });
 }
-inline Floats Abs(Floats a) { return Map([&](int i) { return std::fabs(a.v[i]); }); }
-inline Floats Round(Floats a) { return Map([&](int i) { return std::nearbyint(a.v[i]); }); }
+inline Floats Abs(Floats a) {
+  return Map([&](int i) { return std::fabs(a.v[i]); });
+}
+inline Floats Round(Floats a) {
+  return Map([&](int i) { return std::nearbyint(a.v[i]); });
+}
 // fma(a, b, -c) in even lanes, fma(a, b, c) in odd ones.
 inline Floats FmaAlternate(Floats a, Floats b, Floats c) {
   return Map([&](int i) { return std::fma(a.v[i], b.v[i], i % 2 == 0 ? -c.v[i] : c.v[i]); });
 }
-inline Floats SwapPairs(Floats a) { return Map([&](int i) { return a.v[i ^ 1]; }); }
-inline Floats DuplicateEven(Floats a) { return Map([&](int i) { return a.v[i & ~1]; }); }
-inline Floats DuplicateOdd(Floats a) { return Map([&](int i) { return a.v[i | 1]; }); }
+inline Floats SwapPairs(Floats a) {
+  return Map([&](int i) { return a.v[i ^ 1]; });
+}
+inline Floats DuplicateEven(Floats a) {
+  return Map([&](int i) { return a.v[i & ~1]; });
+}
+inline Floats DuplicateOdd(Floats a) {
+  return Map([&](int i) { return a.v[i | 1]; });
+}
 // The even (or odd) elements of 32 floats in two vectors.
-inline Floats Evens(Floats a, Floats b) { return Map([&](int i) { return i < 8 ? a.v[2 * i] : b.v[2 * i - 16]; }); }
-inline Floats Odds(Floats a, Floats b) { return Map([&](int i) { return i < 8 ? a.v[2 * i + 1] : b.v[2 * i - 15]; }); }
+inline Floats Evens(Floats a, Floats b) {
+  return Map([&](int i) { return i < 8 ? a.v[2 * i] : b.v[2 * i - 16]; });
+}
+inline Floats Odds(Floats a, Floats b) {
+  return Map([&](int i) { return i < 8 ? a.v[2 * i + 1] : b.v[2 * i - 15]; });
+}
 // v where !(x < limit), else 0.
 inline Floats ZeroBelow(Floats x, Floats limit, Floats v) {
   return Map([&](int i) { return x.v[i] < limit.v[i] ? 0.0f : v.v[i]; });
@@ -92,7 +125,8 @@ inline Floats Select(uint32_t bits, Floats v, Floats other) {
 // 2^n * a by adding to the exponent; n integral, result must be normal.
 inline Floats ScaleExponent(Floats a, Floats n) {
   return Map([&](int i) {
-    const uint32_t shift = static_cast<uint32_t>(n.v[i] > -1e9f && n.v[i] < 1e9f ? static_cast<int32_t>(n.v[i]) : 0);
+    const uint32_t shift =
+        static_cast<uint32_t>(n.v[i] > -1e9f && n.v[i] < 1e9f ? static_cast<int32_t>(n.v[i]) : 0);
     return std::bit_cast<float>(std::bit_cast<uint32_t>(a.v[i]) + (shift << 23));
   });
 }
@@ -115,9 +149,12 @@ inline float ReduceMax(Floats a) {
 }
 
 inline Ints AbsBits(Floats a) {
-  return MapInts([&](int i) { return static_cast<int32_t>(std::bit_cast<uint32_t>(a.v[i]) & 0x7fffffffu); });
+  return MapInts(
+      [&](int i) { return static_cast<int32_t>(std::bit_cast<uint32_t>(a.v[i]) & 0x7fffffffu); });
 }
-inline Ints MaxInts(Ints a, Ints b) { return MapInts([&](int i) { return std::max(a.v[i], b.v[i]); }); }
+inline Ints MaxInts(Ints a, Ints b) {
+  return MapInts([&](int i) { return std::max(a.v[i], b.v[i]); });
+}
 inline int32_t ReduceMaxInts(Ints a) { return *std::max_element(a.v, a.v + 16); }
 inline int32_t ReduceAddInts(Ints a) {
   int32_t sum = 0;
