@@ -1,5 +1,5 @@
-// A writer is killed at random moments; everything it had acknowledged must be there, and Check be clean.
-// The acknowledgements are kept outside of the store: they come over a pipe.
+// A writer is killed at random moments; everything it had acknowledged must be there, and Check be
+// clean. The acknowledgements are kept outside of the store: they come over a pipe.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -21,7 +21,8 @@ constexpr int kPaths = 60;
 
 std::string TextOf(int path, int version) {
   std::string text;
-  for (int i = 0; i < 30; ++i) absl::StrAppend(&text, "word", (path * 31 + version * 17 + i * i) % 200, " ");
+  for (int i = 0; i < 30; ++i)
+    absl::StrAppend(&text, "word", (path * 31 + version * 17 + i * i) % 200, " ");
   return absl::StrCat(text, "version", version);
 }
 
@@ -109,7 +110,8 @@ TEST_F(StoreFixture, NothingAcknowledgedIsLostToAKill) {
     ASSERT_LE(touched.size(), 5u) << "more than one step without an acknowledgement";
   }
   EXPECT_GT(acknowledgements, kRounds);
-  std::printf("%d kills, %lld acknowledged changes, none lost\n", kRounds, static_cast<long long>(acknowledgements));
+  std::printf("%d kills, %lld acknowledged changes, none lost\n", kRounds,
+              static_cast<long long>(acknowledgements));
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ class Batcher {
   absl::Status Add(Prepared prepared) {
     bytes_ += static_cast<int64_t>(prepared.document.text.size());
     batch_.push_back(std::move(prepared));
-    const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents || bytes_ >> 20 >= options_.batch_mb;
+    const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents ||
+                      bytes_ >> 20 >= options_.batch_mb;
     return full ? Flush() : absl::OkStatus();
   }
 
@@ -91,8 +92,9 @@ absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexRep
 }
 
 // Leaves the files that must be read. Unchanged ones cost a stat, touched ones a hash.
-absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files, const Context& context,
-                           std::vector<FileState>& changed, IndexReport& report) {
+absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
+                           const Context& context, std::vector<FileState>& changed,
+                           IndexReport& report) {
   for (const std::string& path : files) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     absl::StatusOr<FileState> state = StatFile(path);
@@ -105,8 +107,10 @@ absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files, 
       ++report.unchanged;
       continue;
     }
-    if (absl::StatusOr<std::string> hash = Sha256File(path); hash.ok() && store.IsCurrent(path, *hash)) {
-      if (state->mtime_ns >= 0) WEIR_RETURN_IF_ERROR(store.NoteFile(path, state->size, state->mtime_ns));
+    if (absl::StatusOr<std::string> hash = Sha256File(path);
+        hash.ok() && store.IsCurrent(path, *hash)) {
+      if (state->mtime_ns >= 0)
+        WEIR_RETURN_IF_ERROR(store.NoteFile(path, state->size, state->mtime_ns));
       ++report.unchanged;
       continue;
     }
@@ -118,7 +122,8 @@ absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files, 
 absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPorts& ports,
                      const IndexerOptions& options, const Context& context, IndexReport& report) {
   const size_t count = files.size();
-  if (context.progress != nullptr) context.progress->Start("indexing", static_cast<int64_t>(count), "files");
+  if (context.progress != nullptr)
+    context.progress->Start("indexing", static_cast<int64_t>(count), "files");
   ReadAhead reader(std::move(files), ports, context);
   Batcher batcher(store, options, context, report);
   for (size_t i = 0; i < count && context.CheckCancelled().ok(); ++i) {
@@ -126,7 +131,8 @@ absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPo
     if (result.prepared.ok()) {
       WEIR_RETURN_IF_ERROR(batcher.Add(*std::move(result.prepared)));
     } else if (!absl::IsCancelled(result.prepared.status())) {
-      WEIR_RETURN_IF_ERROR(store.RecordFailure(result.file.path, result.prepared.status().message()));
+      WEIR_RETURN_IF_ERROR(
+          store.RecordFailure(result.file.path, result.prepared.status().message()));
       ++report.failed;
     }
     if (context.progress != nullptr) context.progress->Advance(1);
@@ -153,8 +159,9 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
 
 }  // namespace
 
-absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
-                                       const IndexerOptions& options, const Context& context, IndexReport* filled) {
+absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files,
+                                       const IndexerPorts& ports, const IndexerOptions& options,
+                                       const Context& context, IndexReport* filled) {
   const int64_t begin = context.now_ns();
   IndexReport report;
   const absl::Status status = IndexInto(store, std::move(files), ports, options, context, report);
@@ -164,7 +171,8 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
   return report;
 }
 
-absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next, const text::Encoder* encoder,
+absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
+                                         const text::Encoder* encoder,
                                          const IndexerOptions& options, const Context& context) {
   const int64_t begin = context.now_ns();
   IndexReport report;
@@ -192,7 +200,8 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     WEIR_RETURN_IF_ERROR(batcher.Add(std::move(p)));
   }
   WEIR_RETURN_IF_ERROR(batcher.Flush());
-  if (options.encode && encoder != nullptr) WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
+  if (options.encode && encoder != nullptr)
+    WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
   return report;
 }

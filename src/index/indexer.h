@@ -1,5 +1,5 @@
-// Files and records into a store: read, cut into passages, stored in batches, encoded. Readers and chunkers
-// live in a room this one may not see, so the program hands them in as ports.
+// Files and records into a store: read, cut into passages, stored in batches, encoded. Readers and
+// chunkers live in a room this one may not see, so the program hands them in as ports.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace weir::index {
 
 struct IndexerPorts {
   // Called from two threads at once when context.threads has two.
-  std::function<absl::StatusOr<text::Document>(const std::string& path, const Context& context)> read;
+  std::function<absl::StatusOr<text::Document>(const std::string& path, const Context& context)>
+      read;
   std::function<std::vector<text::Passage>(const text::Document& document)> chunk;
   const text::Encoder* encoder = nullptr;  // null: lexical only
 };
@@ -28,12 +29,22 @@ struct IndexerOptions {
   int64_t batch_mb = 8;
   bool encode = true;
   template <class V> void Visit(V& v) {
-    v(batch_documents, {.name = "batch-documents", .help = "Documents stored in one step.", .unit = "documents", .min = 1, .max = 1000000, .fingerprint = false});
-    v(batch_mb, {.name = "batch-mb", .help = "Text stored in one step.", .unit = "MB", .min = 1, .max = 1024, .fingerprint = false});
+    v(batch_documents, {.name = "batch-documents",
+                        .help = "Documents stored in one step.",
+                        .unit = "documents",
+                        .min = 1,
+                        .max = 1000000,
+                        .fingerprint = false});
+    v(batch_mb, {.name = "batch-mb",
+                 .help = "Text stored in one step.",
+                 .unit = "MB",
+                 .min = 1,
+                 .max = 1024,
+                 .fingerprint = false});
     v(encode, {.name = "encode", .help = "Whether passages get vectors.", .fingerprint = false});
   }
-  // Documents of the store at or below these paths that are no longer there are removed. Not a flag: the
-  // caller knows what it walked.
+  // Documents of the store at or below these paths that are no longer there are removed. Not a
+  // flag: the caller knows what it walked.
   std::vector<std::string> roots;
 };
 
@@ -42,12 +53,12 @@ struct IndexReport {
   double seconds = 0;
 };
 
-// A file that cannot be read is noted in the store and the rest goes on; what fails the whole call is the
-// store itself, the encoder, or cancellation (kCancelled; all acknowledged batches are kept). `report`, when
-// given, is filled in every case.
-absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
-                                       const IndexerOptions& options, const Context& context,
-                                       IndexReport* report = nullptr);
+// A file that cannot be read is noted in the store and the rest goes on; what fails the whole call
+// is the store itself, the encoder, or cancellation (kCancelled; all acknowledged batches are
+// kept). `report`, when given, is filled in every case.
+absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> files,
+                                       const IndexerPorts& ports, const IndexerOptions& options,
+                                       const Context& context, IndexReport* report = nullptr);
 
 // One document of one passage, as in BEIR folders.
 struct Record {
@@ -58,7 +69,8 @@ struct Record {
 using RecordSource = std::function<absl::StatusOr<std::optional<Record>>()>;
 
 // Records whose text is unchanged (by hash) are skipped.
-absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next, const text::Encoder* encoder,
+absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
+                                         const text::Encoder* encoder,
                                          const IndexerOptions& options, const Context& context);
 
 }  // namespace weir::index

@@ -22,7 +22,8 @@ class IndexerTest : public StoreFixture {
     StoreFixture::SetUp();
     files_ = folder() + "_files";
     fs::create_directories(files_);
-    ports_.read = [this](const std::string& path, const Context&) -> absl::StatusOr<text::Document> {
+    ports_.read = [this](const std::string& path,
+                         const Context&) -> absl::StatusOr<text::Document> {
       ++reads_;
       auto bytes = ReadFile(path);
       if (!bytes.ok()) return bytes.status();
@@ -54,7 +55,9 @@ class IndexerTest : public StoreFixture {
 TEST_F(IndexerTest, ReadsChangedFilesOnly) {
   auto store = OpenWrite();
   std::vector<std::string> files;
-  for (int i = 0; i < 20; ++i) files.push_back(Put(absl::StrCat(i, ".txt"), absl::StrCat("the weir number ", i, " holds water")));
+  for (int i = 0; i < 20; ++i)
+    files.push_back(
+        Put(absl::StrCat(i, ".txt"), absl::StrCat("the weir number ", i, " holds water")));
   files.push_back(Put("broken.txt", "bad bytes"));
   files.push_back(files_ + "/absent.txt");
   Threads threads(2);
@@ -95,7 +98,8 @@ TEST_F(IndexerTest, ReadsChangedFilesOnly) {
 TEST_F(IndexerTest, CancellingKeepsWhatWasRead) {
   auto store = OpenWrite();
   std::vector<std::string> files;
-  for (int i = 0; i < 40; ++i) files.push_back(Put(absl::StrCat(i, ".txt"), absl::StrCat("weir ", i)));
+  for (int i = 0; i < 40; ++i)
+    files.push_back(Put(absl::StrCat(i, ".txt"), absl::StrCat("weir ", i)));
   CancelToken token;
   Context context;
   context.cancel = &token;
@@ -113,7 +117,8 @@ TEST_F(IndexerTest, CancellingKeepsWhatWasRead) {
 
 TEST_F(IndexerTest, OneContradictoryDocumentDoesNotStopTheOthers) {
   auto store = OpenWrite();
-  std::vector<std::string> files = {Put("a.txt", "weir"), Put("b.txt", "lock"), Put("c.txt", "mill")};
+  std::vector<std::string> files = {Put("a.txt", "weir"), Put("b.txt", "lock"),
+                                    Put("c.txt", "mill")};
   ports_.chunk = [](const text::Document& d) {
     auto passages = Make(d.path, d.text).passages;
     if (d.text == "lock") passages[0].span.end = 99;

@@ -10,17 +10,19 @@
 namespace wi = weir::index;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string image = wi::FuzzImage(data, size, wi::SegmentKind::kLexical, wi::kLexicalSections);
+  const std::string image =
+      wi::FuzzImage(data, size, wi::SegmentKind::kLexical, wi::kLexicalSections);
   if (image.empty()) return 0;
-  auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz", wi::SegmentKind::kLexical,
-                                         wi::kLexicalSections);
+  auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz",
+                                         wi::SegmentKind::kLexical, wi::kLexicalSections);
   if (!file.ok()) return 0;
   auto segment = wi::LexicalSegment::FromFile(*file);
   if (!segment.ok()) return 0;
   (void)wi::CheckLexicalSegment(**segment);
   const wi::SegmentView view{segment->get(), nullptr};
   wi::LexicalQuery query;
-  for (const char* term : {"weir", "water", "a", "gate", ""}) query.clauses.push_back({{term}, {0}, 1});
+  for (const char* term : {"weir", "water", "a", "gate", ""})
+    query.clauses.push_back({{term}, {0}, 1});
   (void)wi::SearchSegments({&view, 1}, query, 3, {});
   query.clauses.push_back({{"water", "gate"}, {0, 1}, 1});
   query.clauses.push_back({{"weir", "weir"}, {0, 2}, 1});

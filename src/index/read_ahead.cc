@@ -15,14 +15,16 @@ namespace weir::index {
 namespace {
 
 constexpr size_t kAhead = 4;                        // documents held in memory at once
-constexpr int64_t kRacyNs = int64_t{2'000'000'000};  // the coarsest clock of a file system in use (FAT)
+// the coarsest clock of a file system in use (FAT)
+constexpr int64_t kRacyNs = int64_t{2'000'000'000};
 
 }  // namespace
 
 absl::StatusOr<FileState> StatFile(const std::string& path) {
   struct stat s;
   if (::stat(path.c_str(), &s) != 0) return ErrnoStatus(errno, path);
-  if (!S_ISREG(s.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
+  if (!S_ISREG(s.st_mode))
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
   struct timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);
   FileState state{path, s.st_size, int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec};
@@ -31,7 +33,8 @@ absl::StatusOr<FileState> StatFile(const std::string& path) {
   return state;
 }
 
-ReadAhead::ReadAhead(std::vector<FileState> files, const IndexerPorts& ports, const Context& context)
+ReadAhead::ReadAhead(std::vector<FileState> files, const IndexerPorts& ports,
+                     const Context& context)
     : files_(std::move(files)), ports_(ports), context_(context) {
   const int count = context.threads != nullptr && context.threads->count() > 1 ? 2 : 1;
   context_.threads = nullptr;  // the pool is the caller's, for one loop at a time
@@ -67,7 +70,8 @@ ReadAhead::Result ReadAhead::ReadOne(size_t i) const {
 void ReadAhead::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stop_ || taken_ == files_.size() || taken_ < given_ + kAhead; });
+    changed_.wait(lock,
+                  [&] { return stop_ || taken_ == files_.size() || taken_ < given_ + kAhead; });
     if (stop_ || taken_ == files_.size()) return;
     const size_t i = taken_++;
     lock.unlock();

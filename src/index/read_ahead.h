@@ -1,4 +1,5 @@
-// Reads files on up to two threads, a few ahead, and hands the results out in the order of the list.
+// Reads files on up to two threads, a few ahead, and hands the results out in the order of the
+// list.
 #pragma once
 
 #include <condition_variable>

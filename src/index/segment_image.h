@@ -1,5 +1,6 @@
-// For fuzzing and tests: a segment file made of given bytes with a header whose checksum fits, so that the
-// readers behind the header are reached. The input's first bytes choose rows, parameters and section sizes.
+// For fuzzing and tests: a segment file made of given bytes with a header whose checksum fits, so
+// that the readers behind the header are reached. The input's first bytes choose rows, parameters
+// and section sizes.
 #pragma once
 
 #include <xxhash.h>
@@ -11,7 +12,8 @@
 
 namespace weir::index {
 
-// Input: rows u16, params 4 x u16, then `sections` x u16 sizes, then the sections' bytes. "" when too short.
+// Input: rows u16, params 4 x u16, then `sections` x u16 sizes, then the sections' bytes. "" when
+// too short.
 inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind, int sections) {
   const size_t head = 2 * (5 + static_cast<size_t>(sections));
   if (size < head) return "";

@@ -27,7 +27,8 @@ uint64_t Tokens(const LexicalSegment& segment, uint32_t row) { return segment.le
 uint64_t Tokens(const VectorSegment&, uint32_t) { return 0; }
 
 template <class Segment>
-std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment, const std::vector<IdRange>& tombstones) {
+std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment,
+                                               const std::vector<IdRange>& tombstones) {
   auto deleted = std::make_shared<DeletedRows>();
   for (const IdRange& range : tombstones) {
     for (size_t r = LowerRow(segment, range.first); r < segment.rows(); ++r) {
@@ -44,8 +45,9 @@ std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment, const std
 
 absl::Status CheckNoted(const SegmentFile& file, const SegmentRow& row) {
   if (file.checksum() != row.info.checksum || file.rows() != row.info.rows) {
-    return absl::DataLossError(absl::StrCat(file.path(), ": not the file that the catalogue notes (checksum at offset ",
-                                            offsetof(SegmentHeader, checksum), " or rows differ)"));
+    return absl::DataLossError(
+        absl::StrCat(file.path(), ": not the file that the catalogue notes (checksum at offset ",
+                     offsetof(SegmentHeader, checksum), " or rows differ)"));
   }
   return absl::OkStatus();
 }
@@ -80,7 +82,8 @@ int64_t Live(const std::vector<Loaded<Segment>>& segments) {
 int64_t Snapshot::live_passages() const { return Live(lexical); }
 int64_t Snapshot::live_vectors() const { return Live(vectors); }
 
-absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue, const std::string& folder,
+absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
+                                                             const std::string& folder,
                                                              const Snapshot* previous) {
   auto out = std::make_shared<Snapshot>();
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
@@ -95,14 +98,16 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
     out->bytes += static_cast<int64_t>(row.info.bytes);
     switch (row.info.kind) {
       case SegmentKind::kLexical: {
-        WEIR_ASSIGN_OR_RETURN(auto loaded, Load<LexicalSegment>(row, folder, previous ? &previous->lexical : nullptr,
-                                                                tombstones));
+        WEIR_ASSIGN_OR_RETURN(
+            auto loaded,
+            Load<LexicalSegment>(row, folder, previous ? &previous->lexical : nullptr, tombstones));
         out->lexical.push_back(std::move(loaded));
         break;
       }
       case SegmentKind::kVector: {
-        WEIR_ASSIGN_OR_RETURN(auto loaded, Load<VectorSegment>(row, folder, previous ? &previous->vectors : nullptr,
-                                                               tombstones));
+        WEIR_ASSIGN_OR_RETURN(
+            auto loaded,
+            Load<VectorSegment>(row, folder, previous ? &previous->vectors : nullptr, tombstones));
         if (static_cast<int64_t>(loaded.segment->dimensions()) != dimensions) {
           return absl::DataLossError(absl::StrCat(row.info.name, ": ", loaded.segment->dimensions(),
                                                   " dimensions; the catalogue notes ", dimensions));
@@ -115,7 +120,8 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         if (previous != nullptr && previous->texts.contains(row.id)) {
           segment = previous->texts.at(row.id);
         } else {
-          WEIR_ASSIGN_OR_RETURN(segment, TextSegment::Open(absl::StrCat(folder, "/", row.info.name)));
+          WEIR_ASSIGN_OR_RETURN(segment,
+                                TextSegment::Open(absl::StrCat(folder, "/", row.info.name)));
           WEIR_RETURN_IF_ERROR(CheckNoted(segment->file(), row));
         }
         out->texts[row.id] = std::move(segment);
@@ -123,17 +129,19 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         break;
       }
       default:
-        return absl::UnimplementedError(absl::StrCat(row.info.name, ": segment kind ",
-                                                     static_cast<uint32_t>(row.info.kind),
-                                                     " is not known to this build: use the weir that wrote it"));
+        return absl::UnimplementedError(
+            absl::StrCat(row.info.name, ": segment kind ", static_cast<uint32_t>(row.info.kind),
+                         " is not known to this build: use the weir that wrote it"));
     }
   }
   // Ascending ids let the search prune ties as well.
   std::sort(out->lexical.begin(), out->lexical.end(), [](const auto& a, const auto& b) {
     return a.segment->first_passage() < b.segment->first_passage();
   });
-  for (const auto& s : out->lexical) out->lexical_views.push_back({s.segment.get(), s.deleted.get()});
-  for (const auto& s : out->vectors) out->vector_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out->lexical)
+    out->lexical_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out->vectors)
+    out->vector_views.push_back({s.segment.get(), s.deleted.get()});
   return out;
 }
 

@@ -1,5 +1,5 @@
-// One generation of the store: its segments, opened, and which of their rows are deleted. Immutable, shared
-// by searches; the mappings stay valid when a writer removes the files.
+// One generation of the store: its segments, opened, and which of their rows are deleted.
+// Immutable, shared by searches; the mappings stay valid when a writer removes the files.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,9 @@ struct Loaded {
   SegmentRow row;
   std::shared_ptr<const Segment> segment;
   std::shared_ptr<const DeletedRows> deleted;
-  int64_t live() const { return static_cast<int64_t>(segment->rows()) - static_cast<int64_t>(deleted->rows.size()); }
+  int64_t live() const {
+    return static_cast<int64_t>(segment->rows()) - static_cast<int64_t>(deleted->rows.size());
+  }
 };
 
 struct EncoderNote {
@@ -46,9 +48,11 @@ struct Snapshot {
   int64_t live_vectors() const;
 };
 
-// Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are taken over.
-// kNotFound when a file is gone: a writer merged meanwhile, take a new catalogue snapshot and try again.
-absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue, const std::string& folder,
+// Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are
+// taken over. kNotFound when a file is gone: a writer merged meanwhile, take a new catalogue
+// snapshot and try again.
+absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
+                                                             const std::string& folder,
                                                              const Snapshot* previous);
 
 }  // namespace weir::index

@@ -1,10 +1,10 @@
-// The store: a folder with the catalogue (SQLite) and immutable, checksummed segments (lexical postings,
-// dense vectors, document texts). Format page: docs/formats/store.md.
+// The store: a folder with the catalogue (SQLite) and immutable, checksummed segments (lexical
+// postings, dense vectors, document texts). Format page: docs/formats/store.md.
 //
-// Durability: AddBatch returns OK only when the batch's segment files and folder are fsynced and the
-// catalogue's transaction is committed; a kill at any moment loses nothing acknowledged, and what was
-// half written is removed at the next Open. One writer (a lock file), any number of readers.
-// Readers see the generation they opened; Refresh() moves on. Thread-safe for const calls.
+// Durability: AddBatch returns OK only when the batch's segment files and folder are fsynced and
+// the catalogue's transaction is committed; a kill at any moment loses nothing acknowledged, and
+// what was half written is removed at the next Open. One writer (a lock file), any number of
+// readers. Readers see the generation they opened; Refresh() moves on. Thread-safe for const calls.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,10 @@ struct Prepared {
 class Store {
  public:
   enum class Mode { kRead, kWrite };
-  // kWrite makes the folder if needed; a second writer gets kAborted. Checksums of headers are verified.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& folder, Mode mode, const Context& context);
+  // kWrite makes the folder if needed; a second writer gets kAborted. Checksums of headers are
+  // verified.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& folder, Mode mode,
+                                                     const Context& context);
   virtual ~Store() = default;
 
   // --- writing ---
@@ -53,11 +55,16 @@ class Store {
   virtual absl::Status RecordFailure(std::string_view path, std::string_view reason) = 0;
   // Unchanged (same size, mtime, and then hash) files need no reading.
   virtual bool IsCurrent(std::string_view path, std::string_view sha256) const = 0;
-  virtual bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const { return false; }
+  virtual bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const {
+    return false;
+  }
   // The file was touched, its bytes are the same: the next IsUnchanged knows.
-  virtual absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) { return absl::OkStatus(); }
-  // Gives a vector to each passage that has none, and commits every few seconds, so that a kill costs little
-  // and cancelling nothing. Vectors of another encoder (fingerprint) are dropped first: one store, one encoder.
+  virtual absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) {
+    return absl::OkStatus();
+  }
+  // Gives a vector to each passage that has none, and commits every few seconds, so that a kill
+  // costs little and cancelling nothing. Vectors of another encoder (fingerprint) are dropped
+  // first: one store, one encoder.
   virtual absl::Status EncodePending(const text::Encoder& encoder, const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
@@ -70,10 +77,13 @@ class Store {
   // Verifies every checksum and cross reference; one line a problem, empty when clean.
   virtual absl::StatusOr<std::vector<std::string>> Check(const Context& context) const = 0;
   // BM25, top k by (score descending, passage ascending). Quoted parts of the query are phrases.
-  virtual absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k, const Context& context) const = 0;
-  virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query, int64_t passage) const = 0;
+  virtual absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
+                                                            const Context& context) const = 0;
+  virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
+                                                                int64_t passage) const = 0;
   // Inner product over int8 codes, the best rescored in f32. query: [dimensions] f32, unit length.
-  virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k, const Context& context) const = 0;
+  virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
+                                                          const Context& context) const = 0;
   virtual bool has_vectors() const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;

@@ -17,15 +17,16 @@ void Note(const absl::Status& status, Lines& lines) {
 }
 
 bool Covered(const std::vector<IdRange>& sorted, int64_t id) {
-  auto at = std::upper_bound(sorted.begin(), sorted.end(), id,
-                             [](int64_t value, const IdRange& range) { return value < range.first; });
+  auto at =
+      std::upper_bound(sorted.begin(), sorted.end(), id,
+                       [](int64_t value, const IdRange& range) { return value < range.first; });
   return at != sorted.begin() && (at - 1)->last >= id;
 }
 
 // Each id that a segment holds is a passage of a document, or deleted.
 template <class Segment>
-void CheckOwners(const std::vector<Loaded<Segment>>& segments, const std::vector<IdRange>& live, Lines& lines,
-                 std::vector<int64_t>* found) {
+void CheckOwners(const std::vector<Loaded<Segment>>& segments, const std::vector<IdRange>& live,
+                 Lines& lines, std::vector<int64_t>* found) {
   for (const auto& loaded : segments) {
     int64_t strangers = 0;
     for (uint32_t r = 0; r < loaded.segment->rows(); ++r) {
@@ -35,27 +36,31 @@ void CheckOwners(const std::vector<Loaded<Segment>>& segments, const std::vector
       if (found != nullptr) found->push_back(id);
     }
     if (strangers > 0) {
-      lines.push_back(absl::StrCat(loaded.row.info.name, ": ", strangers, " rows belong to no document"));
+      lines.push_back(
+          absl::StrCat(loaded.row.info.name, ": ", strangers, " rows belong to no document"));
     }
   }
 }
 
-void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passages, const Snapshot& now,
-                   Lines& lines) {
+void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passages,
+                   const Snapshot& now, Lines& lines) {
   auto text = now.texts.find(d.text_segment);
   if (text == now.texts.end() || d.text_start < 0 || d.text_size < 0 ||
       static_cast<uint64_t>(d.text_start) > text->second->size() ||
-      static_cast<uint64_t>(d.text_size) > text->second->size() - static_cast<uint64_t>(d.text_start)) {
-    lines.push_back(absl::StrCat("document ", d.id, " (", d.path, "): its text is in no text segment"));
+      static_cast<uint64_t>(d.text_size) >
+          text->second->size() - static_cast<uint64_t>(d.text_start)) {
+    lines.push_back(
+        absl::StrCat("document ", d.id, " (", d.path, "): its text is in no text segment"));
   }
   if (static_cast<int64_t>(passages.size()) != d.passage_count) {
-    lines.push_back(absl::StrCat("document ", d.id, " (", d.path, "): ", passages.size(), " passages; expected ",
-                                 d.passage_count));
+    lines.push_back(absl::StrCat("document ", d.id, " (", d.path, "): ", passages.size(),
+                                 " passages; expected ", d.passage_count));
   }
   for (const text::Passage& p : passages) {
-    if (p.document != d.id || p.span.start < 0 || p.span.end < p.span.start || p.span.end > d.text_size) {
-      lines.push_back(absl::StrCat("passage ", p.id, " of ", d.path, ": span [", p.span.start, ", ", p.span.end,
-                                   ") of a text of ", d.text_size, " bytes"));
+    if (p.document != d.id || p.span.start < 0 || p.span.end < p.span.start ||
+        p.span.end > d.text_size) {
+      lines.push_back(absl::StrCat("passage ", p.id, " of ", d.path, ": span [", p.span.start, ", ",
+                                   p.span.end, ") of a text of ", d.text_size, " bytes"));
     }
   }
 }
@@ -89,9 +94,11 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     WEIR_ASSIGN_OR_RETURN(const std::vector<text::Passage> passages, catalogue_->PassagesOf(d.id));
     CheckDocument(d, passages, *now, lines);
     passages_of_documents += static_cast<int64_t>(passages.size());
-    if (d.passage_count > 0) live.push_back({d.first_passage, d.first_passage + d.passage_count - 1});
+    if (d.passage_count > 0)
+      live.push_back({d.first_passage, d.first_passage + d.passage_count - 1});
   }
-  std::sort(live.begin(), live.end(), [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
+  std::sort(live.begin(), live.end(),
+            [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
   for (size_t i = 1; i < live.size(); ++i) {
     if (live[i].first <= live[i - 1].last) {
       lines.push_back(absl::StrCat("passage ", live[i].first, " belongs to two documents"));
@@ -99,7 +106,8 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
   }
   WEIR_ASSIGN_OR_RETURN(const int64_t passage_rows, catalogue_->PassageCount());
   if (passage_rows != passages_of_documents) {
-    lines.push_back(absl::StrCat("catalogue: ", passage_rows - passages_of_documents, " passages without a document"));
+    lines.push_back(absl::StrCat("catalogue: ", passage_rows - passages_of_documents,
+                                 " passages without a document"));
   }
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue_->Tombstones());
   for (const IdRange& t : tombstones) {
@@ -115,7 +123,8 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     lines.push_back("a passage is in two lexical segments");
   }
   if (static_cast<int64_t>(lexical.size()) != passage_rows) {
-    lines.push_back(absl::StrCat("lexical segments hold ", lexical.size(), " passages; the catalogue ", passage_rows));
+    lines.push_back(absl::StrCat("lexical segments hold ", lexical.size(),
+                                 " passages; the catalogue ", passage_rows));
   }
   return lines;
 }

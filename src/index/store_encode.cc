@@ -31,13 +31,15 @@ std::vector<int64_t> FolderStore::PendingPassages() const {
   }
   std::sort(all.begin(), all.end());
   std::sort(done.begin(), done.end());
-  std::set_difference(all.begin(), all.end(), done.begin(), done.end(), std::back_inserter(pending));
+  std::set_difference(all.begin(), all.end(), done.begin(), done.end(),
+                      std::back_inserter(pending));
   return pending;
 }
 
 absl::Status FolderStore::DropForeignVectors(const text::Encoder& encoder) {
   const std::shared_ptr<const Snapshot> now = snapshot();
-  if (now->encoder.fingerprint == encoder.fingerprint() && now->encoder.dimensions == encoder.dimensions()) {
+  if (now->encoder.fingerprint == encoder.fingerprint() &&
+      now->encoder.dimensions == encoder.dimensions()) {
     return absl::OkStatus();
   }
   std::vector<SegmentInfo> files;
@@ -57,7 +59,8 @@ absl::Status FolderStore::DropForeignVectors(const text::Encoder& encoder) {
   return absl::OkStatus();
 }
 
-absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids, std::vector<std::string>& texts) const {
+absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids,
+                                        std::vector<std::string>& texts) const {
   texts.clear();
   std::lock_guard lock(catalogue_mutex_);
   DocumentRow document;
@@ -68,8 +71,10 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids, std::vecto
       WEIR_ASSIGN_OR_RETURN(document, catalogue_->GetDocument(p.document));
       WEIR_ASSIGN_OR_RETURN(whole, ReadText(document, 0, document.text_size));
     }
-    if (p.span.start < 0 || p.span.end < p.span.start || p.span.end > static_cast<int64_t>(whole.size())) {
-      return absl::DataLossError(absl::StrCat("passage ", id, ": its span passes the text of ", document.path));
+    if (p.span.start < 0 || p.span.end < p.span.start ||
+        p.span.end > static_cast<int64_t>(whole.size())) {
+      return absl::DataLossError(
+          absl::StrCat("passage ", id, ": its span passes the text of ", document.path));
     }
     const std::string_view text = std::string_view(whole).substr(p.span.start, p.span.size());
     texts.push_back(EncoderInput(MakeFields(document.title, p.heading, text)));
@@ -77,11 +82,13 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids, std::vecto
   return absl::OkStatus();
 }
 
-absl::Status FolderStore::CommitVectors(std::span<const int64_t> ids, std::span<const float> vectors,
+absl::Status FolderStore::CommitVectors(std::span<const int64_t> ids,
+                                        std::span<const float> vectors,
                                         const text::Encoder& encoder) {
   if (ids.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const SegmentInfo info, WriteVectorSegment(ids, vectors, encoder.dimensions(), segments_folder_,
-                                                                   SegmentName("vector")));
+  WEIR_ASSIGN_OR_RETURN(const SegmentInfo info,
+                        WriteVectorSegment(ids, vectors, encoder.dimensions(), segments_folder_,
+                                           SegmentName("vector")));
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
@@ -114,7 +121,8 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
     const std::vector<std::string_view> views(texts.begin(), texts.end());
     const size_t before = vectors.size();
     vectors.resize(before + n * static_cast<size_t>(d));
-    status = encoder.Encode(views, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
+    status = encoder.Encode(views, text::EncodeAs::kPassage, std::span(vectors).subspan(before),
+                            context);
     if (!status.ok()) {
       vectors.resize(before);
       break;
@@ -122,7 +130,8 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
     at += n;
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
     if (at - committed >= kCommitRows || context.now_ns() - since >= kCommitNs) {
-      status = CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
+      status =
+          CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
       if (status.ok()) committed = at;
       vectors.clear();
       since = context.now_ns();
@@ -131,7 +140,8 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
   }
   // What was encoded before the cancellation or the error is kept.
   if (committed < at && !vectors.empty()) {
-    const absl::Status last = CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
+    const absl::Status last =
+        CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
     if (status.ok()) status = last;
   }
   if (context.progress != nullptr) context.progress->Finish();

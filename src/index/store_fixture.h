@@ -50,7 +50,8 @@ class HashEncoder final : public text::Encoder {
 };
 
 // One document, a passage for each `passage_bytes` of its text.
-inline Prepared Make(const std::string& path, const std::string& text, size_t passage_bytes = 1 << 20) {
+inline Prepared Make(const std::string& path, const std::string& text,
+                     size_t passage_bytes = 1 << 20) {
   Prepared p;
   p.document.path = path;
   p.document.text = text;
@@ -69,7 +70,8 @@ class StoreFixture : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() / absl::StrCat("weir_store_", ::getpid(), "_", test->name());
+    folder_ = std::filesystem::temp_directory_path() /
+              absl::StrCat("weir_store_", ::getpid(), "_", test->name());
     std::filesystem::remove_all(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

@@ -38,7 +38,8 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<std::string>> Check(const Context& context) const override;
   absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
                                                     const Context& context) const override;
-  absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query, int64_t passage) const override;
+  absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
+                                                        int64_t passage) const override;
   absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                   const Context& context) const override;
   bool has_vectors() const override;
@@ -57,7 +58,8 @@ class FolderStore final : public Store {
   absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held
   std::shared_ptr<const Snapshot> snapshot() const;
   absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot) const;
-  absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start, int64_t size) const;
+  absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start,
+                                       int64_t size) const;
   std::string SegmentName(std::string_view kind);
 
   // Writing; catalogue_mutex_ is taken inside.

@@ -1,5 +1,5 @@
-// Bytes as segment files of each kind: first as they are (header checks), then with a header that fits
-// (readers of vectors and texts).
+// Bytes as segment files of each kind: first as they are (header checks), then with a header that
+// fits (readers of vectors and texts).
 #include <cstdint>
 #include <string>
 
@@ -11,11 +11,13 @@ namespace wi = weir::index;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string raw(reinterpret_cast<const char*>(data), size);
-  auto plain = wi::SegmentFile::FromBytes(std::as_bytes(std::span(raw)), "fuzz", wi::SegmentKind::kText, 2);
+  auto plain =
+      wi::SegmentFile::FromBytes(std::as_bytes(std::span(raw)), "fuzz", wi::SegmentKind::kText, 2);
   if (plain.ok()) (void)(*plain)->Verify();
   const std::string text = wi::FuzzImage(data, size, wi::SegmentKind::kText, 2);
   if (!text.empty()) {
-    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(text)), "fuzz", wi::SegmentKind::kText, 2);
+    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(text)), "fuzz",
+                                           wi::SegmentKind::kText, 2);
     if (file.ok()) {
       if (auto segment = wi::TextSegment::FromFile(*file); segment.ok()) {
         (void)(*segment)->Check();
@@ -25,9 +27,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const std::string vector = wi::FuzzImage(data, size, wi::SegmentKind::kVector, 4);
   if (!vector.empty()) {
-    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(vector)), "fuzz", wi::SegmentKind::kVector, 4);
+    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(vector)), "fuzz",
+                                           wi::SegmentKind::kVector, 4);
     if (file.ok()) {
-      if (auto segment = wi::VectorSegment::FromFile(*file); segment.ok() && (*segment)->dimensions() < 256) {
+      if (auto segment = wi::VectorSegment::FromFile(*file);
+          segment.ok() && (*segment)->dimensions() < 256) {
         (void)(*segment)->Check();
         const wi::VectorView view{segment->get(), nullptr};
         std::vector<float> query((*segment)->dimensions(), 0.1f);

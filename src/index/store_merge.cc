@@ -1,5 +1,6 @@
-// Merging segments: new file, fsync, then one transaction that names it instead of the old ones, then the old
-// files are removed. A kill leaves either the old segments or the new one in the catalogue.
+// Merging segments: new file, fsync, then one transaction that names it instead of the old ones,
+// then the old files are removed. A kill leaves either the old segments or the new one in the
+// catalogue.
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 namespace weir::index {
 namespace {
 
-// A merged lexical segment stays below this many rows, so that its sections stay small and merges short.
+// A merged lexical segment stays below this many rows, so that its sections stay small and merges
+// short.
 constexpr int64_t kMaxMergedRows = int64_t{1} << 26;
 
 struct Size {
@@ -23,12 +25,14 @@ struct Size {
   int64_t rows;   // deleted ones included
 };
 
-// Which segments to merge now. Tiers: the smallest ones, as many as keep every segment within twice the sum
-// of those below it, so a row is rewritten about log(rows) times. Mostly deleted segments are rewritten alone.
+// Which segments to merge now. Tiers: the smallest ones, as many as keep every segment within twice
+// the sum of those below it, so a row is rewritten about log(rows) times. Mostly deleted segments
+// are rewritten alone.
 std::vector<size_t> Choose(std::vector<Size> sizes, bool all) {
   std::vector<size_t> chosen;
   if (all) {
-    const bool dirty = std::any_of(sizes.begin(), sizes.end(), [](const Size& s) { return s.live < s.rows; });
+    const bool dirty =
+        std::any_of(sizes.begin(), sizes.end(), [](const Size& s) { return s.live < s.rows; });
     if (sizes.size() > 1 || dirty) {
       for (const Size& s : sizes) chosen.push_back(s.at);
     }
@@ -70,7 +74,8 @@ absl::StatusOr<std::optional<SegmentInfo>> Merged(absl::StatusOr<SegmentInfo> in
 
 }  // namespace
 
-absl::Status FolderStore::Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
+absl::Status FolderStore::Replace(const std::vector<SegmentRow>& old,
+                                  const std::optional<SegmentInfo>& merged,
                                   const std::vector<DocumentRow>& moved) {
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::vector<SegmentInfo> gone;
@@ -81,7 +86,8 @@ absl::Status FolderStore::Replace(const std::vector<SegmentRow>& old, const std:
     if (merged.has_value()) {
       WEIR_ASSIGN_OR_RETURN(id, catalogue_->AddSegment(*merged));
     }
-    for (const DocumentRow& row : moved) WEIR_RETURN_IF_ERROR(catalogue_->MoveText(row.id, id, row.text_start));
+    for (const DocumentRow& row : moved)
+      WEIR_RETURN_IF_ERROR(catalogue_->MoveText(row.id, id, row.text_start));
     for (const SegmentRow& row : old) {
       WEIR_RETURN_IF_ERROR(catalogue_->RemoveSegment(row.id));
       gone.push_back(row.info);
@@ -101,7 +107,8 @@ absl::Status FolderStore::MergeLexical(bool all, const Context& context) {
     old.push_back(now->lexical[i].row);
   }
   if (old.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeLexicalSegments(views, segments_folder_, SegmentName("lexical"), context)));
+  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeLexicalSegments(views, segments_folder_,
+                                                                 SegmentName("lexical"), context)));
   return Replace(old, merged, {});
 }
 
@@ -114,13 +121,15 @@ absl::Status FolderStore::MergeVectors(bool all, const Context& context) {
     old.push_back(now->vectors[i].row);
   }
   if (old.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeVectorSegments(views, segments_folder_, SegmentName("vector"), context)));
+  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeVectorSegments(views, segments_folder_,
+                                                                SegmentName("vector"), context)));
   return Replace(old, merged, {});
 }
 
 absl::Status FolderStore::MergeTexts(bool all, const Context& context) {
   const std::shared_ptr<const Snapshot> now = snapshot();
-  // Counting what is live means reading the catalogue; without Compact the texts' size is judged by all rows.
+  // Counting what is live means reading the catalogue; without Compact the texts' size is judged by
+  // all rows.
   std::vector<Size> sizes;
   for (size_t i = 0; i < now->text_rows.size(); ++i) {
     const int64_t rows = static_cast<int64_t>(now->text_rows[i].info.rows);
@@ -134,13 +143,16 @@ absl::Status FolderStore::MergeTexts(bool all, const Context& context) {
     old.push_back(now->text_rows[i]);
     moved.insert(moved.end(), rows.begin(), rows.end());
   }
-  if (old.size() == 1 && static_cast<int64_t>(moved.size()) == static_cast<int64_t>(old[0].info.rows)) {
+  if (old.size() == 1 &&
+      static_cast<int64_t>(moved.size()) == static_cast<int64_t>(old[0].info.rows)) {
     return absl::OkStatus();  // nothing to drop
   }
   if (old.empty()) return absl::OkStatus();
   if (moved.empty()) return Replace(old, std::nullopt, {});
-  std::sort(moved.begin(), moved.end(), [](const DocumentRow& a, const DocumentRow& b) { return a.id < b.id; });
-  WEIR_ASSIGN_OR_RETURN(auto writer, TextSegmentWriter::Create(segments_folder_, SegmentName("text")));
+  std::sort(moved.begin(), moved.end(),
+            [](const DocumentRow& a, const DocumentRow& b) { return a.id < b.id; });
+  WEIR_ASSIGN_OR_RETURN(auto writer,
+                        TextSegmentWriter::Create(segments_folder_, SegmentName("text")));
   for (DocumentRow& row : moved) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(const std::string text, ReadText(row, 0, row.text_size));

@@ -22,7 +22,8 @@ constexpr char kAnalyzer[] = "english";
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& folder, Mode mode, const Context&) {
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& folder, Mode mode,
+                                                   const Context&) {
   auto store = std::make_unique<FolderStore>(folder, mode);
   WEIR_RETURN_IF_ERROR(store->Start());
   return store;
@@ -40,7 +41,8 @@ absl::Status FolderStore::Lock() {
   while (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK) {
-      return absl::AbortedError(absl::StrCat(folder_, ": another process is writing to this store; try again later"));
+      return absl::AbortedError(
+          absl::StrCat(folder_, ": another process is writing to this store; try again later"));
     }
     return ErrnoStatus(errno, path);
   }
@@ -58,7 +60,8 @@ absl::Status FolderStore::Start() {
     return absl::NotFoundError(absl::StrCat(folder_, ": no store is there"));
   }
   std::lock_guard lock(catalogue_mutex_);
-  absl::StatusOr<std::unique_ptr<Catalogue>> catalogue = Catalogue::Open(path, mode_ == Mode::kWrite);
+  absl::StatusOr<std::unique_ptr<Catalogue>> catalogue =
+      Catalogue::Open(path, mode_ == Mode::kWrite);
   if (!catalogue.ok()) return Annotate(catalogue.status(), path);
   catalogue_ = *std::move(catalogue);
   if (mode_ == Mode::kRead) return Reload();
@@ -113,7 +116,8 @@ absl::Status FolderStore::Reload() {
     if (next.ok() || mode_ == Mode::kWrite || !absl::IsNotFound(next.status())) break;
   }
   if (absl::IsNotFound(next.status())) {
-    return absl::DataLossError(absl::StrCat(folder_, ": ", next.status().message(), "; the catalogue names this file"));
+    return absl::DataLossError(
+        absl::StrCat(folder_, ": ", next.status().message(), "; the catalogue names this file"));
   }
   WEIR_RETURN_IF_ERROR(next.status());
   std::lock_guard lock(snapshot_mutex_);

@@ -12,9 +12,11 @@ constexpr size_t kMaxQueryBytes = size_t{1} << 20;
 
 }  // namespace
 
-absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query, const Snapshot& snapshot) const {
+absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query,
+                                                const Snapshot& snapshot) const {
   if (query.size() > kMaxQueryBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("query of ", query.size(), " bytes; at most ", kMaxQueryBytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("query of ", query.size(), " bytes; at most ", kMaxQueryBytes));
   }
   std::unique_ptr<text::Analyzer> analyzer;
   {
@@ -46,7 +48,8 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchLexical(std::string_view 
   return SearchSegments(now->lexical_views, parsed, k, options);
 }
 
-absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_view query, int64_t passage) const {
+absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_view query,
+                                                                   int64_t passage) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now));
   Bm25Options options;
@@ -57,11 +60,13 @@ absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_v
   return ExplainSegments(now->lexical_views, parsed, passage, options);
 }
 
-absl::StatusOr<std::vector<Scored>> FolderStore::SearchDense(std::span<const float> query, int64_t k,
+absl::StatusOr<std::vector<Scored>> FolderStore::SearchDense(std::span<const float> query,
+                                                             int64_t k,
                                                              const Context& context) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   if (now->vectors.empty()) {
-    return absl::NotFoundError(absl::StrCat(folder_, ": the store has no vectors; index with an encoder first"));
+    return absl::NotFoundError(
+        absl::StrCat(folder_, ": the store has no vectors; index with an encoder first"));
   }
   return SearchVectors(now->vector_views, query, k, context);
 }
@@ -79,7 +84,8 @@ absl::StatusOr<std::vector<float>> FolderStore::GetVector(int64_t passage) const
   return absl::NotFoundError(absl::StrCat("passage ", passage, " has no vector"));
 }
 
-absl::StatusOr<std::string> FolderStore::ReadText(const DocumentRow& document, int64_t start, int64_t size) const {
+absl::StatusOr<std::string> FolderStore::ReadText(const DocumentRow& document, int64_t start,
+                                                  int64_t size) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   auto at = now->texts.find(document.text_segment);
   if (at == now->texts.end() || start < 0 || size < 0 || start > document.text_size ||
@@ -102,7 +108,8 @@ absl::StatusOr<text::Passage> FolderStore::GetPassage(int64_t passage) const {
 absl::StatusOr<text::DocumentRef> FolderStore::GetDocument(int64_t document) const {
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(DocumentRow row, catalogue_->GetDocument(document));
-  return text::DocumentRef{row.id, std::move(row.path), std::move(row.sha256), std::move(row.title)};
+  return text::DocumentRef{row.id, std::move(row.path), std::move(row.sha256),
+                           std::move(row.title)};
 }
 
 absl::StatusOr<int64_t> FolderStore::FindDocument(std::string_view path) const {
@@ -127,7 +134,8 @@ bool FolderStore::IsCurrent(std::string_view path, std::string_view sha256) cons
 bool FolderStore::IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const {
   std::lock_guard lock(catalogue_mutex_);
   auto row = catalogue_->FindDocument(path);
-  return row.ok() && row->has_value() && mtime_ns >= 0 && (*row)->size == size && (*row)->mtime_ns == mtime_ns;
+  return row.ok() && row->has_value() && mtime_ns >= 0 && (*row)->size == size &&
+         (*row)->mtime_ns == mtime_ns;
 }
 
 absl::StatusOr<std::vector<std::string>> FolderStore::Paths() const {

@@ -61,7 +61,8 @@ TEST_F(StoreFixture, TitleAndHeadingCountForAPassage) {
   ASSERT_TRUE(store->AddBatch({&p, 1}, {}).ok());
   EXPECT_EQ(store->SearchLexical("hydraulics", 10, {})->size(), 2u);
   EXPECT_EQ(store->SearchLexical("sluice", 10, {})->size(), 1u);
-  auto rows = store->ExplainLexical("hydraulics sluices", (*store->SearchLexical("sluice", 10, {}))[0].passage);
+  auto rows = store->ExplainLexical("hydraulics sluices",
+                                    (*store->SearchLexical("sluice", 10, {}))[0].passage);
   ASSERT_TRUE(rows.ok());
   EXPECT_EQ(rows->size(), 2u);
 }
@@ -70,7 +71,9 @@ TEST_F(StoreFixture, ReaderKeepsItsGeneration) {
   auto writer = OpenWrite();
   ASSERT_TRUE(writer->AddBatch(std::vector{Make("a.txt", "old weir")}, {}).ok());
   auto reader = OpenRead();
-  ASSERT_TRUE(writer->AddBatch(std::vector{Make("a.txt", "new lock"), Make("b.txt", "more weir")}, {}).ok());
+  ASSERT_TRUE(
+      writer->AddBatch(std::vector{Make("a.txt", "new lock"), Make("b.txt", "more weir")}, {})
+          .ok());
   ASSERT_TRUE(writer->Compact({}).ok());
   auto hits = reader->SearchLexical("weir", 10, {});
   ASSERT_EQ(hits->size(), 1u);
@@ -79,7 +82,8 @@ TEST_F(StoreFixture, ReaderKeepsItsGeneration) {
   EXPECT_EQ(passage->text, "old weir");
   EXPECT_EQ(reader->Status()->documents, 1);
   ASSERT_TRUE(reader->Refresh().ok());
-  EXPECT_EQ(reader->GetPassage((*reader->SearchLexical("weir", 10, {}))[0].passage)->text, "more weir");
+  EXPECT_EQ(reader->GetPassage((*reader->SearchLexical("weir", 10, {}))[0].passage)->text,
+            "more weir");
   EXPECT_EQ(reader->Status()->documents, 2);
   EXPECT_TRUE(absl::IsPermissionDenied(reader->Remove("a.txt")));
 }
@@ -95,20 +99,22 @@ TEST_F(StoreFixture, MissingStoreIsNotFound) {
   EXPECT_TRUE(absl::IsNotFound(Store::Open(folder() + "/absent", Store::Mode::kRead, {}).status()));
 }
 
-// Random adding, replacing, removing and compacting, against a map of what should be there; scores must equal
-// those of a store that got the survivors in one batch.
+// Random adding, replacing, removing and compacting, against a map of what should be there; scores
+// must equal those of a store that got the survivors in one batch.
 TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   auto store = OpenWrite();
   std::mt19937 random(11);
   std::map<std::string, std::string> expected;
-  const char* words[] = {"weir", "lock", "mill", "river", "sluice", "gate", "water", "level", "stone", "wood"};
+  const char* words[] = {"weir", "lock",  "mill",  "river", "sluice",
+                         "gate", "water", "level", "stone", "wood"};
   for (int step = 0; step < 120; ++step) {
     const int what = static_cast<int>(random() % 10);
     if (what < 8) {
       std::vector<Prepared> batch;
       for (size_t i = 0, n = 1 + random() % 4; i < n; ++i) {
         std::string text;
-        for (size_t w = 0, m = random() % 40; w < m; ++w) absl::StrAppend(&text, words[random() % 10], " ");
+        for (size_t w = 0, m = random() % 40; w < m; ++w)
+          absl::StrAppend(&text, words[random() % 10], " ");
         const std::string path = absl::StrCat("d", random() % 40);
         batch.push_back(Make(path, text, 50));
         expected[path] = text;
@@ -137,7 +143,8 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   ASSERT_TRUE(fresh->AddBatch(all, {}).ok());
   ASSERT_TRUE(fresh->EncodePending(HashEncoder(16), {}).ok());
   for (const char* query : {"weir", "mill gate", "\"lock mill\" water", "stone wood level river"}) {
-    auto one = *store->SearchLexical(query, 1000, {}), other = *fresh->SearchLexical(query, 1000, {});
+    auto one = *store->SearchLexical(query, 1000, {}),
+         other = *fresh->SearchLexical(query, 1000, {});
     ASSERT_EQ(one.size(), other.size()) << query;
     for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score) << query;
   }
@@ -147,14 +154,16 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);
   // Merging keeps the number of files low.
   size_t files = 0;
-  for (const auto& entry : fs::directory_iterator(folder() + "/segments")) files += entry.is_regular_file();
+  for (const auto& entry : fs::directory_iterator(folder() + "/segments"))
+    files += entry.is_regular_file();
   EXPECT_LE(files, 27u);
   fs::remove_all(folder() + "_fresh");
 }
 
 TEST_F(StoreFixture, AnotherEncoderReplacesTheVectors) {
   auto store = OpenWrite();
-  ASSERT_TRUE(store->AddBatch(std::vector{Make("a.txt", "old weir"), Make("b.txt", "mill")}, {}).ok());
+  ASSERT_TRUE(
+      store->AddBatch(std::vector{Make("a.txt", "old weir"), Make("b.txt", "mill")}, {}).ok());
   EXPECT_FALSE(store->has_vectors());
   EXPECT_EQ(store->Status()->pending, 2);
   EXPECT_TRUE(absl::IsNotFound(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
@@ -165,7 +174,8 @@ TEST_F(StoreFixture, AnotherEncoderReplacesTheVectors) {
   EXPECT_EQ(store->Status()->encoder, "hash-8");
   EXPECT_EQ(store->Status()->pending, 0);
   EXPECT_EQ(store->GetVector(0)->size(), 8u);
-  EXPECT_TRUE(absl::IsInvalidArgument(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
   EXPECT_THAT(*store->Check({}), IsEmpty());
 }
 
@@ -194,12 +204,14 @@ TEST_F(StoreFixture, OrphansAreRemovedAtTheNextOpen) {
   EXPECT_THAT(*store->Check({}), IsEmpty());
 }
 
-// Every byte of every segment file matters: flipping any one is found, by Open or by Check, by name.
+// Every byte of every segment file matters: flipping any one is found, by Open or by Check, by
+// name.
 TEST_F(StoreFixture, FlippedBytesAreFound) {
   {
     auto store = OpenWrite();
     std::vector<Prepared> batch;
-    for (int i = 0; i < 150; ++i) batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("weir water ", i, " gate"), 10));
+    for (int i = 0; i < 150; ++i)
+      batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("weir water ", i, " gate"), 10));
     ASSERT_TRUE(store->AddBatch(batch, {}).ok());
     ASSERT_TRUE(store->EncodePending(HashEncoder(4), {}).ok());
   }
@@ -218,7 +230,8 @@ TEST_F(StoreFixture, FlippedBytesAreFound) {
         lines = *(*store)->Check({});
         (void)(*store)->SearchLexical("weir \"water gate\" 17", 10, {});
       } else {
-        EXPECT_TRUE(absl::IsDataLoss(store.status()) || absl::IsUnimplemented(store.status())) << store.status();
+        EXPECT_TRUE(absl::IsDataLoss(store.status()) || absl::IsUnimplemented(store.status()))
+            << store.status();
         lines.emplace_back(store.status().message());
       }
       if (lines.empty()) {
@@ -295,7 +308,8 @@ TEST_F(StoreFixture, IsCurrentComparesHashes) {
 TEST_F(StoreFixture, Int8SearchFindsWhatExactSearchFinds) {
   auto store = OpenWrite();
   std::vector<Prepared> batch;
-  for (int i = 0; i < 3000; ++i) batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("text ", i)));
+  for (int i = 0; i < 3000; ++i)
+    batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("text ", i)));
   ASSERT_TRUE(store->AddBatch(batch, {}).ok());
   const HashEncoder encoder(96);
   ASSERT_TRUE(store->EncodePending(encoder, {}).ok());
@@ -312,7 +326,8 @@ TEST_F(StoreFixture, Int8SearchFindsWhatExactSearchFinds) {
       for (size_t j = 0; j < 96; ++j) sum += double{query[j]} * double{(*v)[j]};
       exact.push_back({p, static_cast<float>(sum)});
     }
-    std::sort(exact.begin(), exact.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+    std::sort(exact.begin(), exact.end(),
+              [](const Scored& a, const Scored& b) { return a.score > b.score; });
     exact.resize(10);
     const auto got = Passages(*store->SearchDense(query, 10, {}));
     for (const Scored& e : exact) found += std::count(got.begin(), got.end(), e.passage);

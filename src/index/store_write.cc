@@ -1,5 +1,6 @@
-// Adding, replacing and removing documents. Files first (written, fsynced, renamed, folder fsynced), then one
-// transaction of the catalogue that names them; only then is anything acknowledged.
+// Adding, replacing and removing documents. Files first (written, fsynced, renamed, folder
+// fsynced), then one transaction of the catalogue that names them; only then is anything
+// acknowledged.
 #include <unistd.h>
 
 #include <ctime>
@@ -23,17 +24,18 @@ absl::Status CheckPrepared(const Prepared& p) {
   }
   const int64_t size = static_cast<int64_t>(d.text.size());
   if (size > kMaxTextBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(d.path, ": text of ", size, " bytes; at most ", kMaxTextBytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(d.path, ": text of ", size, " bytes; at most ", kMaxTextBytes));
   }
   for (const text::Passage& passage : p.passages) {
     const text::Span s = passage.span;
     if (s.start < 0 || s.end < s.start || s.end > size) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(d.path, ": passage [", s.start, ", ", s.end, ") of a text of ", size, " bytes"));
+      return absl::InvalidArgumentError(absl::StrCat(d.path, ": passage [", s.start, ", ", s.end,
+                                                     ") of a text of ", size, " bytes"));
     }
     if (std::string_view(d.text).substr(s.start, s.size()) != passage.text) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(d.path, ": passage [", s.start, ", ", s.end, ") does not equal the text there"));
+      return absl::InvalidArgumentError(absl::StrCat(d.path, ": passage [", s.start, ", ", s.end,
+                                                     ") does not equal the text there"));
     }
   }
   return absl::OkStatus();
@@ -56,15 +58,22 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
     WEIR_ASSIGN_OR_RETURN(next_document, catalogue_->Counter("next_document"));
     WEIR_ASSIGN_OR_RETURN(next_passage, catalogue_->Counter("next_passage"));
   }
-  absl::flat_hash_map<std::string_view, size_t> last;  // of two documents with one path the later counts
+  // of two documents with one path the later counts
+  absl::flat_hash_map<std::string_view, size_t> last;
   for (size_t i = 0; i < batch.size(); ++i) last[batch[i].document.path] = i;
   for (size_t i = 0; i < batch.size(); ++i) {
     WEIR_RETURN_IF_ERROR(CheckPrepared(batch[i]));
     const text::Document& d = batch[i].document;
     if (last[d.path] != i) continue;
-    DocumentRow row{.id = next_document++, .path = d.path, .sha256 = d.sha256, .title = d.title, .format = d.format,
-                    .size = batch[i].file_size, .mtime_ns = batch[i].file_mtime_ns,
-                    .text_size = static_cast<int64_t>(d.text.size()), .first_passage = next_passage,
+    DocumentRow row{.id = next_document++,
+                    .path = d.path,
+                    .sha256 = d.sha256,
+                    .title = d.title,
+                    .format = d.format,
+                    .size = batch[i].file_size,
+                    .mtime_ns = batch[i].file_mtime_ns,
+                    .text_size = static_cast<int64_t>(d.text.size()),
+                    .first_passage = next_passage,
                     .passage_count = static_cast<int64_t>(batch[i].passages.size())};
     for (const text::Passage& p : batch[i].passages) {
       rows.fields.push_back(MakeFields(d.title, p.heading, p.text));
@@ -77,7 +86,8 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
 }
 
 absl::Status FolderStore::WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files) {
-  WEIR_ASSIGN_OR_RETURN(auto writer, TextSegmentWriter::Create(segments_folder_, SegmentName("text")));
+  WEIR_ASSIGN_OR_RETURN(auto writer,
+                        TextSegmentWriter::Create(segments_folder_, SegmentName("text")));
   for (size_t i = 0; i < rows.documents.size(); ++i) {
     WEIR_ASSIGN_OR_RETURN(const uint64_t start, writer->Add(rows.prepared[i]->document.text));
     rows.documents[i].text_start = static_cast<int64_t>(start);
@@ -125,7 +135,8 @@ absl::Status FolderStore::Finish(Transaction& transaction) {
 }
 
 void FolderStore::Discard(const std::vector<SegmentInfo>& files) {
-  for (const SegmentInfo& info : files) ::unlink(absl::StrCat(segments_folder_, "/", info.name).c_str());
+  for (const SegmentInfo& info : files)
+    ::unlink(absl::StrCat(segments_folder_, "/", info.name).c_str());
 }
 
 absl::Status FolderStore::AddBatch(std::span<const Prepared> batch, const Context& context) {
@@ -146,8 +157,8 @@ absl::Status FolderStore::AddBatch(std::span<const Prepared> batch, const Contex
     Discard(files);
     return written;
   }
-  // From here on the catalogue decides. When its commit fails the files stay: it may have gone through
-  // nevertheless, and what is not named in it is removed at the next Open.
+  // From here on the catalogue decides. When its commit fails the files stay: it may have gone
+  // through nevertheless, and what is not named in it is removed at the next Open.
   WEIR_RETURN_IF_ERROR(CommitBatch(rows, files));
   // The batch is safe whatever becomes of the merge; one that is cancelled is due again next time.
   const absl::Status merged = Merge(false, context);
@@ -168,7 +179,8 @@ absl::Status FolderStore::RecordFailure(std::string_view path, std::string_view 
   WEIR_RETURN_IF_ERROR(Writable());
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
-  WEIR_RETURN_IF_ERROR(catalogue_->AddFailure(path, reason, static_cast<int64_t>(std::time(nullptr))));
+  WEIR_RETURN_IF_ERROR(
+      catalogue_->AddFailure(path, reason, static_cast<int64_t>(std::time(nullptr))));
   return transaction.Commit();
 }
 

@@ -18,10 +18,12 @@ inline bool Better(const Scored& a, const Scored& b) {
 
 class TopK {
  public:
-  explicit TopK(int64_t k) : k_(static_cast<size_t>(k)) { heap_.reserve(std::min<size_t>(k_, 1024)); }
+  explicit TopK(int64_t k) : k_(static_cast<size_t>(k)) {
+    heap_.reserve(std::min<size_t>(k_, 1024));
+  }
   bool full() const { return heap_.size() == k_; }
-  // The least score that may still enter. With `ascending`, what comes has a higher passage id than all
-  // before, so it must beat the worst score, not only reach it.
+  // The least score that may still enter. With `ascending`, what comes has a higher passage id than
+  // all before, so it must beat the worst score, not only reach it.
   float Least(bool ascending) const {
     if (!full()) return -std::numeric_limits<float>::infinity();
     const float worst = heap_.front().score;

@@ -27,13 +27,23 @@ CREATE TABLE failures(path TEXT PRIMARY KEY, reason TEXT NOT NULL, time INTEGER 
 )sql";
 
 constexpr char kDocumentColumns[] =
-    "id, path, sha256, size, mtime, title, format, text_segment, text_start, text_size, first_passage, passage_count";
+    "id, path, sha256, size, mtime, title, format, text_segment, text_start, text_size, "
+    "first_passage, passage_count";
 constexpr char kPassageColumns[] = "id, document, start, \"end\", page, box, heading";
 
 DocumentRow ReadDocument(const Statement& s) {
-  return {.id = s.Int(0), .path = s.Text(1), .sha256 = s.Text(2), .title = s.Text(5), .format = s.Text(6),
-          .size = s.Int(3), .mtime_ns = s.Int(4), .text_segment = s.Int(7), .text_start = s.Int(8),
-          .text_size = s.Int(9), .first_passage = s.Int(10), .passage_count = s.Int(11)};
+  return {.id = s.Int(0),
+          .path = s.Text(1),
+          .sha256 = s.Text(2),
+          .title = s.Text(5),
+          .format = s.Text(6),
+          .size = s.Int(3),
+          .mtime_ns = s.Int(4),
+          .text_segment = s.Int(7),
+          .text_start = s.Int(8),
+          .text_size = s.Int(9),
+          .first_passage = s.Int(10),
+          .passage_count = s.Int(11)};
 }
 
 text::Passage ReadPassage(const Statement& s) {
@@ -89,9 +99,9 @@ absl::Status Catalogue::CheckVersion() {
   WEIR_ASSIGN_OR_RETURN(Statement version, database_->Prepare("PRAGMA user_version"));
   WEIR_RETURN_IF_ERROR(version.Step().status());
   if (version.Int(0) != kCatalogueVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat("catalogue: format version ", version.Int(0), "; this build reads version ", kCatalogueVersion,
-                     ": use the weir that wrote it, or remove the store and index again"));
+    return absl::UnimplementedError(absl::StrCat(
+        "catalogue: format version ", version.Int(0), "; this build reads version ",
+        kCatalogueVersion, ": use the weir that wrote it, or remove the store and index again"));
   }
   return absl::OkStatus();
 }
@@ -119,29 +129,36 @@ absl::StatusOr<int64_t> Catalogue::Counter(std::string_view key) {
   WEIR_ASSIGN_OR_RETURN(const std::string value, Setting(key));
   int64_t number = 0;
   if (!value.empty() && (!absl::SimpleAtoi(value, &number) || number < 0)) {
-    return absl::DataLossError(absl::StrCat("catalogue: setting ", key, ": \"", value, "\"; expected a count"));
+    return absl::DataLossError(
+        absl::StrCat("catalogue: setting ", key, ": \"", value, "\"; expected a count"));
   }
   return number;
 }
 
 absl::Status Catalogue::Set(std::string_view key, std::string_view value) {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("INSERT OR REPLACE INTO settings VALUES(?,?)"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("INSERT OR REPLACE INTO settings VALUES(?,?)"));
   return s.Bind(key).Bind(value).Run();
 }
 
-absl::Status Catalogue::Set(std::string_view key, int64_t value) { return Set(key, std::string_view(absl::StrCat(value))); }
+absl::Status Catalogue::Set(std::string_view key, int64_t value) {
+  return Set(key, std::string_view(absl::StrCat(value)));
+}
 
 absl::StatusOr<std::vector<SegmentRow>> Catalogue::Segments() {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare("SELECT id, kind, name, checksum, bytes, rows FROM segments ORDER BY id"));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s,
+      database_->Prepare("SELECT id, kind, name, checksum, bytes, rows FROM segments ORDER BY id"));
   std::vector<SegmentRow> rows;
   while (true) {
     WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
     if (!more) return rows;
-    SegmentRow row{s.Int(0), {s.Text(2), static_cast<SegmentKind>(s.Int(1)), static_cast<uint64_t>(s.Int(3)),
-                              static_cast<uint64_t>(s.Int(4)), static_cast<uint64_t>(s.Int(5))}};
+    SegmentRow row{s.Int(0),
+                   {s.Text(2), static_cast<SegmentKind>(s.Int(1)), static_cast<uint64_t>(s.Int(3)),
+                    static_cast<uint64_t>(s.Int(4)), static_cast<uint64_t>(s.Int(5))}};
     if (row.info.name.empty() || row.info.name.find('/') != std::string::npos) {
-      return absl::DataLossError(absl::StrCat("catalogue: segment ", row.id, " has the name \"", row.info.name, "\""));
+      return absl::DataLossError(
+          absl::StrCat("catalogue: segment ", row.id, " has the name \"", row.info.name, "\""));
     }
     rows.push_back(std::move(row));
   }
@@ -149,10 +166,15 @@ absl::StatusOr<std::vector<SegmentRow>> Catalogue::Segments() {
 
 absl::StatusOr<int64_t> Catalogue::AddSegment(const SegmentInfo& info) {
   WEIR_ASSIGN_OR_RETURN(
-      Statement s, database_->Prepare("INSERT INTO segments(kind, name, checksum, bytes, rows) VALUES(?,?,?,?,?)"));
-  WEIR_RETURN_IF_ERROR(s.Bind(static_cast<int64_t>(info.kind)).Bind(std::string_view(info.name))
-                           .Bind(static_cast<int64_t>(info.checksum)).Bind(static_cast<int64_t>(info.bytes))
-                           .Bind(static_cast<int64_t>(info.rows)).Run());
+      Statement s,
+      database_->Prepare(
+          "INSERT INTO segments(kind, name, checksum, bytes, rows) VALUES(?,?,?,?,?)"));
+  WEIR_RETURN_IF_ERROR(s.Bind(static_cast<int64_t>(info.kind))
+                           .Bind(std::string_view(info.name))
+                           .Bind(static_cast<int64_t>(info.checksum))
+                           .Bind(static_cast<int64_t>(info.bytes))
+                           .Bind(static_cast<int64_t>(info.rows))
+                           .Run());
   return database_->last_rowid();
 }
 
@@ -162,15 +184,17 @@ absl::Status Catalogue::RemoveSegment(int64_t id) {
 }
 
 absl::StatusOr<std::optional<DocumentRow>> Catalogue::FindDocument(std::string_view path) {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns, " FROM documents WHERE path=?")));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s, database_->Prepare(
+                       absl::StrCat("SELECT ", kDocumentColumns, " FROM documents WHERE path=?")));
   WEIR_ASSIGN_OR_RETURN(const bool found, s.Bind(path).Step());
   return found ? std::optional<DocumentRow>(ReadDocument(s)) : std::nullopt;
 }
 
 absl::StatusOr<DocumentRow> Catalogue::GetDocument(int64_t id) {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns, " FROM documents WHERE id=?")));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s,
+      database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns, " FROM documents WHERE id=?")));
   WEIR_ASSIGN_OR_RETURN(const bool found, s.Bind(id).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("document ", id, " is not in the store"));
   return ReadDocument(s);
@@ -186,21 +210,24 @@ absl::StatusOr<std::vector<DocumentRow>> Catalogue::ReadDocuments(Statement s) {
 }
 
 absl::StatusOr<std::vector<DocumentRow>> Catalogue::Documents() {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns, " FROM documents ORDER BY id")));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s,
+      database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns, " FROM documents ORDER BY id")));
   return ReadDocuments(std::move(s));
 }
 
 absl::StatusOr<std::vector<DocumentRow>> Catalogue::DocumentsOfText(int64_t segment) {
   WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare(absl::StrCat("SELECT ", kDocumentColumns,
-                                                        " FROM documents WHERE text_segment=? ORDER BY text_start, id")));
+                        database_->Prepare(absl::StrCat(
+                            "SELECT ", kDocumentColumns,
+                            " FROM documents WHERE text_segment=? ORDER BY text_start, id")));
   s.Bind(segment);
   return ReadDocuments(std::move(s));
 }
 
 absl::StatusOr<std::vector<std::string>> Catalogue::Paths() {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("SELECT path FROM documents ORDER BY path"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("SELECT path FROM documents ORDER BY path"));
   std::vector<std::string> paths;
   while (true) {
     WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
@@ -216,11 +243,22 @@ absl::StatusOr<int64_t> Catalogue::DocumentCount() {
 }
 
 absl::Status Catalogue::AddDocument(const DocumentRow& row) {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare(absl::StrCat("INSERT INTO documents(", kDocumentColumns,
-                                                                    ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")));
-  return s.Bind(row.id).Bind(std::string_view(row.path)).Bind(std::string_view(row.sha256)).Bind(row.size)
-      .Bind(row.mtime_ns).Bind(std::string_view(row.title)).Bind(std::string_view(row.format)).Bind(row.text_segment)
-      .Bind(row.text_start).Bind(row.text_size).Bind(row.first_passage).Bind(row.passage_count).Run();
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare(absl::StrCat("INSERT INTO documents(", kDocumentColumns,
+                                                        ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")));
+  return s.Bind(row.id)
+      .Bind(std::string_view(row.path))
+      .Bind(std::string_view(row.sha256))
+      .Bind(row.size)
+      .Bind(row.mtime_ns)
+      .Bind(std::string_view(row.title))
+      .Bind(std::string_view(row.format))
+      .Bind(row.text_segment)
+      .Bind(row.text_start)
+      .Bind(row.text_size)
+      .Bind(row.first_passage)
+      .Bind(row.passage_count)
+      .Run();
 }
 
 absl::Status Catalogue::RemoveDocument(const DocumentRow& row) {
@@ -228,35 +266,46 @@ absl::Status Catalogue::RemoveDocument(const DocumentRow& row) {
   WEIR_RETURN_IF_ERROR(s.Bind(row.id).Run());
   if (row.passage_count == 0) return absl::OkStatus();
   const int64_t last = row.first_passage + row.passage_count - 1;
-  WEIR_ASSIGN_OR_RETURN(Statement p, database_->Prepare("DELETE FROM passages WHERE id BETWEEN ? AND ?"));
+  WEIR_ASSIGN_OR_RETURN(Statement p,
+                        database_->Prepare("DELETE FROM passages WHERE id BETWEEN ? AND ?"));
   WEIR_RETURN_IF_ERROR(p.Bind(row.first_passage).Bind(last).Run());
-  WEIR_ASSIGN_OR_RETURN(Statement t, database_->Prepare("INSERT OR REPLACE INTO tombstones VALUES(?,?)"));
+  WEIR_ASSIGN_OR_RETURN(Statement t,
+                        database_->Prepare("INSERT OR REPLACE INTO tombstones VALUES(?,?)"));
   return t.Bind(row.first_passage).Bind(last).Run();
 }
 
 absl::Status Catalogue::MoveText(int64_t document, int64_t segment, int64_t start) {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare("UPDATE documents SET text_segment=?, text_start=? WHERE id=?"));
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s,
+      database_->Prepare("UPDATE documents SET text_segment=?, text_start=? WHERE id=?"));
   return s.Bind(segment).Bind(start).Bind(document).Run();
 }
 
 absl::Status Catalogue::NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("UPDATE documents SET size=?, mtime=? WHERE path=?"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("UPDATE documents SET size=?, mtime=? WHERE path=?"));
   return s.Bind(size).Bind(mtime_ns).Bind(path).Run();
 }
 
 absl::Status Catalogue::AddPassage(const text::Passage& p) {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare(absl::StrCat("INSERT INTO passages(", kPassageColumns,
-                                                                    ") VALUES(?,?,?,?,?,?,?)")));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare(absl::StrCat("INSERT INTO passages(", kPassageColumns,
+                                                        ") VALUES(?,?,?,?,?,?,?)")));
   const bool boxed = p.box.x0 != 0 || p.box.y0 != 0 || p.box.x1 != 0 || p.box.y1 != 0;
-  return s.Bind(p.id).Bind(p.document).Bind(p.span.start).Bind(p.span.end).Bind(int64_t{p.page})
-      .BindBlob(boxed ? std::string_view(reinterpret_cast<const char*>(&p.box), sizeof(p.box)) : std::string_view(""))
-      .Bind(std::string_view(p.heading)).Run();
+  return s.Bind(p.id)
+      .Bind(p.document)
+      .Bind(p.span.start)
+      .Bind(p.span.end)
+      .Bind(int64_t{p.page})
+      .BindBlob(boxed ? std::string_view(reinterpret_cast<const char*>(&p.box), sizeof(p.box))
+                      : std::string_view(""))
+      .Bind(std::string_view(p.heading))
+      .Run();
 }
 
 absl::StatusOr<text::Passage> Catalogue::GetPassage(int64_t id) {
-  WEIR_ASSIGN_OR_RETURN(Statement s,
-                        database_->Prepare(absl::StrCat("SELECT ", kPassageColumns, " FROM passages WHERE id=?")));
+  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare(absl::StrCat("SELECT ", kPassageColumns,
+                                                                     " FROM passages WHERE id=?")));
   WEIR_ASSIGN_OR_RETURN(const bool found, s.Bind(id).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("passage ", id, " is not in the store"));
   return ReadPassage(s);
@@ -265,7 +314,8 @@ absl::StatusOr<text::Passage> Catalogue::GetPassage(int64_t id) {
 absl::StatusOr<std::vector<text::Passage>> Catalogue::PassagesOf(int64_t document) {
   WEIR_ASSIGN_OR_RETURN(const DocumentRow row, GetDocument(document));
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare(absl::StrCat(
-                                         "SELECT ", kPassageColumns, " FROM passages WHERE id BETWEEN ? AND ? ORDER BY id")));
+                                         "SELECT ", kPassageColumns,
+                                         " FROM passages WHERE id BETWEEN ? AND ? ORDER BY id")));
   s.Bind(row.first_passage).Bind(row.first_passage + row.passage_count - 1);
   std::vector<text::Passage> passages;
   while (true) {
@@ -282,7 +332,8 @@ absl::StatusOr<int64_t> Catalogue::PassageCount() {
 }
 
 absl::StatusOr<std::vector<IdRange>> Catalogue::Tombstones() {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("SELECT first, last FROM tombstones ORDER BY first"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("SELECT first, last FROM tombstones ORDER BY first"));
   std::vector<IdRange> ranges;
   while (true) {
     WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
@@ -297,7 +348,8 @@ absl::Status Catalogue::RemoveTombstone(int64_t first) {
 }
 
 absl::Status Catalogue::AddFailure(std::string_view path, std::string_view reason, int64_t time_s) {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("INSERT OR REPLACE INTO failures VALUES(?,?,?)"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("INSERT OR REPLACE INTO failures VALUES(?,?,?)"));
   return s.Bind(path).Bind(reason).Bind(time_s).Run();
 }
 
@@ -307,7 +359,8 @@ absl::Status Catalogue::RemoveFailure(std::string_view path) {
 }
 
 absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Catalogue::Failures() {
-  WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("SELECT path, reason FROM failures ORDER BY path"));
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        database_->Prepare("SELECT path, reason FROM failures ORDER BY path"));
   std::vector<std::pair<std::string, std::string>> rows;
   while (true) {
     WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());

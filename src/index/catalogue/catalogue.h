@@ -1,5 +1,5 @@
-// The catalogue: one SQLite file that says which segments, documents and passages make up the store. What it
-// commits is what exists. Format page: docs/formats/catalogue.md. Not thread-safe.
+// The catalogue: one SQLite file that says which segments, documents and passages make up the
+// store. What it commits is what exists. Format page: docs/formats/catalogue.md. Not thread-safe.
 #pragma once
 
 #include <cstdint>

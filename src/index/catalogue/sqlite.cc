@@ -12,7 +12,8 @@ constexpr int kBusyMilliseconds = 5000;
 
 absl::Status SqliteStatus(sqlite3* database, int code, std::string_view what) {
   std::string message =
-      absl::StrCat("catalogue: ", what, ": ", database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+      absl::StrCat("catalogue: ", what, ": ",
+                   database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return absl::DataLossError(message);
@@ -43,8 +44,8 @@ Statement& Statement::Bind(int64_t value) {
 }
 
 Statement& Statement::Bind(std::string_view value) {
-  sqlite3_bind_text64(statement_, next_++, value.data() == nullptr ? "" : value.data(), value.size(),
-                      SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_, next_++, value.data() == nullptr ? "" : value.data(),
+                      value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 
@@ -72,7 +73,8 @@ int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement
 std::string Statement::Text(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
-  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
+  return bytes == nullptr ? std::string()
+                          : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
 }
 
 absl::StatusOr<std::unique_ptr<Sqlite>> Sqlite::Open(const std::string& path, bool create) {

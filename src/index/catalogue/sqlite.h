@@ -18,7 +18,8 @@ namespace weir::index {
 // A statement being run; resets itself at the end of its life.
 class Statement {
  public:
-  Statement(sqlite3* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+  Statement(sqlite3* database, sqlite3_stmt* statement)
+      : database_(database), statement_(statement) {}
   ~Statement();
   Statement(Statement&& other) noexcept : database_(other.database_), statement_(other.statement_) {
     other.statement_ = nullptr;

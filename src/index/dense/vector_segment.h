@@ -1,5 +1,5 @@
-// Dense vectors of passages in one file: f32 rows for the final score, int8 codes with a scale a row for the
-// scan. Format page: docs/formats/vector-segment.md. Thread-safe.
+// Dense vectors of passages in one file: f32 rows for the final score, int8 codes with a scale a
+// row for the scan. Format page: docs/formats/vector-segment.md. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ inline constexpr int kMaxDimensions = 65536;
 class VectorSegment {
  public:
   static absl::StatusOr<std::shared_ptr<const VectorSegment>> Open(const std::string& path);
-  static absl::StatusOr<std::shared_ptr<const VectorSegment>> FromFile(std::shared_ptr<const SegmentFile> file);
+  static absl::StatusOr<std::shared_ptr<const VectorSegment>> FromFile(
+      std::shared_ptr<const SegmentFile> file);
 
   const SegmentFile& file() const { return *file_; }
   size_t rows() const { return rows_; }
@@ -44,8 +45,9 @@ class VectorSegment {
 };
 
 // ids ascend; vectors: [ids, dimensions], unit length (kInvalidArgument otherwise).
-absl::StatusOr<SegmentInfo> WriteVectorSegment(std::span<const int64_t> ids, std::span<const float> vectors,
-                                               int dimensions, const std::string& folder, const std::string& name);
+absl::StatusOr<SegmentInfo> WriteVectorSegment(std::span<const int64_t> ids,
+                                               std::span<const float> vectors, int dimensions,
+                                               const std::string& folder, const std::string& name);
 
 struct VectorView {
   const VectorSegment* segment = nullptr;
@@ -53,12 +55,14 @@ struct VectorView {
 };
 
 // Live rows of all segments, by ascending passage id, streamed. kNotFound when none is left.
-absl::StatusOr<SegmentInfo> MergeVectorSegments(std::span<const VectorView> segments, const std::string& folder,
-                                                const std::string& name, const Context& context);
+absl::StatusOr<SegmentInfo> MergeVectorSegments(std::span<const VectorView> segments,
+                                                const std::string& folder, const std::string& name,
+                                                const Context& context);
 
 // Inner product over the int8 codes; the best max(4k, 64) are scored again in f32. Top k by (score
 // descending, passage ascending). REQUIRES: query has the segments' dimensions.
-absl::StatusOr<std::vector<Scored>> SearchVectors(std::span<const VectorView> segments, std::span<const float> query,
-                                                  int64_t k, const Context& context);
+absl::StatusOr<std::vector<Scored>> SearchVectors(std::span<const VectorView> segments,
+                                                  std::span<const float> query, int64_t k,
+                                                  const Context& context);
 
 }  // namespace weir::index

@@ -47,7 +47,8 @@ absl::StatusOr<AnalysedRun> AnalysedRun::Analyse(std::span<const PassageFields> 
   run.lengths_.reserve(passages.size());
   for (uint32_t row = 0; row < passages.size(); ++row) {
     uint32_t base = 0, length = 0;
-    for (std::string_view field : {passages[row].title, passages[row].heading, passages[row].text}) {
+    for (std::string_view field :
+         {passages[row].title, passages[row].heading, passages[row].text}) {
       if (field.empty()) continue;
       tokens.clear();
       analyzer->Analyze(field, tokens);
@@ -71,72 +72,103 @@ absl::StatusOr<AnalysedRun> AnalysedRun::Analyse(std::span<const PassageFields> 
   return run;
 }
 
-absl::StatusOr<SegmentInfo> BuildLexicalSegment(std::span<const PassageFields> passages, std::span<const int64_t> ids,
-                                                std::string_view analyzer, const std::string& folder,
-                                                const std::string& name, const Context& context) {
-  const int workers = context.threads == nullptr ? 1 : context.threads->count();
-  std::vector<absl::StatusOr<AnalysedRun>> runs(workers, absl::UnknownError("not run"));
-  std::vector<size_t> begins(workers, 0);
-  ParallelFor(context.threads, passages.size(), 1, [&](size_t begin, size_t end, int worker) {
-    begins[worker] = begin;
-    runs[worker] = AnalysedRun::Analyse(passages.subspan(begin, end - begin), analyzer);
-  });
-  WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-  // One order of terms over all runs.
+namespace {
+
+struct Place {
+  uint32_t row, position;
+};
+
+// The occurrences of several runs, by term in byte order, then row, then position.
+struct Inverted {
+  std::vector<std::string_view> terms;
+  std::vector<uint64_t> starts;  // of each term in `places`, and the end
+  std::vector<Place> places;
+};
+
+// One order of terms over all runs; ranks[r][t] becomes the place of run r's term t in it.
+std::vector<std::string_view> RankTerms(const std::vector<AnalysedRun>& runs,
+                                        std::vector<std::vector<uint32_t>>& ranks) {
   struct Named {
     std::string_view term;
     uint32_t run, number;
   };
   std::vector<Named> named;
-  std::vector<uint32_t> lengths(passages.size(), 0);
-  for (int r = 0; r < workers; ++r) {
-    if (!runs[r].ok()) {
-      if (absl::IsUnknown(runs[r].status())) continue;  // fewer passages than workers
-      return runs[r].status();
-    }
-    std::copy(runs[r]->lengths().begin(), runs[r]->lengths().end(), lengths.begin() + begins[r]);
-    for (uint32_t t = 0; t < runs[r]->terms().size(); ++t) named.push_back({runs[r]->terms()[t], uint32_t(r), t});
+  ranks.resize(runs.size());
+  for (uint32_t r = 0; r < runs.size(); ++r) {
+    const std::vector<std::string>& terms = runs[r].terms();
+    ranks[r].resize(terms.size());
+    for (uint32_t t = 0; t < terms.size(); ++t) named.push_back({terms[t], r, t});
   }
   std::sort(named.begin(), named.end(), [](const Named& a, const Named& b) {
     return a.term != b.term ? a.term < b.term : a.run < b.run;
   });
-  std::vector<std::vector<uint32_t>> ranks(workers);
-  for (int r = 0; r < workers; ++r) {
-    if (runs[r].ok()) ranks[r].resize(runs[r]->terms().size());
-  }
   std::vector<std::string_view> terms;
   for (const Named& n : named) {
     if (terms.empty() || terms.back() != n.term) terms.push_back(n.term);
     ranks[n.run][n.number] = static_cast<uint32_t>(terms.size() - 1);
   }
-  // Counting sort by term; runs are in the order of passages, so rows and positions stay ascending.
-  std::vector<uint64_t> starts(terms.size() + 1, 0);
-  for (int r = 0; r < workers; ++r) {
-    if (!runs[r].ok()) continue;
-    for (const auto& o : runs[r]->occurrences()) ++starts[ranks[r][o.term] + 1];
+  return terms;
+}
+
+// Counting sort by term; runs are in the order of passages, so rows and positions stay ascending.
+// begins[r]: the row of run r's first passage.
+Inverted Invert(const std::vector<AnalysedRun>& runs, const std::vector<size_t>& begins) {
+  Inverted out;
+  std::vector<std::vector<uint32_t>> ranks;
+  out.terms = RankTerms(runs, ranks);
+  out.starts.assign(out.terms.size() + 1, 0);
+  for (size_t r = 0; r < runs.size(); ++r) {
+    for (const auto& o : runs[r].occurrences()) ++out.starts[ranks[r][o.term] + 1];
   }
-  std::partial_sum(starts.begin(), starts.end(), starts.begin());
-  struct Place {
-    uint32_t row, position;
-  };
-  std::vector<Place> places(starts.back());
-  std::vector<uint64_t> next(starts.begin(), starts.end() - 1);
-  for (int r = 0; r < workers; ++r) {
-    if (!runs[r].ok()) continue;
-    for (const auto& o : runs[r]->occurrences()) {
-      places[next[ranks[r][o.term]]++] = {o.row + static_cast<uint32_t>(begins[r]), o.position};
+  std::partial_sum(out.starts.begin(), out.starts.end(), out.starts.begin());
+  out.places.resize(out.starts.back());
+  std::vector<uint64_t> next(out.starts.begin(), out.starts.end() - 1);
+  for (size_t r = 0; r < runs.size(); ++r) {
+    const uint32_t first = static_cast<uint32_t>(begins[r]);
+    for (const auto& o : runs[r].occurrences()) {
+      out.places[next[ranks[r][o.term]]++] = {o.row + first, o.position};
     }
   }
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<SegmentInfo> BuildLexicalSegment(std::span<const PassageFields> passages,
+                                                std::span<const int64_t> ids,
+                                                std::string_view analyzer,
+                                                const std::string& folder, const std::string& name,
+                                                const Context& context) {
+  const size_t workers = context.threads == nullptr ? 1 : context.threads->count();
+  std::vector<AnalysedRun> runs(workers);  // those without passages stay empty
+  std::vector<absl::Status> statuses(workers);
+  std::vector<size_t> begins(workers, 0);
+  ParallelFor(context.threads, passages.size(), 1, [&](size_t begin, size_t end, int worker) {
+    begins[worker] = begin;
+    auto run = AnalysedRun::Analyse(passages.subspan(begin, end - begin), analyzer);
+    statuses[worker] = run.status();
+    if (run.ok()) runs[worker] = *std::move(run);
+  });
+  WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+  std::vector<uint32_t> lengths(passages.size(), 0);
+  for (size_t r = 0; r < workers; ++r) {
+    WEIR_RETURN_IF_ERROR(statuses[r]);
+    std::copy(runs[r].lengths().begin(), runs[r].lengths().end(), lengths.begin() + begins[r]);
+  }
+  const Inverted inverted = Invert(runs, begins);
   LexicalSegmentBuilder builder({ids.begin(), ids.end()}, std::move(lengths));
   std::vector<uint32_t> positions;
-  for (size_t t = 0; t < terms.size(); ++t) {
-    for (uint64_t i = starts[t]; i < starts[t + 1];) {
+  for (size_t t = 0; t < inverted.terms.size(); ++t) {
+    const uint64_t end = inverted.starts[t + 1];
+    for (uint64_t i = inverted.starts[t]; i < end;) {
       positions.clear();
-      const uint32_t row = places[i].row;
-      for (; i < starts[t + 1] && places[i].row == row; ++i) positions.push_back(places[i].position);
+      const uint32_t row = inverted.places[i].row;
+      for (; i < end && inverted.places[i].row == row; ++i) {
+        positions.push_back(inverted.places[i].position);
+      }
       builder.Add(row, positions);
     }
-    WEIR_RETURN_IF_ERROR(builder.EndTerm(terms[t]));
+    WEIR_RETURN_IF_ERROR(builder.EndTerm(inverted.terms[t]));
   }
   return builder.Write(folder, name);
 }

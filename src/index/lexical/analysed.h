@@ -14,9 +14,9 @@
 
 namespace weir::index {
 
-// A passage is found by its document's title, its heading and its text. Titles and headings are cut at
-// kMaxFieldBytes, so that a hostile title cannot multiply by the passages of its document; a heading
-// equal to the title counts once.
+// A passage is found by its document's title, its heading and its text. Titles and headings are cut
+// at kMaxFieldBytes, so that a hostile title cannot multiply by the passages of its document; a
+// heading equal to the title counts once.
 struct PassageFields {
   std::string_view title, heading, text;
 };
@@ -36,7 +36,8 @@ class AnalysedRun {
     uint32_t term, row, position;
   };
   // `analyzer` is the name that text::Analyzer::Make knows.
-  static absl::StatusOr<AnalysedRun> Analyse(std::span<const PassageFields> passages, std::string_view analyzer);
+  static absl::StatusOr<AnalysedRun> Analyse(std::span<const PassageFields> passages,
+                                             std::string_view analyzer);
 
   const std::vector<std::string>& terms() const { return terms_; }
   const std::vector<Occurrence>& occurrences() const { return occurrences_; }
@@ -48,10 +49,12 @@ class AnalysedRun {
   std::vector<uint32_t> lengths_;
 };
 
-// Analyses on context.threads and writes one lexical segment; ids[i] (ascending) is the id of passages[i].
-// The bytes do not depend on the number of threads.
-absl::StatusOr<SegmentInfo> BuildLexicalSegment(std::span<const PassageFields> passages, std::span<const int64_t> ids,
-                                                std::string_view analyzer, const std::string& folder,
-                                                const std::string& name, const Context& context);
+// Analyses on context.threads and writes one lexical segment; ids[i] (ascending) is the id of
+// passages[i]. The bytes do not depend on the number of threads.
+absl::StatusOr<SegmentInfo> BuildLexicalSegment(std::span<const PassageFields> passages,
+                                                std::span<const int64_t> ids,
+                                                std::string_view analyzer,
+                                                const std::string& folder, const std::string& name,
+                                                const Context& context);
 
 }  // namespace weir::index

@@ -13,13 +13,15 @@ namespace {
 // Some point of `impacts` has at least this frequency and at most this length.
 bool Covers(const Impacts& impacts, uint32_t frequency, uint32_t length) {
   for (int i = 0; i < kImpactPairs; ++i) {
-    const bool frequent = impacts.frequency[i] == kUnboundedCode || DecodeCode(impacts.frequency[i]) >= frequency;
+    const bool frequent =
+        impacts.frequency[i] == kUnboundedCode || DecodeCode(impacts.frequency[i]) >= frequency;
     if (frequent && DecodeCode(impacts.length[i]) <= length) return true;
   }
   return false;
 }
 
-absl::Status CheckTerm(const LexicalSegment& segment, const TermInfo& info, std::vector<uint64_t>& lengths) {
+absl::Status CheckTerm(const LexicalSegment& segment, const TermInfo& info,
+                       std::vector<uint64_t>& lengths) {
   PostingsCursor cursor(segment, info);
   uint64_t occurrences = 0;
   int64_t previous = -1;
@@ -30,15 +32,19 @@ absl::Status CheckTerm(const LexicalSegment& segment, const TermInfo& info, std:
       const uint32_t doc = cursor.docs()[i];
       std::span<const uint32_t> positions = cursor.Positions(i);
       WEIR_RETURN_IF_ERROR(cursor.status());
-      if (int64_t{doc} <= previous || frequencies[i] == 0 || !std::is_sorted(positions.begin(), positions.end())) {
-        return segment.file().Damaged(kPostingsSection, info.postings_offset, "documents or positions out of order");
+      if (int64_t{doc} <= previous || frequencies[i] == 0 ||
+          !std::is_sorted(positions.begin(), positions.end())) {
+        return segment.file().Damaged(kPostingsSection, info.postings_offset,
+                                      "documents or positions out of order");
       }
       previous = doc;
       occurrences += frequencies[i];
       lengths[doc] += frequencies[i];
-      if (cursor.has_skips() && (!Covers(cursor.Skip(b).impacts, frequencies[i], segment.length(doc)) ||
-                                 !Covers(cursor.ListImpacts(), frequencies[i], segment.length(doc)))) {
-        return segment.file().Damaged(kPostingsSection, info.postings_offset, absl::StrCat("block ", b, " has a wrong maximum"));
+      if (cursor.has_skips() &&
+          (!Covers(cursor.Skip(b).impacts, frequencies[i], segment.length(doc)) ||
+           !Covers(cursor.ListImpacts(), frequencies[i], segment.length(doc)))) {
+        return segment.file().Damaged(kPostingsSection, info.postings_offset,
+                                      absl::StrCat("block ", b, " has a wrong maximum"));
       }
     }
   }
@@ -65,11 +71,14 @@ absl::Status CheckLexicalSegment(const LexicalSegment& segment) {
   for (uint32_t r = 0; r < segment.rows(); ++r) {
     total += lengths[r];
     if (lengths[r] != segment.length(r)) {
-      return segment.file().Damaged(kLengthsSection, r, absl::StrCat("passage ", segment.passage(r), " has ", lengths[r],
-                                                                     " tokens; expected ", segment.length(r)));
+      return segment.file().Damaged(
+          kLengthsSection, r,
+          absl::StrCat("passage ", segment.passage(r), " has ", lengths[r], " tokens; expected ",
+                       segment.length(r)));
     }
   }
-  if (total != segment.total_tokens()) return segment.file().Damaged(kLengthsSection, 0, "tokens do not add up");
+  if (total != segment.total_tokens())
+    return segment.file().Damaged(kLengthsSection, 0, "tokens do not add up");
   return absl::OkStatus();
 }
 

@@ -12,14 +12,15 @@ constexpr uint32_t kMaxBoundBlocks = 8;
 typedef float V4f __attribute__((vector_size(16)));
 typedef int32_t V4i __attribute__((vector_size(16)));
 
-// out[i] = factor * f / (f + (constant + per_token * length)), four lanes at a time; the same roundings as
-// Bm25Saturation.
+// out[i] = factor * f / (f + (constant + per_token * length)), four lanes at a time; the same
+// roundings as Bm25Saturation.
 void ScoreBlock(const uint32_t* frequencies, const uint32_t* lengths, uint32_t count, float factor,
                 const Bm25Saturation& s, float* out) {
   const V4f factors{factor, factor, factor, factor};
   const V4f constants{s.constant, s.constant, s.constant, s.constant};
   const V4f per_token{s.per_token, s.per_token, s.per_token, s.per_token};
-  for (uint32_t i = 0; i < count; i += 4) {  // buffers are whole blocks, so the last group may run over
+  // buffers are whole blocks, so the last group may run over
+  for (uint32_t i = 0; i < count; i += 4) {
     V4i fi, li;
     std::memcpy(&fi, frequencies + i, sizeof(fi));
     std::memcpy(&li, lengths + i, sizeof(li));
@@ -33,7 +34,10 @@ void ScoreBlock(const uint32_t* frequencies, const uint32_t* lengths, uint32_t c
 
 ClauseScorer::ClauseScorer(const LexicalSegment& segment, const TermInfo& info, float factor,
                            const Bm25Saturation& saturation)
-    : segment_(segment), factor_(factor), saturation_(saturation), document_count_(info.document_count) {
+    : segment_(segment),
+      factor_(factor),
+      saturation_(saturation),
+      document_count_(info.document_count) {
   cursor_.emplace(segment, info);
   block_count_ = cursor_->block_count();
   if (block_count_ == 0) return;
@@ -84,7 +88,8 @@ uint32_t ClauseScorer::NextPossible(uint32_t doc) const {
 float ClauseScorer::BlockBound(uint32_t block) {
   if (block == bound_block_) return bound_;
   bound_block_ = block;
-  bound_ = cursor_.has_value() && cursor_->has_skips() ? Bound(cursor_->Skip(block).impacts) : list_bound_;
+  bound_ = cursor_.has_value() && cursor_->has_skips() ? Bound(cursor_->Skip(block).impacts)
+                                                       : list_bound_;
   return bound_;
 }
 
@@ -139,8 +144,9 @@ const float* ClauseScorer::Scores() {
     alignas(16) uint32_t lengths[kBlockSize];
     segment_.Lengths(docs_, count_, lengths);
     for (uint32_t i = count_; i % 4 != 0; ++i) lengths[i] = 1;
-    const uint32_t* frequencies =
-        cursor_.has_value() ? cursor_->Frequencies() : matches_.frequencies.data() + size_t{loaded_} * kBlockSize;
+    const uint32_t* frequencies = cursor_.has_value()
+                                      ? cursor_->Frequencies()
+                                      : matches_.frequencies.data() + size_t{loaded_} * kBlockSize;
     ScoreBlock(frequencies, lengths, count_, factor_, saturation_, scores_.data());
     scores_ready_ = true;
   }
@@ -154,8 +160,9 @@ float ClauseScorer::ScoreOf(uint32_t doc, float least) {
   at_ = static_cast<uint32_t>(std::lower_bound(docs_ + at_, docs_ + count_, doc) - docs_);
   if (at_ == count_ || docs_[at_] != doc) return 0;
   if (scores_ready_) return scores_[at_];
-  const uint32_t frequency =
-      cursor_.has_value() ? cursor_->Frequencies()[at_] : matches_.frequencies[size_t{loaded_} * kBlockSize + at_];
+  const uint32_t frequency = cursor_.has_value()
+                                 ? cursor_->Frequencies()[at_]
+                                 : matches_.frequencies[size_t{loaded_} * kBlockSize + at_];
   return factor_ * saturation_(static_cast<float>(static_cast<int32_t>(frequency)),
                                static_cast<float>(static_cast<int32_t>(segment_.length(doc))));
 }

@@ -1,5 +1,5 @@
-// One clause of a query over one segment, as blocks of documents with scores and bounds: a term's postings,
-// or the matches of a phrase held as a list. Moves forward only. Not thread-safe.
+// One clause of a query over one segment, as blocks of documents with scores and bounds: a term's
+// postings, or the matches of a phrase held as a list. Moves forward only. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -18,9 +18,11 @@ namespace weir::index {
 class ClauseScorer {
  public:
   // A term. factor: weight * idf.
-  ClauseScorer(const LexicalSegment& segment, const TermInfo& info, float factor, const Bm25Saturation& saturation);
+  ClauseScorer(const LexicalSegment& segment, const TermInfo& info, float factor,
+               const Bm25Saturation& saturation);
   // A phrase.
-  ClauseScorer(const LexicalSegment& segment, PhraseMatches matches, float factor, const Bm25Saturation& saturation);
+  ClauseScorer(const LexicalSegment& segment, PhraseMatches matches, float factor,
+               const Bm25Saturation& saturation);
   ClauseScorer(const ClauseScorer&) = delete;
 
   uint32_t document_count() const { return document_count_; }
@@ -29,10 +31,12 @@ class ClauseScorer {
 
   // Moves the block pointer to the first block that may hold `doc` or a later one.
   uint32_t Advance(uint32_t doc) { return block_ = Find(block_, doc); }
-  // After Advance(doc): a document number not above the next match at or after doc; kNone at the end.
+  // After Advance(doc): a document number not above the next match at or after doc; kNone at the
+  // end.
   static constexpr uint32_t kNone = ~0u;
   uint32_t NextPossible(uint32_t doc) const;
-  // After Advance(begin): the most any document in [begin, end) can get; the bound holds up to and with `until`.
+  // After Advance(begin): the most any document in [begin, end) can get; the bound holds up to and
+  // with `until`.
   float WindowBound(uint32_t begin, uint32_t end, uint32_t& until);
 
   uint32_t block() const { return block_; }
@@ -45,8 +49,8 @@ class ClauseScorer {
   const uint32_t* docs() const { return docs_; }
   const float* Scores();  // of the loaded block
 
-  // The score of `doc`: 0 when it does not match, -1 when its block's bound is below `least`, so that the
-  // caller may drop it.
+  // The score of `doc`: 0 when it does not match, -1 when its block's bound is below `least`, so
+  // that the caller may drop it.
   float ScoreOf(uint32_t doc, float least);
 
   const absl::Status& status() const { return cursor_.has_value() ? cursor_->status() : ok_; }

@@ -108,7 +108,9 @@ void Pack128(const uint32_t* values, int bits, std::string& out) {
 }
 
 void Unpack128(const uint8_t* in, int bits, uint32_t* values) { kPlain[bits](in, 0, values); }
-void UnpackPlusOne128(const uint8_t* in, int bits, uint32_t* values) { kPlain[bits](in, 1, values); }
+void UnpackPlusOne128(const uint8_t* in, int bits, uint32_t* values) {
+  kPlain[bits](in, 1, values);
+}
 void UnpackGaps128(const uint8_t* in, int bits, uint32_t base, uint32_t* values) {
   kGaps[bits](in, base, values);
 }
@@ -129,7 +131,8 @@ uint32_t DecodeCode(uint8_t code) {
 
 uint8_t FloorCode(uint32_t value) {
   if (value < 32) return static_cast<uint8_t>(value);
-  const int shift = 27 - std::countl_zero(value);  // leaves five significant bits, the first of them 1
+  // leaves five significant bits, the first of them 1
+  const int shift = 27 - std::countl_zero(value);
   const uint32_t code = 32 + static_cast<uint32_t>(shift - 1) * 16 + ((value >> shift) - 16);
   return static_cast<uint8_t>(std::min<uint32_t>(code, kUnboundedCode));
 }

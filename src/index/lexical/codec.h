@@ -1,6 +1,6 @@
-// Integer codes of the postings: 128 values bit-packed in four interleaved lanes (value i lies in lane
-// i mod 4, so that one 128-bit word unpacks four neighbours), variable bytes for what is left over, and
-// one-byte codes for block maxima.
+// Integer codes of the postings: 128 values bit-packed in four interleaved lanes (value i lies in
+// lane i mod 4, so that one 128-bit word unpacks four neighbours), variable bytes for what is left
+// over, and one-byte codes for block maxima.
 // Source: Lemire, Boytsov, "Decoding billions of integers per second through vectorization", 2015
 // (SIMD-BP128 layout); block maxima: Ding, Suel, "Faster top-k document retrieval using block-max
 // indexes", SIGIR 2011.
@@ -29,7 +29,8 @@ void UnpackPlusOne128(const uint8_t* in, int bits, uint32_t* values);
 
 void PutVarint(uint64_t value, std::string& out);
 
-// Reads forward over bytes that may be hostile; after an overrun ok() is false and all reads give 0.
+// Reads forward over bytes that may be hostile; after an overrun ok() is false and all reads give
+// 0.
 class ByteReader {
  public:
   ByteReader(const uint8_t* begin, const uint8_t* end) : at_(begin), end_(end) {}
@@ -69,8 +70,8 @@ class ByteReader {
   bool ok_ = true;
 };
 
-// One byte for a length or a frequency: exact below 32, then four significant bits. Floor never exceeds
-// the value, Ceil is never below it (255 then stands for "without bound").
+// One byte for a length or a frequency: exact below 32, then four significant bits. Floor never
+// exceeds the value, Ceil is never below it (255 then stands for "without bound").
 uint8_t FloorCode(uint32_t value);
 uint8_t CeilCode(uint32_t value);
 uint32_t DecodeCode(uint8_t code);

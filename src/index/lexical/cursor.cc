@@ -26,7 +26,8 @@ PostingsCursor::PostingsCursor(const LexicalSegment& segment, const TermInfo& in
 }
 
 bool PostingsCursor::Fail(std::string_view what) {
-  if (status_.ok()) status_ = segment_.file().Damaged(kPostingsSection, info_.postings_offset, what);
+  if (status_.ok())
+    status_ = segment_.file().Damaged(kPostingsSection, info_.postings_offset, what);
   count_ = 0;
   block_ = ~0u;
   return false;
@@ -84,14 +85,16 @@ bool PostingsCursor::Load(uint32_t block) {
 
 bool PostingsCursor::LoadPacked(const SkipEntry& skip, uint32_t base) {
   if (skip.doc_bits > 32 || skip.frequency_bits > 32 || skip.data_offset > data_size_ ||
-      PackedBytes(skip.doc_bits) + PackedBytes(skip.frequency_bits) > data_size_ - skip.data_offset) {
+      PackedBytes(skip.doc_bits) + PackedBytes(skip.frequency_bits) >
+          data_size_ - skip.data_offset) {
     return Fail(absl::StrCat("block ", block_, " passes the list"));
   }
   const uint8_t* in = data_ + skip.data_offset;
   UnpackGaps128(in, skip.doc_bits, base, docs_);
   packed_frequencies_ = in + PackedBytes(skip.doc_bits);
   frequency_bits_ = skip.frequency_bits;
-  // With gaps of at most 2^24 and rows below 2^31 the sums cannot wrap, so the last document tells all.
+  // With gaps of at most 2^24 and rows below 2^31 the sums cannot wrap, so the last document tells
+  // all.
   bool good = docs_[kBlockSize - 1] == skip.last_doc && skip.last_doc < segment_.rows() &&
               (base == ~0u || base < segment_.rows());
   if (skip.doc_bits > 24) {
@@ -113,14 +116,16 @@ bool PostingsCursor::LoadTail(uint32_t base) {
     const uint64_t word = reader.Varint();
     const uint64_t frequency = (word & 1) != 0 ? 1 : reader.Varint() + 2;
     const uint64_t gap = word >> 1;
-    if (!reader.ok() || gap >= segment_.rows() || next + gap >= segment_.rows() || frequency > ~0u) {
+    if (!reader.ok() || gap >= segment_.rows() || next + gap >= segment_.rows() ||
+        frequency > ~0u) {
       return Fail("last block holds documents out of range");
     }
     docs_[i] = static_cast<uint32_t>(next + gap);
     frequencies_[i] = static_cast<uint32_t>(frequency);
     next += gap + 1;
   }
-  if (has_skips() && docs_[count_ - 1] != LastDoc(block_)) return Fail("last block ends at another document");
+  if (has_skips() && docs_[count_ - 1] != LastDoc(block_))
+    return Fail("last block ends at another document");
   frequencies_loaded_ = true;
   return true;
 }

@@ -1,5 +1,6 @@
-// Walks one term's postings in one segment, a block of 128 documents at a time; frequencies and positions
-// are unpacked only when asked for. Not thread-safe. About 2 KiB, no allocation before positions.
+// Walks one term's postings in one segment, a block of 128 documents at a time; frequencies and
+// positions are unpacked only when asked for. Not thread-safe. About 2 KiB, no allocation before
+// positions.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +18,14 @@ class PostingsCursor {
 
   const TermInfo& info() const { return info_; }
   uint32_t block_count() const { return block_count_; }
-  // Lists below 128 documents have no skip table: their last document is known once block 0 is loaded.
+  // Lists below 128 documents have no skip table: their last document is known once block 0 is
+  // loaded.
   bool has_skips() const { return info_.document_count >= kBlockSize; }
   SkipEntry Skip(uint32_t block) const;    // REQUIRES: has_skips()
   Impacts ListImpacts() const;             // REQUIRES: has_skips()
   uint32_t LastDoc(uint32_t block) const;  // loads block 0 where there is no skip table
-  // The first block at or after `from` whose last document is at least `doc`; block_count() if none.
+  // The first block at or after `from` whose last document is at least `doc`; block_count() if
+  // none.
   uint32_t FindBlock(uint32_t from, uint32_t doc) const;
 
   // Unpacks document ids. False when the bytes are damaged; then status() says where.

@@ -1,5 +1,5 @@
-// Constants and small records that the writer and the reader of a lexical segment share. Format page:
-// docs/formats/lexical-segment.md.
+// Constants and small records that the writer and the reader of a lexical segment share. Format
+// page: docs/formats/lexical-segment.md.
 #pragma once
 
 #include <array>
@@ -10,8 +10,15 @@
 
 namespace weir::index {
 
-enum LexicalSection { kIdsSection, kLengthsSection, kTermsSection, kTermIndexSection, kPostingsSection,
-                      kPositionsSection, kLexicalSections };
+enum LexicalSection {
+  kIdsSection,
+  kLengthsSection,
+  kTermsSection,
+  kTermIndexSection,
+  kPostingsSection,
+  kPositionsSection,
+  kLexicalSections
+};
 enum LexicalParam { kFirstPassageParam, kTermCountParam, kTotalTokensParam, kLengthBytesParam };
 
 inline constexpr int kTermsPerBlock = 32;
@@ -19,8 +26,8 @@ inline constexpr size_t kTermIndexEntryBytes = 24;  // offsets into terms, posti
 inline constexpr size_t kMaxTermBytes = 255;        // longer tokens are cut by the builder
 inline constexpr int kImpactPairs = 3;
 
-// Upper bound of what any document of a block can score: up to three points (frequency, length) of the
-// block's Pareto frontier, frequencies rounded up and lengths rounded down to a byte each.
+// Upper bound of what any document of a block can score: up to three points (frequency, length) of
+// the block's Pareto frontier, frequencies rounded up and lengths rounded down to a byte each.
 struct Impacts {
   std::array<uint8_t, kImpactPairs> frequency{};
   std::array<uint8_t, kImpactPairs> length{};
@@ -39,7 +46,8 @@ struct SkipEntry {
 inline constexpr size_t kSkipBytes = 20;
 static_assert(sizeof(SkipEntry) == kSkipBytes);
 
-inline constexpr size_t kListImpactBytes = 8;  // of the whole list, before the skip table; two are zero
+// of the whole list, before the skip table; two are zero
+inline constexpr size_t kListImpactBytes = 8;
 
 // Where a term's list lies in a segment, and its counts.
 struct TermInfo {

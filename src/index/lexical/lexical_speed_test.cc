@@ -1,5 +1,5 @@
-// Search against exhaustive scoring of the same postings, on SciFact and on a larger corpus made of its words.
-// Needs WEIR_DATA; prints microseconds a query, fails only when results differ.
+// Search against exhaustive scoring of the same postings, on SciFact and on a larger corpus made of
+// its words. Needs WEIR_DATA; prints microseconds a query, fails only when results differ.
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -50,7 +50,10 @@ std::string Field(const std::string& line, const std::string& key) {
 std::vector<std::string> Lines(const std::string& path) {
   std::string bytes = *ReadFile(path);
   if (path.ends_with(".zst")) {
-    std::string out(ZSTD_getFrameContentSize(bytes.data(), bytes.size()) > (1u << 30) ? size_t{64} << 20 : ZSTD_getFrameContentSize(bytes.data(), bytes.size()), '\0');
+    std::string out(ZSTD_getFrameContentSize(bytes.data(), bytes.size()) > (1u << 30)
+                        ? size_t{64} << 20
+                        : ZSTD_getFrameContentSize(bytes.data(), bytes.size()),
+                    '\0');
     const size_t n = ZSTD_decompress(out.data(), out.size(), bytes.data(), bytes.size());
     out.resize(ZSTD_isError(n) ? 0 : n);
     bytes = std::move(out);
@@ -65,8 +68,8 @@ std::vector<std::string> Lines(const std::string& path) {
 }
 
 // Every posting of every term scored into an array of all passages.
-std::vector<Scored> Exhaustive(const std::vector<SegmentView>& views, const LexicalQuery& query, int64_t k,
-                               std::vector<double>& sums) {
+std::vector<Scored> Exhaustive(const std::vector<SegmentView>& views, const LexicalQuery& query,
+                               int64_t k, std::vector<double>& sums) {
   const CollectionStatistics statistics = Statistics(views);
   const Bm25Saturation saturation(Bm25Options{}, statistics);
   TopK top(k);
@@ -83,7 +86,8 @@ std::vector<Scored> Exhaustive(const std::vector<SegmentView>& views, const Lexi
         const uint32_t* f = cursor.Frequencies();
         for (uint32_t i = 0; i < cursor.count(); ++i) {
           const uint32_t doc = cursor.docs()[i];
-          sums[doc] += double{factor * saturation(static_cast<float>(f[i]), static_cast<float>(view.segment->length(doc)))};
+          sums[doc] += double{factor * saturation(static_cast<float>(f[i]),
+                                                  static_cast<float>(view.segment->length(doc)))};
         }
       }
     }
@@ -100,7 +104,8 @@ class SpeedTest : public StoreFixture {
   std::vector<SegmentView> Views() {
     segments_.clear();
     for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
-      if (entry.path().string().find("lexical") != std::string::npos) segments_.push_back(*LexicalSegment::Open(entry.path()));
+      if (entry.path().string().find("lexical") != std::string::npos)
+        segments_.push_back(*LexicalSegment::Open(entry.path()));
     }
     std::vector<SegmentView> views;
     for (const auto& s : segments_) views.push_back({s.get(), nullptr});
@@ -129,8 +134,8 @@ class SpeedTest : public StoreFixture {
       }
     }
     const double n = static_cast<double>(queries.size());
-    std::printf("%s: %zu queries, %.1f us a query; exhaustive %.1f us (%.2fx)\n", what, queries.size(), fast / n * 1e6,
-                slow / n * 1e6, slow / fast);
+    std::printf("%s: %zu queries, %.1f us a query; exhaustive %.1f us (%.2fx)\n", what,
+                queries.size(), fast / n * 1e6, slow / n * 1e6, slow / fast);
   }
 
   std::vector<std::shared_ptr<const LexicalSegment>> segments_;
@@ -153,11 +158,13 @@ TEST_F(SpeedTest, SciFact) {
   ASSERT_TRUE(report.ok()) << report.status();
   int64_t bytes = 0;
   for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
-    std::printf("%s: %lld bytes\n", entry.path().filename().c_str(), static_cast<long long>(entry.file_size()));
+    std::printf("%s: %lld bytes\n", entry.path().filename().c_str(),
+                static_cast<long long>(entry.file_size()));
     bytes += static_cast<int64_t>(entry.file_size());
   }
-  std::printf("scifact: %lld documents indexed in %.2f s, store %lld bytes\n", static_cast<long long>(report->added),
-              report->seconds, static_cast<long long>(store->Status()->bytes));
+  std::printf("scifact: %lld documents indexed in %.2f s, store %lld bytes\n",
+              static_cast<long long>(report->added), report->seconds,
+              static_cast<long long>(store->Status()->bytes));
   auto analyzer = *text::Analyzer::Make("english");
   std::vector<LexicalQuery> queries;
   for (const std::string& line : Lines(absl::StrCat(data, "/scifact/queries.jsonl"))) {
@@ -169,16 +176,15 @@ TEST_F(SpeedTest, SciFact) {
     const std::vector<Scored> hits = *store->SearchLexical(Field(line, "text"), 10, {});
     for (const Scored& hit : hits) ASSERT_TRUE(store->GetPassage(hit.passage).ok());
   }
-  std::printf("with analysis and ten passages fetched: %.1f us a query\n", (Now() - begin) / static_cast<double>(queries.size()) * 1e6);
+  std::printf("with analysis and ten passages fetched: %.1f us a query\n",
+              (Now() - begin) / static_cast<double>(queries.size()) * 1e6);
 }
 
 // 200,000 passages of 50 words, each a piece of a SciFact abstract with some words exchanged.
-TEST_F(SpeedTest, LargerCorpus) {
-  const char* data = std::getenv("WEIR_DATA");
-  if (data == nullptr) GTEST_SKIP() << "WEIR_DATA is not set";
+std::vector<std::string> Pieces(const std::string& corpus, std::mt19937& random) {
   std::vector<std::vector<std::string>> abstracts;
   std::vector<std::string> words;
-  for (const std::string& line : Lines(absl::StrCat(data, "/scifact/corpus.jsonl.zst"))) {
+  for (const std::string& line : Lines(corpus)) {
     std::stringstream in(Field(line, "text"));
     std::vector<std::string> a;
     for (std::string w; in >> w;) a.push_back(w);
@@ -187,13 +193,22 @@ TEST_F(SpeedTest, LargerCorpus) {
       abstracts.push_back(std::move(a));
     }
   }
-  std::mt19937 random(1);
   std::vector<std::string> texts(200000);
   for (std::string& t : texts) {
     const auto& a = abstracts[random() % abstracts.size()];
     const size_t begin = random() % (a.size() - 50);
-    for (size_t i = 0; i < 50; ++i) absl::StrAppend(&t, random() % 3 == 0 ? words[random() % words.size()] : a[begin + i], " ");
+    for (size_t i = 0; i < 50; ++i)
+      absl::StrAppend(&t, random() % 3 == 0 ? words[random() % words.size()] : a[begin + i], " ");
   }
+  return texts;
+}
+
+TEST_F(SpeedTest, LargerCorpus) {
+  const char* data = std::getenv("WEIR_DATA");
+  if (data == nullptr) GTEST_SKIP() << "WEIR_DATA is not set";
+  std::mt19937 random(1);
+  const std::vector<std::string> texts =
+      Pieces(absl::StrCat(data, "/scifact/corpus.jsonl.zst"), random);
   auto store = OpenWrite();
   Threads threads(2);
   Context context;
@@ -207,8 +222,8 @@ TEST_F(SpeedTest, LargerCorpus) {
   ASSERT_TRUE(report.ok()) << report.status();
   const double begin = Now();
   ASSERT_TRUE(store->Compact(context).ok());
-  std::printf("200,000 passages indexed in %.2f s, compacted in %.2f s, store %lld bytes\n", report->seconds, Now() - begin,
-              static_cast<long long>(store->Status()->bytes));
+  std::printf("200,000 passages indexed in %.2f s, compacted in %.2f s, store %lld bytes\n",
+              report->seconds, Now() - begin, static_cast<long long>(store->Status()->bytes));
   auto analyzer = *text::Analyzer::Make("english");
   std::vector<LexicalQuery> any, all, one, phrases;
   for (int q = 0; q < 200; ++q) {
@@ -216,7 +231,8 @@ TEST_F(SpeedTest, LargerCorpus) {
     std::vector<std::string> w;
     for (std::string s; in >> s;) w.push_back(s);
     std::string text;
-    for (size_t i = 0, n = 2 + random() % 5; i < n; ++i) absl::StrAppend(&text, w[random() % w.size()], " ");
+    for (size_t i = 0, n = 2 + random() % 5; i < n; ++i)
+      absl::StrAppend(&text, w[random() % w.size()], " ");
     any.push_back(ParseLexicalQuery(text, *analyzer));
     one.push_back(any.back());
     one.back().clauses.resize(std::min<size_t>(1, one.back().clauses.size()));
@@ -224,7 +240,8 @@ TEST_F(SpeedTest, LargerCorpus) {
     all.back().clauses.resize(std::min<size_t>(2, all.back().clauses.size()));
     all.back().all = true;
     const size_t p = random() % 47;
-    phrases.push_back(ParseLexicalQuery(absl::StrCat("\"", w[p], " ", w[p + 1], " ", w[p + 2], "\""), *analyzer));
+    phrases.push_back(
+        ParseLexicalQuery(absl::StrCat("\"", w[p], " ", w[p + 1], " ", w[p + 2], "\""), *analyzer));
   }
   Compare("200,000, any of 2 to 6 terms", any);
   Compare("200,000, one term", one);
@@ -238,7 +255,8 @@ TEST_F(SpeedTest, LargerCorpus) {
     for (const LexicalQuery& q : phrases) ASSERT_TRUE(SearchSegments(views, q, 10, {}).ok());
     phrase_s = std::min(phrase_s, Now() - start);
   }
-  std::printf("200,000: both of two terms %.1f us, phrases %.1f us\n", all_s / 200 * 1e6, phrase_s / 200 * 1e6);
+  std::printf("200,000: both of two terms %.1f us, phrases %.1f us\n", all_s / 200 * 1e6,
+              phrase_s / 200 * 1e6);
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ absl::StatusOr<Rows> MapRows(std::span<const SegmentView> segments) {
   if (!rows.in_order) std::sort(live.begin(), live.end(), by_id);
   for (const Row& row : live) {
     if (!rows.ids.empty() && rows.ids.back() == row.id) {
-      return segments[row.segment].segment->file().Damaged(kIdsSection, row.row, "passage id occurs twice");
+      return segments[row.segment].segment->file().Damaged(kIdsSection, row.row,
+                                                           "passage id occurs twice");
     }
     rows.target[row.segment][row.row] = static_cast<uint32_t>(rows.ids.size());
     rows.ids.push_back(row.id);
@@ -77,7 +78,8 @@ class TermMerger {
   }
 
   absl::Status End(std::string_view term) {
-    std::sort(postings_.begin(), postings_.end(), [](const Posting& a, const Posting& b) { return a.doc < b.doc; });
+    std::sort(postings_.begin(), postings_.end(),
+              [](const Posting& a, const Posting& b) { return a.doc < b.doc; });
     for (const Posting& p : postings_) builder_.Add(p.doc, {positions_.data() + p.begin, p.count});
     postings_.clear();
     positions_.clear();
@@ -97,8 +99,9 @@ class TermMerger {
 
 }  // namespace
 
-absl::StatusOr<SegmentInfo> MergeLexicalSegments(std::span<const SegmentView> given, const std::string& folder,
-                                                 const std::string& name, const Context& context) {
+absl::StatusOr<SegmentInfo> MergeLexicalSegments(std::span<const SegmentView> given,
+                                                 const std::string& folder, const std::string& name,
+                                                 const Context& context) {
   std::vector<SegmentView> segments(given.begin(), given.end());
   std::sort(segments.begin(), segments.end(), [](const SegmentView& a, const SegmentView& b) {
     return a.segment->first_passage() < b.segment->first_passage();
@@ -123,7 +126,8 @@ absl::StatusOr<SegmentInfo> MergeLexicalSegments(std::span<const SegmentView> gi
     const std::string term = *least;
     for (size_t s = 0; s < terms.size(); ++s) {
       if (!open[s] || terms[s]->term() != term) continue;
-      WEIR_RETURN_IF_ERROR(merger.Add(*segments[s].segment, static_cast<uint32_t>(s), terms[s]->info()));
+      WEIR_RETURN_IF_ERROR(
+          merger.Add(*segments[s].segment, static_cast<uint32_t>(s), terms[s]->info()));
       open[s] = terms[s]->Next();
     }
     WEIR_RETURN_IF_ERROR(merger.End(term));

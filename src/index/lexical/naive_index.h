@@ -1,5 +1,5 @@
-// For tests only: an inverted index of maps, scored one passage after the other. What it returns is what
-// the real index must return, score for score.
+// For tests only: an inverted index of maps, scored one passage after the other. What it returns is
+// what the real index must return, score for score.
 #pragma once
 
 #include <map>
@@ -42,7 +42,8 @@ class NaiveIndex {
     for (auto& [term, docs] : positions_) docs.erase(id);
   }
 
-  std::vector<Scored> Search(const LexicalQuery& query, int64_t k, const Bm25Options& options) const {
+  std::vector<Scored> Search(const LexicalQuery& query, int64_t k,
+                             const Bm25Options& options) const {
     CollectionStatistics statistics{static_cast<int64_t>(lengths_.size()), 0};
     for (const auto& [id, length] : lengths_) statistics.tokens += length;
     const Bm25Saturation saturation(options, statistics);
@@ -64,13 +65,15 @@ class NaiveIndex {
       for (const auto& [id, unused] : positions_.at(clause.terms[0])) {
         const uint32_t frequency = Frequency(clause, id);
         if (frequency == 0) continue;
-        sums[id] += double{factor * saturation(static_cast<float>(frequency), static_cast<float>(lengths_.at(id)))};
+        sums[id] += double{factor * saturation(static_cast<float>(frequency),
+                                               static_cast<float>(lengths_.at(id)))};
         ++matched[id];
       }
     }
     std::vector<Scored> hits;
     for (const auto& [id, sum] : sums) {
-      if (!query.all || matched[id] == query.clauses.size()) hits.push_back({id, static_cast<float>(sum)});
+      if (!query.all || matched[id] == query.clauses.size())
+        hits.push_back({id, static_cast<float>(sum)});
     }
     std::sort(hits.begin(), hits.end(), Better);
     if (hits.size() > static_cast<size_t>(k)) hits.resize(static_cast<size_t>(k));
@@ -94,7 +97,8 @@ class NaiveIndex {
         all = docs != positions_.end() && docs->second.contains(id);
         if (!all) break;
         const std::vector<uint32_t>& places = docs->second.at(id);
-        all = std::find(places.begin(), places.end(), start + static_cast<uint32_t>(clause.offsets[t])) != places.end();
+        all = std::find(places.begin(), places.end(),
+                        start + static_cast<uint32_t>(clause.offsets[t])) != places.end();
       }
       frequency += all;
     }

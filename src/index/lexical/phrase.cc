@@ -32,7 +32,8 @@ struct Follower {
 };
 
 // How many starts fit all terms. `starts` is scratch.
-uint32_t CountStarts(std::vector<Follower>& followers, uint32_t lead_at, std::vector<int64_t>& starts) {
+uint32_t CountStarts(std::vector<Follower>& followers, uint32_t lead_at,
+                     std::vector<int64_t>& starts) {
   starts.clear();
   for (uint32_t p : followers[0].cursor->Positions(lead_at)) {
     starts.push_back(int64_t{p} - followers[0].offset);

@@ -1,4 +1,5 @@
-// Exact phrases by positions: a leapfrog over the terms' postings, rarest first, then the positions.
+// Exact phrases by positions: a leapfrog over the terms' postings, rarest first, then the
+// positions.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,12 @@
 namespace weir::index {
 
 struct PhraseMatches {
-  std::vector<uint32_t> docs, frequencies;  // ascending documents; how often the phrase occurs in each
+  // ascending documents; how often the phrase occurs in each
+  std::vector<uint32_t> docs, frequencies;
 };
 
-// terms[i] must stand offsets[i] positions after the phrase's start. Allocates by the number of matches.
+// terms[i] must stand offsets[i] positions after the phrase's start. Allocates by the number of
+// matches.
 absl::Status MatchPhrase(const LexicalSegment& segment, std::span<const TermInfo> terms,
                          std::span<const int32_t> offsets, PhraseMatches& matches);
 

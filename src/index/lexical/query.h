@@ -1,4 +1,5 @@
-// A lexical query: clauses of one term or a phrase, any of which (or, on request, all of which) must match.
+// A lexical query: clauses of one term or a phrase, any of which (or, on request, all of which)
+// must match.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,9 @@ struct LexicalQuery {
   bool all = false;  // every clause must match
 };
 
-// Text in quotes (plain or curly) becomes a phrase clause, beside the terms of the rest; an unclosed quote
-// is ordinary text. A phrase adds to the score, it does not filter: what else matches comes below it.
-// Clauses past kMaxClauses are dropped.
+// Text in quotes (plain or curly) becomes a phrase clause, beside the terms of the rest; an
+// unclosed quote is ordinary text. A phrase adds to the score, it does not filter: what else
+// matches comes below it. Clauses past kMaxClauses are dropped.
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
 
 }  // namespace weir::index

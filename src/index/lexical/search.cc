@@ -22,7 +22,8 @@ constexpr double kSlack = 1 + 1e-6;
 
 class SegmentSearch {
  public:
-  SegmentSearch(const SegmentView& view, std::deque<ClauseScorer>& clauses, bool ascending, TopK& top)
+  SegmentSearch(const SegmentView& view, std::deque<ClauseScorer>& clauses, bool ascending,
+                TopK& top)
       : view_(view), ascending_(ascending), top_(top) {
     for (ClauseScorer& c : clauses) order_.push_back({&c, 0});
     below_.resize(order_.size() + 1);
@@ -127,12 +128,14 @@ absl::Status SegmentSearch::Any() {
   return Damage();
 }
 
-// One essential clause, the last: its blocks are walked, and only documents that may win are completed.
+// One essential clause, the last: its blocks are walked, and only documents that may win are
+// completed.
 void SegmentSearch::Single(uint32_t begin, uint32_t end) {
   ClauseScorer& clause = *order_.back().clause;
   const size_t open = order_.size() - 1;
   const double rest = below_[open];
-  for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end; ++b) {
+  for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end;
+       ++b) {
     clause.set_block(b);
     double cut = Least() / kSlack - rest;
     if (double{clause.BlockBound(b)} < cut) continue;
@@ -154,14 +157,16 @@ void SegmentSearch::Single(uint32_t begin, uint32_t end) {
 void SegmentSearch::Many(uint32_t begin, uint32_t end, size_t essential) {
   for (size_t e = essential; e < order_.size(); ++e) {
     ClauseScorer& clause = *order_[e].clause;
-    for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end; ++b) {
+    for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end;
+         ++b) {
       clause.set_block(b);
       if (!clause.Load(b)) break;
       const float* scores = clause.Scores();
       const uint32_t* docs = clause.docs();
       const uint32_t count = clause.count();
-      uint32_t i = docs[0] >= begin ? 0
-                                    : static_cast<uint32_t>(std::lower_bound(docs, docs + count, begin) - docs);
+      uint32_t i = docs[0] >= begin
+                       ? 0
+                       : static_cast<uint32_t>(std::lower_bound(docs, docs + count, begin) - docs);
       for (; i < count && docs[i] < end; ++i) {
         const uint32_t at = docs[i] - begin;
         sums_[at] += double{scores[i]};
@@ -182,15 +187,16 @@ void SegmentSearch::Many(uint32_t begin, uint32_t end, size_t essential) {
   }
 }
 
-// Adds what the clauses order_[0 .. open) give, strongest first, and stops as soon as `doc` cannot win.
+// Adds what the clauses order_[0 .. open) give, strongest first, and stops as soon as `doc` cannot
+// win.
 void SegmentSearch::Finish(uint32_t doc, double score, size_t open) {
   const double least = Least() / kSlack;
   while (open > 0) {
     if (score + below_[open] < least) return;
     --open;
     if (order_[open].bound == 0) break;  // neither it nor those below it occur here
-    const float more =
-        order_[open].clause->ScoreOf(doc, static_cast<float>((least - score - below_[open]) / kSlack));
+    const float more = order_[open].clause->ScoreOf(
+        doc, static_cast<float>((least - score - below_[open]) / kSlack));
     if (more < 0) return;
     score += double{more};
   }
@@ -203,7 +209,8 @@ absl::Status SegmentSearch::All() {
   });
   // below_ from the other end: rest[i] = what the clauses from i on can add.
   std::vector<double> rest(order_.size() + 1, 0);
-  for (size_t i = order_.size(); i-- > 0;) rest[i] = rest[i + 1] + double{order_[i].clause->list_bound()};
+  for (size_t i = order_.size(); i-- > 0;)
+    rest[i] = rest[i + 1] + double{order_[i].clause->list_bound()};
   ClauseScorer& lead = *order_[0].clause;
   for (uint32_t b = 0; b < lead.block_count(); ++b) {
     double cut = Least() / kSlack;
@@ -215,8 +222,8 @@ absl::Status SegmentSearch::All() {
       if (score + rest[1] < cut) continue;
       size_t c = 1;
       for (; c < order_.size(); ++c) {
-        const float more = order_[c].clause->ScoreOf(lead.docs()[i],
-                                                     static_cast<float>((cut - score - rest[c + 1]) / kSlack));
+        const float more = order_[c].clause->ScoreOf(
+            lead.docs()[i], static_cast<float>((cut - score - rest[c + 1]) / kSlack));
         if (more <= 0) break;
         score += double{more};
       }
@@ -232,7 +239,8 @@ absl::Status SegmentSearch::All() {
 struct Plan {
   const LexicalClause* clause;
   std::vector<int64_t> document_frequencies;  // of each term, over all segments
-  std::vector<std::vector<TermInfo>> infos;   // of each segment: its terms, or none when one is missing
+  // of each segment: its terms, or none when one is missing
+  std::vector<std::vector<TermInfo>> infos;
   double idf = 0;                             // the sum over the terms of a phrase
 };
 
@@ -252,7 +260,8 @@ absl::StatusOr<int64_t> DeletedWithTerm(const SegmentView& view, const TermInfo&
   return found;
 }
 
-absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segments, const LexicalQuery& query,
+absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segments,
+                                            const LexicalQuery& query,
                                             const CollectionStatistics& statistics) {
   std::vector<Plan> plans;
   for (const LexicalClause& clause : query.clauses) {
@@ -293,7 +302,8 @@ CollectionStatistics Statistics(std::span<const SegmentView> segments) {
   return s;
 }
 
-absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments, std::string_view term) {
+absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments,
+                                      std::string_view term) {
   int64_t live = 0;
   for (const SegmentView& view : segments) {
     WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, view.segment->Find(term));
@@ -304,13 +314,15 @@ absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments, std
   return live;
 }
 
-absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> segments, const LexicalQuery& query,
-                                                   int64_t k, const Bm25Options& options) {
+absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> segments,
+                                                   const LexicalQuery& query, int64_t k,
+                                                   const Bm25Options& options) {
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   const CollectionStatistics statistics = Statistics(segments);
   const Bm25Saturation saturation(options, statistics);
   WEIR_ASSIGN_OR_RETURN(const std::vector<Plan> plans, MakePlans(segments, query, statistics));
-  if (plans.empty() || (query.all && plans.size() < query.clauses.size())) return std::vector<Scored>();
+  if (plans.empty() || (query.all && plans.size() < query.clauses.size()))
+    return std::vector<Scored>();
   TopK top(k);
   int64_t highest = -1;
   for (size_t s = 0; s < segments.size(); ++s) {
@@ -325,7 +337,8 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
       } else {
         PhraseMatches matches;
         WEIR_RETURN_IF_ERROR(MatchPhrase(*view.segment, infos, plan.clause->offsets, matches));
-        if (!matches.docs.empty()) clauses.emplace_back(*view.segment, std::move(matches), factor, saturation);
+        if (!matches.docs.empty())
+          clauses.emplace_back(*view.segment, std::move(matches), factor, saturation);
       }
     }
     const bool ascending = view.segment->first_passage() > highest;
@@ -344,12 +357,14 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
   int64_t row = -1;
   for (const SegmentView& v : segments) {
     row = v.segment->Row(passage);
-    if (row >= 0 && v.deleted != nullptr && v.deleted->Contains(static_cast<uint32_t>(row))) row = -1;
+    if (row >= 0 && v.deleted != nullptr && v.deleted->Contains(static_cast<uint32_t>(row)))
+      row = -1;
     if (row < 0) continue;
     view = &v;
     break;
   }
-  if (view == nullptr) return absl::NotFoundError(absl::StrCat("passage ", passage, " is not in the store"));
+  if (view == nullptr)
+    return absl::NotFoundError(absl::StrCat("passage ", passage, " is not in the store"));
   const uint32_t doc = static_cast<uint32_t>(row);
   const CollectionStatistics statistics = Statistics(segments);
   const Bm25Saturation saturation(options, statistics);
@@ -359,7 +374,8 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
     TermScore score;
     score.term = plan.clause->Text();
     score.idf = plan.idf;
-    score.document_frequency = *std::min_element(plan.document_frequencies.begin(), plan.document_frequencies.end());
+    score.document_frequency =
+        *std::min_element(plan.document_frequencies.begin(), plan.document_frequencies.end());
     const std::vector<TermInfo>& infos = plan.infos[static_cast<size_t>(view - segments.data())];
     if (infos.size() == 1) {
       PostingsCursor cursor(*view->segment, infos[0]);
@@ -367,18 +383,21 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
       const uint32_t block = cursor.FindBlock(0, doc);
       if (block < cursor.block_count() && cursor.Load(block)) {
         const uint32_t* at = std::lower_bound(cursor.docs(), cursor.docs() + cursor.count(), doc);
-        if (at != cursor.docs() + cursor.count() && *at == doc) score.frequency = cursor.Frequencies()[at - cursor.docs()];
+        if (at != cursor.docs() + cursor.count() && *at == doc)
+          score.frequency = cursor.Frequencies()[at - cursor.docs()];
       }
       WEIR_RETURN_IF_ERROR(cursor.status());
     } else if (!infos.empty()) {
       PhraseMatches matches;
       WEIR_RETURN_IF_ERROR(MatchPhrase(*view->segment, infos, plan.clause->offsets, matches));
       auto at = std::lower_bound(matches.docs.begin(), matches.docs.end(), doc);
-      if (at != matches.docs.end() && *at == doc) score.frequency = matches.frequencies[at - matches.docs.begin()];
+      if (at != matches.docs.end() && *at == doc)
+        score.frequency = matches.frequencies[at - matches.docs.begin()];
     }
     if (score.frequency > 0) {
       score.score = static_cast<float>(plan.clause->weight * plan.idf) *
-                    saturation(static_cast<float>(score.frequency), static_cast<float>(view->segment->length(doc)));
+                    saturation(static_cast<float>(score.frequency),
+                               static_cast<float>(view->segment->length(doc)));
     }
     out.push_back(std::move(score));
   }

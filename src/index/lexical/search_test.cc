@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 // Sentences of real articles, three lines a passage, from tests/data/dev-docs.
 std::vector<std::string> RealPassages() {
   std::vector<std::string> files, passages;
-  for (const auto& entry : fs::directory_iterator(std::string(WEIR_SOURCE_DIR) + "/tests/data/dev-docs")) {
+  for (const auto& entry :
+       fs::directory_iterator(std::string(WEIR_SOURCE_DIR) + "/tests/data/dev-docs")) {
     if (entry.path().extension() == ".txt") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -94,7 +95,8 @@ class Fixture : public ::testing::Test {
 
   std::vector<SegmentView> Views() const {
     std::vector<SegmentView> views;
-    for (size_t s = 0; s < segments_.size(); ++s) views.push_back({segments_[s].get(), deleted_[s].get()});
+    for (size_t s = 0; s < segments_.size(); ++s)
+      views.push_back({segments_[s].get(), deleted_[s].get()});
     return views;
   }
 
@@ -119,12 +121,14 @@ class Fixture : public ::testing::Test {
   void Sweep(int rounds, uint32_t seed) {
     std::mt19937 random(seed);
     const std::vector<std::string> terms = naive_.Terms();
-    const std::vector<std::string> frequent = {"common", "titl", "word", "first", "which", "from", "his", "us", "1", "were"};
+    const std::vector<std::string> frequent = {"common", "titl", "word", "first", "which",
+                                               "from",   "his",  "us",   "1",     "were"};
     for (int r = 0; r < rounds; ++r) {
       std::set<std::string> chosen;
       const size_t n = 1 + random() % 8;
       for (size_t i = 0; i < n; ++i) {
-        chosen.insert(random() % 2 == 0 ? terms[random() % terms.size()] : frequent[random() % frequent.size()]);
+        chosen.insert(random() % 2 == 0 ? terms[random() % terms.size()]
+                                        : frequent[random() % frequent.size()]);
       }
       LexicalQuery query = Words({chosen.begin(), chosen.end()});
       for (LexicalClause& c : query.clauses) c.weight = 1 + random() % 2;
@@ -160,7 +164,8 @@ TEST_F(Fixture, TopKEqualsExhaustiveScoringOverSegmentsAndDeletes) {
 TEST_F(Fixture, MergedSegmentsGiveTheSameScores) {
   Build(RealPassages(), 4);
   for (size_t i = 0; i < texts_.size(); i += 3) Delete(static_cast<int64_t>(100 + 2 * i));
-  // Segments 0 and 2, then the rest around it: ids of the merged segment interleave with the others'.
+  // Segments 0 and 2, then the rest around it: ids of the merged segment interleave with the
+  // others'.
   const std::vector<SegmentView> views = Views();
   const std::vector<SegmentView> some = {views[2], views[0]};
   ASSERT_TRUE(MergeLexicalSegments(some, folder_.string(), "m.lex", Context()).ok());
@@ -229,19 +234,26 @@ TEST_F(Fixture, PhrasesDoNotCrossFields) {
   texts_ = {"weir across the river"};
   const PassageFields fields = MakeFields("small dam", "", texts_[0]);
   const int64_t id = 0;
-  ASSERT_TRUE(BuildLexicalSegment({&fields, 1}, {&id, 1}, "plain", folder_.string(), "f.lex", Context()).ok());
+  ASSERT_TRUE(
+      BuildLexicalSegment({&fields, 1}, {&id, 1}, "plain", folder_.string(), "f.lex", Context())
+          .ok());
   Open("f.lex");
   auto analyzer = *text::Analyzer::Make("plain");
-  EXPECT_TRUE(SearchSegments(Views(), ParseLexicalQuery("\"dam weir\"", *analyzer), 5, {})->empty());
-  EXPECT_EQ(SearchSegments(Views(), ParseLexicalQuery("\"small dam\"", *analyzer), 5, {})->size(), 1u);
-  EXPECT_EQ(SearchSegments(Views(), ParseLexicalQuery("\"across the river", *analyzer), 5, {})->size(), 1u);
+  EXPECT_TRUE(
+      SearchSegments(Views(), ParseLexicalQuery("\"dam weir\"", *analyzer), 5, {})->empty());
+  EXPECT_EQ(SearchSegments(Views(), ParseLexicalQuery("\"small dam\"", *analyzer), 5, {})->size(),
+            1u);
+  EXPECT_EQ(
+      SearchSegments(Views(), ParseLexicalQuery("\"across the river", *analyzer), 5, {})->size(),
+      1u);
 }
 
 TEST_F(Fixture, ExplainAddsUpToTheScore) {
   Build(RealPassages(), 3);
   for (size_t i = 0; i < texts_.size(); i += 5) Delete(static_cast<int64_t>(100 + 2 * i));
   auto analyzer = *text::Analyzer::Make("english");
-  const LexicalQuery query = ParseLexicalQuery("common \"title words\" first which war war", *analyzer);
+  const LexicalQuery query =
+      ParseLexicalQuery("common \"title words\" first which war war", *analyzer);
   auto hits = SearchSegments(Views(), query, 10, {});
   ASSERT_TRUE(hits.ok());
   ASSERT_FALSE(hits->empty());

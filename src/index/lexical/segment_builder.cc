@@ -18,7 +18,8 @@ absl::Status AppendNarrow(const std::vector<uint32_t>& values, SegmentWriter& wr
 
 }  // namespace
 
-LexicalSegmentBuilder::LexicalSegmentBuilder(std::vector<int64_t> ids, std::vector<uint32_t> lengths)
+LexicalSegmentBuilder::LexicalSegmentBuilder(std::vector<int64_t> ids,
+                                             std::vector<uint32_t> lengths)
     : ids_(std::move(ids)), lengths_(std::move(lengths)), terms_(lengths_) {
   for (uint32_t n : lengths_) total_tokens_ += n;
 }
@@ -48,13 +49,16 @@ absl::Status LexicalSegmentBuilder::EndTerm(std::string_view term) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<SegmentInfo> LexicalSegmentBuilder::Write(const std::string& folder, const std::string& name) {
+absl::StatusOr<SegmentInfo> LexicalSegmentBuilder::Write(const std::string& folder,
+                                                         const std::string& name) {
   if (ids_.empty() || ids_.back() - ids_.front() > std::numeric_limits<uint32_t>::max()) {
-    return absl::ResourceExhaustedError(absl::StrCat(name, ": passage ids of one segment span more than 2^32"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(name, ": passage ids of one segment span more than 2^32"));
   }
   WEIR_ASSIGN_OR_RETURN(auto writer, SegmentWriter::Create(folder, name, SegmentKind::kLexical));
   std::vector<uint32_t> offsets(ids_.size());
-  for (size_t i = 0; i < ids_.size(); ++i) offsets[i] = static_cast<uint32_t>(ids_[i] - ids_.front());
+  for (size_t i = 0; i < ids_.size(); ++i)
+    offsets[i] = static_cast<uint32_t>(ids_[i] - ids_.front());
   const uint32_t longest = *std::max_element(lengths_.begin(), lengths_.end());
   const int width = longest < 256 ? 1 : longest < 65536 ? 2 : 4;
   WEIR_RETURN_IF_ERROR(writer->BeginSection());

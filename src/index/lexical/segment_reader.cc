@@ -9,8 +9,10 @@
 
 namespace weir::index {
 
-absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::Open(const std::string& path) {
-  WEIR_ASSIGN_OR_RETURN(auto file, SegmentFile::Open(path, SegmentKind::kLexical, kLexicalSections));
+absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::Open(
+    const std::string& path) {
+  WEIR_ASSIGN_OR_RETURN(auto file,
+                        SegmentFile::Open(path, SegmentKind::kLexical, kLexicalSections));
   return FromFile(std::move(file));
 }
 
@@ -19,19 +21,25 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
   const uint64_t rows = file->rows(), width = file->param(kLengthBytesParam);
   const uint64_t terms = file->param(kTermCountParam);
   // Document numbers stay below 2^31, so that sums of gaps in 32 bits cannot wrap unseen.
-  if (rows == 0 || rows > (uint64_t{1} << 31)) return file->Damaged(kIdsSection, 0, absl::StrCat(rows, " rows"));
+  if (rows == 0 || rows > (uint64_t{1} << 31))
+    return file->Damaged(kIdsSection, 0, absl::StrCat(rows, " rows"));
   if (file->section(kIdsSection).size() != rows * sizeof(uint32_t)) {
-    return file->Damaged(kIdsSection, file->section_offset(kIdsSection), "size does not match the rows");
+    return file->Damaged(kIdsSection, file->section_offset(kIdsSection),
+                         "size does not match the rows");
   }
-  if ((width != 1 && width != 2 && width != 4) || file->section(kLengthsSection).size() != rows * width) {
-    return file->Damaged(kLengthsSection, file->section_offset(kLengthsSection), "size does not match the rows");
+  if ((width != 1 && width != 2 && width != 4) ||
+      file->section(kLengthsSection).size() != rows * width) {
+    return file->Damaged(kLengthsSection, file->section_offset(kLengthsSection),
+                         "size does not match the rows");
   }
   const uint64_t blocks = terms / kTermsPerBlock + (terms % kTermsPerBlock != 0);
   if (file->section(kTermIndexSection).size() % kTermIndexEntryBytes != 0 ||
       file->section(kTermIndexSection).size() / kTermIndexEntryBytes != blocks) {
-    return file->Damaged(kTermIndexSection, file->section_offset(kTermIndexSection), "size does not match the terms");
+    return file->Damaged(kTermIndexSection, file->section_offset(kTermIndexSection),
+                         "size does not match the terms");
   }
-  if (file->param(kFirstPassageParam) > static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / 2)) {
+  if (file->param(kFirstPassageParam) >
+      static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / 2)) {
     return file->Damaged(kIdsSection, 0, "first passage id out of range");
   }
   auto segment = std::make_shared<LexicalSegment>();
@@ -72,7 +80,8 @@ void LexicalSegment::Lengths(const uint32_t* docs, size_t n, uint32_t* out) cons
 
 bool LexicalSegment::IndexEntry(uint64_t block, uint64_t& terms, TermInfo& info) const {
   uint64_t entry[3];
-  std::memcpy(entry, file_->section(kTermIndexSection).data() + block * kTermIndexEntryBytes, sizeof(entry));
+  std::memcpy(entry, file_->section(kTermIndexSection).data() + block * kTermIndexEntryBytes,
+              sizeof(entry));
   terms = entry[0];
   info = TermInfo{};
   info.postings_offset = entry[1];
@@ -81,7 +90,8 @@ bool LexicalSegment::IndexEntry(uint64_t block, uint64_t& terms, TermInfo& info)
          entry[2] <= positions().size();
 }
 
-bool LexicalSegment::ReadEntry(ByteReader& reader, bool first, std::string& term, TermInfo& info) const {
+bool LexicalSegment::ReadEntry(ByteReader& reader, bool first, std::string& term,
+                               TermInfo& info) const {
   const size_t shared = reader.Byte(), suffix_size = reader.Byte();
   const uint8_t* suffix = reader.Take(suffix_size);
   if (suffix == nullptr || (first && shared != 0) || shared > term.size()) return false;
@@ -110,9 +120,11 @@ absl::StatusOr<std::optional<TermInfo>> LexicalSegment::Find(std::string_view te
     const uint64_t middle = low + (high - low) / 2;
     if (!IndexEntry(middle, offset, info) || terms.size() - offset < 2 ||
         terms.size() - offset - 2 < terms[offset + 1]) {
-      return file_->Damaged(kTermIndexSection, middle * kTermIndexEntryBytes, "term index out of range");
+      return file_->Damaged(kTermIndexSection, middle * kTermIndexEntryBytes,
+                            "term index out of range");
     }
-    const std::string_view head(reinterpret_cast<const char*>(&terms[offset]) + 2, terms[offset + 1]);
+    const std::string_view head(reinterpret_cast<const char*>(&terms[offset]) + 2,
+                                terms[offset + 1]);
     if (head <= term) {
       low = middle + 1;
     } else {
@@ -120,13 +132,16 @@ absl::StatusOr<std::optional<TermInfo>> LexicalSegment::Find(std::string_view te
     }
   }
   if (low == 0) return std::optional<TermInfo>();
-  if (!IndexEntry(low - 1, offset, info)) return file_->Damaged(kTermIndexSection, 0, "term index out of range");
+  if (!IndexEntry(low - 1, offset, info))
+    return file_->Damaged(kTermIndexSection, 0, "term index out of range");
   ByteReader reader(terms.data() + offset, terms.data() + terms.size());
-  const uint64_t count = std::min<uint64_t>(kTermsPerBlock, term_count() - (low - 1) * kTermsPerBlock);
+  const uint64_t count =
+      std::min<uint64_t>(kTermsPerBlock, term_count() - (low - 1) * kTermsPerBlock);
   std::string word;
   for (uint64_t i = 0; i < count; ++i) {
     if (!ReadEntry(reader, i == 0, word, info)) {
-      return file_->Damaged(kTermsSection, reader.at() - terms.data(), "dictionary entry out of range");
+      return file_->Damaged(kTermsSection, reader.at() - terms.data(),
+                            "dictionary entry out of range");
     }
     const int order = word.compare(term);
     if (order == 0) return std::optional<TermInfo>(info);
@@ -151,7 +166,8 @@ bool LexicalSegment::TermIterator::Next() {
   }
   ok = ok && segment_.ReadEntry(reader_, first, term_, info_);
   if (!ok || (done_ > 0 && term_ <= before)) {
-    status_ = segment_.file_->Damaged(kTermsSection, done_, "dictionary entry out of range or order");
+    status_ =
+        segment_.file_->Damaged(kTermsSection, done_, "dictionary entry out of range or order");
     return false;
   }
   ++done_;

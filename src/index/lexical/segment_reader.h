@@ -1,6 +1,6 @@
 // One lexical segment, mapped: passage ids and lengths, the dictionary, and cursors over postings.
-// Thread-safe; cursors are not. All reads are checked against the sections, so that damaged or hostile
-// bytes give kDataLoss or an exhausted cursor, never an access outside the file.
+// Thread-safe; cursors are not. All reads are checked against the sections, so that damaged or
+// hostile bytes give kDataLoss or an exhausted cursor, never an access outside the file.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ namespace weir::index {
 class LexicalSegment {
  public:
   static absl::StatusOr<std::shared_ptr<const LexicalSegment>> Open(const std::string& path);
-  static absl::StatusOr<std::shared_ptr<const LexicalSegment>> FromFile(std::shared_ptr<const SegmentFile> file);
+  static absl::StatusOr<std::shared_ptr<const LexicalSegment>> FromFile(
+      std::shared_ptr<const SegmentFile> file);
 
   const SegmentFile& file() const { return *file_; }
   uint32_t rows() const { return rows_; }

@@ -30,8 +30,10 @@ void PutPositions(const std::vector<uint32_t>& deltas, std::string& out) {
   for (; at < deltas.size(); ++at) PutVarint(deltas[at], out);
 }
 
-// Points sorted by length, frequencies rising strictly: longer documents only count when they hold more.
-std::vector<Point> Frontier(std::span<const uint32_t> frequencies, std::span<const uint32_t> lengths) {
+// Points sorted by length, frequencies rising strictly: longer documents only count when they hold
+// more.
+std::vector<Point> Frontier(std::span<const uint32_t> frequencies,
+                            std::span<const uint32_t> lengths) {
   std::vector<Point> points(frequencies.size());
   for (size_t i = 0; i < points.size(); ++i) points[i] = {frequencies[i], lengths[i]};
   std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
@@ -49,8 +51,9 @@ std::vector<Point> Frontier(std::span<const uint32_t> frequencies, std::span<con
 Impacts CoverImpacts(std::span<const uint32_t> frequencies, std::span<const uint32_t> lengths) {
   std::vector<Point> f = Frontier(frequencies, lengths);
   const size_t m = f.size();
-  // Cut the frontier into three runs [0, a], (a, b], (b, m); each becomes (largest frequency, shortest
-  // length), that is (its last frequency, its first length). Choose the cuts with the lowest maximum.
+  // Cut the frontier into three runs [0, a], (a, b], (b, m); each becomes (largest frequency,
+  // shortest length), that is (its last frequency, its first length). Choose the cuts with the
+  // lowest maximum.
   size_t best_a = m / 3, best_b = 2 * m / 3;
   if (m <= 3) {
     best_a = 1, best_b = 2;
@@ -135,7 +138,8 @@ absl::Status TermWriter::Finish(std::string& postings, std::string& positions, T
   if (!docs_.empty()) FlushBlock();
   constexpr uint64_t kLimit = std::numeric_limits<uint32_t>::max();
   if (data_.size() > kLimit || positions_.size() > kLimit) {
-    return absl::ResourceExhaustedError("one term's postings pass 4 GiB; index into smaller segments");
+    return absl::ResourceExhaustedError(
+        "one term's postings pass 4 GiB; index into smaller segments");
   }
   info = TermInfo{count_, occurrences_, postings.size(), 0, positions.size(), positions_.size()};
   if (count_ >= kBlockSize) {

@@ -1,5 +1,6 @@
-// Encodes one term's postings: blocks of 128 documents with gaps and frequencies bit-packed, positions
-// beside them, block maxima and skip entries in front. Used by the builder and by merging.
+// Encodes one term's postings: blocks of 128 documents with gaps and frequencies bit-packed,
+// positions beside them, block maxima and skip entries in front. Used by the builder and by
+// merging.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ class TermWriter {
   std::span<const uint32_t> lengths_;
   std::vector<uint32_t> docs_, frequencies_, deltas_;  // of the open block
   std::vector<uint32_t> point_lengths_;
-  std::vector<uint32_t> list_frequencies_, list_lengths_;  // each block's points, for the list's maximum
+  // each block's points, for the list's maximum
+  std::vector<uint32_t> list_frequencies_, list_lengths_;
   std::vector<SkipEntry> skips_;
   std::string data_, positions_;
   uint32_t previous_ = ~0u;  // last document of the block before; ~0 + 1 wraps to 0

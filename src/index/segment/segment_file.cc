@@ -38,17 +38,18 @@ std::string_view SegmentKindName(SegmentKind kind) {
 absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentKind kind,
                                       int section_count) {
   if (bytes.size() < sizeof(SegmentHeader)) {
-    return absl::DataLossError(absl::StrCat(path_, ": ", bytes.size(), " bytes; expected a segment header of ",
-                                            sizeof(SegmentHeader)));
+    return absl::DataLossError(absl::StrCat(
+        path_, ": ", bytes.size(), " bytes; expected a segment header of ", sizeof(SegmentHeader)));
   }
   std::memcpy(&header_, bytes.data(), sizeof(header_));
   if (std::memcmp(header_.magic, kMagic, sizeof(kMagic)) != 0) {
-    return absl::DataLossError(absl::StrCat(path_, ": no segment file (magic at offset 0 differs)"));
+    return absl::DataLossError(
+        absl::StrCat(path_, ": no segment file (magic at offset 0 differs)"));
   }
   if (header_.version != kSegmentVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat(path_, ": segment format version ", header_.version, "; this build reads version ",
-                     kSegmentVersion, ": use the weir that wrote it, or remove the store and index again"));
+    return absl::UnimplementedError(absl::StrCat(
+        path_, ": segment format version ", header_.version, "; this build reads version ",
+        kSegmentVersion, ": use the weir that wrote it, or remove the store and index again"));
   }
   if (HeaderChecksum(header_) != header_.checksum) {
     return absl::DataLossError(absl::StrCat(path_, ": header checksum at offset ",
@@ -59,27 +60,28 @@ absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentK
                                             SegmentKindName(kind)));
   }
   if (header_.file_size != bytes.size()) {
-    return absl::DataLossError(absl::StrCat(path_, ": ", bytes.size(), " bytes; expected ", header_.file_size));
+    return absl::DataLossError(
+        absl::StrCat(path_, ": ", bytes.size(), " bytes; expected ", header_.file_size));
   }
   if (header_.section_count != static_cast<uint32_t>(section_count)) {
-    return absl::DataLossError(absl::StrCat(path_, ": ", header_.section_count, " sections; expected ",
-                                            section_count));
+    return absl::DataLossError(
+        absl::StrCat(path_, ": ", header_.section_count, " sections; expected ", section_count));
   }
   uint64_t end = sizeof(SegmentHeader);
   for (int i = 0; i < section_count; ++i) {
     const SegmentSection& s = header_.sections[i];
     if (s.offset < end || s.offset % kSegmentAlignment != 0 || s.offset > bytes.size() ||
         s.size > bytes.size() - s.offset) {
-      return Damaged(i, s.offset, absl::StrCat("section of ", s.size, " bytes does not fit the file"));
+      return Damaged(i, s.offset,
+                     absl::StrCat("section of ", s.size, " bytes does not fit the file"));
     }
     end = s.offset + s.size;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::FromBytes(std::span<const std::byte> bytes,
-                                                                          std::string name, SegmentKind kind,
-                                                                          int section_count) {
+absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::FromBytes(
+    std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count) {
   auto file = std::make_shared<SegmentFile>();
   file->path_ = std::move(name);
   WEIR_RETURN_IF_ERROR(file->CheckHeader(bytes, kind, section_count));
@@ -87,7 +89,8 @@ absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::FromBytes(std::s
   return file;
 }
 
-absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::Open(const std::string& path, SegmentKind kind,
+absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::Open(const std::string& path,
+                                                                     SegmentKind kind,
                                                                      int section_count) {
   WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> map, MappedFile::Open(path));
   auto file = std::make_shared<SegmentFile>();
@@ -99,7 +102,8 @@ absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::Open(const std::
 }
 
 absl::Status SegmentFile::Damaged(int section, uint64_t offset, std::string_view what) const {
-  return absl::DataLossError(absl::StrCat(path_, ": section ", section, " at offset ", offset, ": ", what));
+  return absl::DataLossError(
+      absl::StrCat(path_, ": section ", section, " at offset ", offset, ": ", what));
 }
 
 absl::Status SegmentFile::Verify() const {
@@ -118,7 +122,8 @@ struct SegmentWriter::Hasher {
 };
 
 absl::StatusOr<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(const std::string& folder,
-                                                                     std::string name, SegmentKind kind) {
+                                                                     std::string name,
+                                                                     SegmentKind kind) {
   auto writer = std::unique_ptr<SegmentWriter>(new SegmentWriter());
   writer->folder_ = folder;
   writer->tmp_path_ = absl::StrCat(folder, "/", name, ".tmp");
@@ -205,8 +210,8 @@ absl::StatusOr<SegmentInfo> SegmentWriter::Commit() {
   if (::rename(tmp_path_.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, path);
   ::close(fd_);
   fd_ = -1;
-  return SegmentInfo{name_, static_cast<SegmentKind>(header_.kind), header_.checksum, header_.file_size,
-                     header_.rows};
+  return SegmentInfo{name_, static_cast<SegmentKind>(header_.kind), header_.checksum,
+                     header_.file_size, header_.rows};
 }
 
 }  // namespace weir::index

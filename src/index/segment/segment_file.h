@@ -1,5 +1,5 @@
-// The container that all segment files share: a fixed header, then sections aligned to 64 bytes, each
-// with an XXH3 checksum. Immutable once committed. Format page: docs/formats/store.md.
+// The container that all segment files share: a fixed header, then sections aligned to 64 bytes,
+// each with an XXH3 checksum. Immutable once committed. Format page: docs/formats/store.md.
 //
 // Opening checks the header's checksum, the version and that every section lies inside the file;
 // Verify() reads everything. What a section means is the business of its reader, which treats the
@@ -42,7 +42,8 @@ struct SegmentHeader {
   uint64_t params[kMaxParams];
   SegmentSection sections[kMaxSections];
   uint8_t padding[512 - 8 - 8 - 16 - 8 - 8 * kMaxParams - 24 * kMaxSections - 8];
-  uint64_t checksum;  // XXH3 of the bytes before; it covers the sections' checksums, hence the whole file
+  // XXH3 of the bytes before; it covers the sections' checksums, hence the whole file
+  uint64_t checksum;
 };
 static_assert(sizeof(SegmentHeader) == 512);
 
@@ -50,12 +51,12 @@ static_assert(sizeof(SegmentHeader) == 512);
 class SegmentFile {
  public:
   // kDataLoss for damaged bytes, kUnimplemented for another version or kind, kNotFound.
-  static absl::StatusOr<std::shared_ptr<const SegmentFile>> Open(const std::string& path, SegmentKind kind,
+  static absl::StatusOr<std::shared_ptr<const SegmentFile>> Open(const std::string& path,
+                                                                 SegmentKind kind,
                                                                  int section_count);
   // The same over bytes the caller keeps alive (fuzzing and tests).
-  static absl::StatusOr<std::shared_ptr<const SegmentFile>> FromBytes(std::span<const std::byte> bytes,
-                                                                      std::string name, SegmentKind kind,
-                                                                      int section_count);
+  static absl::StatusOr<std::shared_ptr<const SegmentFile>> FromBytes(
+      std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count);
   const std::string& path() const { return path_; }
   uint64_t rows() const { return header_.rows; }
   uint64_t param(int i) const { return header_.params[i]; }
@@ -86,13 +87,13 @@ struct SegmentInfo {
   uint64_t checksum = 0, bytes = 0, rows = 0;
 };
 
-// Writes NAME.tmp, section after section; Commit adds the header, fsyncs and renames to NAME. The folder's
-// entry is made durable by the caller (SyncFolder), once for several files. Destroyed before Commit: no
-// file is left. Not thread-safe.
+// Writes NAME.tmp, section after section; Commit adds the header, fsyncs and renames to NAME. The
+// folder's entry is made durable by the caller (SyncFolder), once for several files. Destroyed
+// before Commit: no file is left. Not thread-safe.
 class SegmentWriter {
  public:
-  static absl::StatusOr<std::unique_ptr<SegmentWriter>> Create(const std::string& folder, std::string name,
-                                                               SegmentKind kind);
+  static absl::StatusOr<std::unique_ptr<SegmentWriter>> Create(const std::string& folder,
+                                                               std::string name, SegmentKind kind);
   ~SegmentWriter();
   absl::Status BeginSection();
   absl::Status Append(std::span<const uint8_t> bytes);

@@ -25,13 +25,15 @@ absl::StatusOr<std::shared_ptr<const TextSegment>> TextSegment::Open(const std::
   return FromFile(std::move(file));
 }
 
-absl::StatusOr<std::shared_ptr<const TextSegment>> TextSegment::FromFile(std::shared_ptr<const SegmentFile> file) {
+absl::StatusOr<std::shared_ptr<const TextSegment>> TextSegment::FromFile(
+    std::shared_ptr<const SegmentFile> file) {
   auto segment = std::make_shared<TextSegment>();
   segment->size_ = file->param(kStreamBytesParam);
   segment->frames_ = segment->size_ / kFrameBytes + (segment->size_ % kFrameBytes != 0);
   if (file->section(kFrameIndexSection).size() % kIndexEntryBytes != 0 ||
       file->section(kFrameIndexSection).size() / kIndexEntryBytes != segment->frames_) {
-    return file->Damaged(kFrameIndexSection, file->section_offset(kFrameIndexSection), "size does not match the stream");
+    return file->Damaged(kFrameIndexSection, file->section_offset(kFrameIndexSection),
+                         "size does not match the stream");
   }
   segment->file_ = std::move(file);
   return segment;
@@ -45,18 +47,21 @@ absl::Status TextSegment::Frame(uint64_t number, std::string& out) const {
   std::memcpy(entry, index + number * kIndexEntryBytes, sizeof(entry));
   const std::span<const uint8_t> frames = file_->section(kFramesSection);
   if (begin > entry[0] || entry[0] > frames.size()) {
-    return file_->Damaged(kFrameIndexSection, number * kIndexEntryBytes, "frame passes the section");
+    return file_->Damaged(kFrameIndexSection, number * kIndexEntryBytes,
+                          "frame passes the section");
   }
   const uint8_t* packed = frames.data() + begin;
   const size_t packed_size = entry[0] - begin;
   if (XXH3_64bits(packed, packed_size) != entry[1]) {
-    return file_->Damaged(kFramesSection, begin, absl::StrCat("checksum of frame ", number, " does not match"));
+    return file_->Damaged(kFramesSection, begin,
+                          absl::StrCat("checksum of frame ", number, " does not match"));
   }
   const size_t expected = std::min<uint64_t>(kFrameBytes, size_ - number * kFrameBytes);
   out.resize(expected);
   const size_t got = ZSTD_decompress(out.data(), expected, packed, packed_size);
   if (ZSTD_isError(got) || got != expected) {
-    return file_->Damaged(kFramesSection, begin, absl::StrCat("frame ", number, " does not decompress"));
+    return file_->Damaged(kFramesSection, begin,
+                          absl::StrCat("frame ", number, " does not decompress"));
   }
   return absl::OkStatus();
 }
@@ -64,7 +69,8 @@ absl::Status TextSegment::Frame(uint64_t number, std::string& out) const {
 absl::StatusOr<std::shared_ptr<const std::string>> TextSegment::CachedFrame(uint64_t number) const {
   {
     std::lock_guard lock(mutex_);
-    if (!cache_.empty() && cache_[number % cache_.size()].number == number) return cache_[number % cache_.size()].bytes;
+    if (!cache_.empty() && cache_[number % cache_.size()].number == number)
+      return cache_[number % cache_.size()].bytes;
   }
   auto frame = std::make_shared<std::string>();
   WEIR_RETURN_IF_ERROR(Frame(number, *frame));
@@ -77,12 +83,14 @@ absl::StatusOr<std::shared_ptr<const std::string>> TextSegment::CachedFrame(uint
 
 absl::StatusOr<std::string> TextSegment::Read(uint64_t start, uint64_t size) const {
   if (start > size_ || size > size_ - start) {
-    return file_->Damaged(kFramesSection, start, absl::StrCat("range of ", size, " bytes passes the stream"));
+    return file_->Damaged(kFramesSection, start,
+                          absl::StrCat("range of ", size, " bytes passes the stream"));
   }
   std::string text;
   while (size > 0) {
     const uint64_t number = start / kFrameBytes, offset = start % kFrameBytes;
-    WEIR_ASSIGN_OR_RETURN(const auto frame, CachedFrame(number));  // `text` grows only by bytes that are there
+    // `text` grows only by bytes that are there
+    WEIR_ASSIGN_OR_RETURN(const auto frame, CachedFrame(number));
     const size_t n = std::min<uint64_t>(size, frame->size() - offset);
     text.append(*frame, offset, n);
     start += n;
@@ -104,21 +112,24 @@ struct TextSegmentWriter::Compressor {
 
 TextSegmentWriter::~TextSegmentWriter() = default;
 
-absl::StatusOr<std::unique_ptr<TextSegmentWriter>> TextSegmentWriter::Create(const std::string& folder,
-                                                                             std::string name) {
+absl::StatusOr<std::unique_ptr<TextSegmentWriter>> TextSegmentWriter::Create(
+    const std::string& folder, std::string name) {
   auto writer = std::unique_ptr<TextSegmentWriter>(new TextSegmentWriter());
-  WEIR_ASSIGN_OR_RETURN(writer->writer_, SegmentWriter::Create(folder, std::move(name), SegmentKind::kText));
+  WEIR_ASSIGN_OR_RETURN(writer->writer_,
+                        SegmentWriter::Create(folder, std::move(name), SegmentKind::kText));
   WEIR_RETURN_IF_ERROR(writer->writer_->BeginSection());
   writer->compressor_ = std::make_unique<Compressor>();
-  if (writer->compressor_->context == nullptr) return absl::ResourceExhaustedError("no memory for a compressor");
+  if (writer->compressor_->context == nullptr)
+    return absl::ResourceExhaustedError("no memory for a compressor");
   writer->packed_.resize(ZSTD_compressBound(kFrameBytes));
   return writer;
 }
 
 absl::Status TextSegmentWriter::FlushFrame() {
-  const size_t n = ZSTD_compressCCtx(compressor_->context, packed_.data(), packed_.size(), frame_.data(),
-                                     frame_.size(), kLevel);
-  if (ZSTD_isError(n)) return absl::InternalError(absl::StrCat("compressing a text: ", ZSTD_getErrorName(n)));
+  const size_t n = ZSTD_compressCCtx(compressor_->context, packed_.data(), packed_.size(),
+                                     frame_.data(), frame_.size(), kLevel);
+  if (ZSTD_isError(n))
+    return absl::InternalError(absl::StrCat("compressing a text: ", ZSTD_getErrorName(n)));
   WEIR_RETURN_IF_ERROR(writer_->Append(std::string_view(packed_.data(), n)));
   packed_size_ += n;
   index_.push_back(packed_size_);

@@ -1,6 +1,7 @@
-// Document texts in one file: a stream of bytes cut into frames of 32 KiB, each compressed (Zstandard) and
-// checksummed on its own, so that a passage of a long document costs one or two frames. Which bytes belong
-// to which document is in the catalogue. Format page: docs/formats/text-segment.md. Thread-safe.
+// Document texts in one file: a stream of bytes cut into frames of 32 KiB, each compressed
+// (Zstandard) and checksummed on its own, so that a passage of a long document costs one or two
+// frames. Which bytes belong to which document is in the catalogue. Format page:
+// docs/formats/text-segment.md. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ inline constexpr size_t kFrameBytes = 32768;
 class TextSegment {
  public:
   static absl::StatusOr<std::shared_ptr<const TextSegment>> Open(const std::string& path);
-  static absl::StatusOr<std::shared_ptr<const TextSegment>> FromFile(std::shared_ptr<const SegmentFile> file);
+  static absl::StatusOr<std::shared_ptr<const TextSegment>> FromFile(
+      std::shared_ptr<const SegmentFile> file);
 
   const SegmentFile& file() const { return *file_; }
   uint64_t size() const { return size_; }  // of the stream
@@ -46,7 +48,8 @@ class TextSegment {
 
 class TextSegmentWriter {
  public:
-  static absl::StatusOr<std::unique_ptr<TextSegmentWriter>> Create(const std::string& folder, std::string name);
+  static absl::StatusOr<std::unique_ptr<TextSegmentWriter>> Create(const std::string& folder,
+                                                                   std::string name);
   ~TextSegmentWriter();
   // Where the text begins in the stream.
   absl::StatusOr<uint64_t> Add(std::string_view text);
