@@ -32,8 +32,8 @@ void UseReaderProgram(const std::string& program);
 // The limits on a reader's command line: program verb format name=value...
 absl::StatusOr<ReadLimits> ReaderLimits(int argc, char** argv);
 
-// The child's part: serves the file on descriptor 0, replies on 1 and ends the process at once (nothing
-// that runs at exit, in libraries or sanitizers, is made for the sandbox).
+// The child's part: serves the file on descriptor 0, replies on 1 and ends the process at once
+// (nothing that runs at exit, in libraries or sanitizers, is made for the sandbox).
 [[noreturn]] void ServeReader(Reader& reader, const ReadLimits& limits);
 
 // The parent's part: runs `program verb format limits...` on the open file. "" as program: fork and

@@ -22,8 +22,8 @@ absl::Status LimitResources(const SandboxLimits& limits);
 // SIGSYS.
 absl::Status CloseSandbox(int reply_fd);
 
-// False when the build has AddressSanitizer or ThreadSanitizer: their shadow memory cannot be limited,
-// and pipes must stay allowed for their checks. Such a build is for tests.
+// False when the build has AddressSanitizer or ThreadSanitizer: their shadow memory cannot be
+// limited, and pipes must stay allowed for their checks. Such a build is for tests.
 bool MemoryLimitsHold();
 
 }  // namespace weir::ingest
