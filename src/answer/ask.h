@@ -27,16 +27,18 @@ struct AnswerOptions {
   int64_t sentences = 3;
   int64_t max_tokens = 160;
   double risk = 0.5;
+  bool judge = true;
   template <class V> void Visit(V& v) {
     v(planner, {.name = "planner", .help = "How the question is worked on (see weir list planner)."});
     v(windows, {.name = "windows", .help = "Pieces of evidence the model reads, a few sentences each.", .min = 1, .max = 64});
     v(sentences, {.name = "sentences", .help = "Most sentences in an extracted answer.", .unit = "sentences", .min = 1, .max = 10});
     v(max_tokens, {.name = "answer-tokens", .help = "Most tokens of a written answer.", .unit = "tokens", .min = 8, .max = 4096});
     v(risk, {.name = "refuse-below", .help = "Refuse when the estimated probability that the documents hold an answer is lower.", .min = 0, .max = 1});
+    v(judge, {.name = "judge", .help = "With --extract: let an installed model judge whether there is an answer."});
   }
 };
 
-// What a planner works with; borrowed. `completer` is null for the planners that do not write.
+// What a planner works with; borrowed. `completer` may be null for the planners that do not write.
 struct AnswerPorts {
   const retrieve::Pipeline& pipeline;
   const text::Encoder& encoder;

@@ -15,9 +15,6 @@
 namespace weir::answer {
 namespace {
 
-// Tokens kept free for the instructions and the chat template around the sources.
-constexpr int64_t kPromptOverhead = 160;
-
 struct Checked {
   std::vector<text::AnswerSentence> kept;
   int dropped = 0;
@@ -96,11 +93,9 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question, cons
   answer.timings["retrieve"] = (context.now_ns() - start) * 1e-9;
   if (set.sentences.empty()) return answer;
 
-  const int64_t budget = ports.completer->context_tokens() - options.max_tokens - kPromptOverhead;
-  WEIR_ASSIGN_OR_RETURN(const PackedContext packed,
-                        Pack(set, options.windows, budget, *ports.completer));
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
   WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *ports.completer, context));
-  if (AnswerableWithJudge(set.answerable, judged) < options.risk) return answer;
+  if (AnswerableWithJudge(set.refusal, judged) < options.risk) return answer;
 
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
                         Draft(question, packed, ports, options, context, start, answer));

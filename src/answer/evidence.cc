@@ -175,6 +175,34 @@ void AddLexical(const Question& question, std::vector<Evidence>& sentences) {
   }
 }
 
+// Share of the question's names and numbers that the best passages do not hold: the usual mark of a
+// question about something the documents leave out.
+double MissingNames(const Question& question, const std::vector<text::Hit>& hits) {
+  std::string top;
+  for (size_t i = 0; i < std::min<size_t>(hits.size(), 3); ++i) {
+    absl::StrAppend(&top, " ", hits[i].document.title, " ", hits[i].passage.heading, " ",
+                    hits[i].passage.text);
+  }
+  top = absl::AsciiStrToLower(top);
+  double missing = 0;
+  for (const std::string& name : question.names) {
+    missing += absl::StrContains(top, absl::AsciiStrToLower(name)) ? 0 : 1;
+  }
+  return question.names.empty() ? 0 : missing / question.names.size();
+}
+
+RefusalFeatures Summarise(const Question& question, const EvidenceSet& set) {
+  RefusalFeatures out;
+  for (size_t i = 0; i < std::min<size_t>(set.sentences.size(), 3); ++i) {
+    const auto& x = set.sentences[i].features;
+    out.dense = std::max(out.dense, x[kDense]);
+    out.context = std::max(out.context, x[kDenseContext]);
+    out.coverage = std::max(out.coverage, x[kContextCoverage]);
+  }
+  out.missing_names = MissingNames(question, set.hits);
+  return out;
+}
+
 }  // namespace
 
 absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text, const AnswerPorts& ports,
@@ -192,46 +220,8 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text, cons
     if (a.document.id != b.document.id) return a.document.id < b.document.id;
     return a.span.start < b.span.start;
   });
-  set.answerable = AnswerableProbability(RefusalFeatures(question_text, set));
+  set.refusal = Summarise(question, set);
   return set;
-}
-
-std::vector<double> RefusalFeatures(std::string_view question_text, const EvidenceSet& set) {
-  const Question question = ReadQuestion(question_text);
-  std::vector<double> f(kRefusalFeatureCount, 0.0);
-  if (set.sentences.empty()) return f;
-  const Evidence& best = set.sentences[0];
-  f[0] = best.score;
-  const size_t last = std::min<size_t>(set.sentences.size(), 10) - 1;
-  f[1] = best.score - set.sentences[last].score;
-  double dense = 0, context = 0, coverage = 0, context_coverage = 0;
-  for (size_t i = 0; i < std::min<size_t>(set.sentences.size(), 3); ++i) {
-    const auto& x = set.sentences[i].features;
-    dense = std::max(dense, x[kDense]);
-    context = std::max(context, x[kDenseContext]);
-    coverage = std::max(coverage, x[kCoverage]);
-    context_coverage = std::max(context_coverage, x[kContextCoverage]);
-  }
-  f[2] = dense;
-  f[3] = context;
-  f[4] = coverage;
-  f[5] = context_coverage;
-  // Names and numbers of the question that the best passages do not hold: the usual mark of a question
-  // about something the documents leave out.
-  std::string top;
-  for (size_t i = 0; i < std::min<size_t>(set.hits.size(), 3); ++i) {
-    absl::StrAppend(&top, " ", set.hits[i].document.title, " ", set.hits[i].passage.heading, " ",
-                    set.hits[i].passage.text);
-  }
-  top = absl::AsciiStrToLower(top);
-  double missing = 0;
-  for (const std::string& name : question.names) {
-    missing += absl::StrContains(top, absl::AsciiStrToLower(name)) ? 0 : 1;
-  }
-  f[6] = question.names.empty() ? 0 : missing / question.names.size();
-  auto dense_of = set.hits[0].scores.find("dense");
-  f[7] = dense_of == set.hits[0].scores.end() ? 0 : dense_of->second;
-  return f;
 }
 
 text::Citation Cite(const Evidence& evidence) {

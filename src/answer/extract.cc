@@ -1,5 +1,6 @@
 #include "answer/extract.h"
 
+#include "answer/judge.h"
 #include "base/status.h"
 
 namespace weir::answer {
@@ -17,9 +18,11 @@ absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question, con
                                                   const AnswerOptions& options,
                                                   const Context& context) const {
   WEIR_ASSIGN_OR_RETURN(EvidenceSet set, CollectEvidence(question, ports, context));
+  WEIR_ASSIGN_OR_RETURN(const double answerable,
+                        Answerable(question, set, options, ports.completer, context));
   text::Answer answer;
   answer.nearest = std::move(set.hits);
-  if (set.answerable < options.risk) return answer;
+  if (answerable < options.risk) return answer;
   answer.sentences = BestSentences(set, options.sentences);
   return answer;
 }

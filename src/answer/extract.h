@@ -1,8 +1,9 @@
 // Technique: extract
 // Source: Yu, Hermann, Blunsom and Pulman, Deep Learning for Answer Sentence Selection, NIPS DL Workshop 2014
 // Idea: Answers with sentences of the documents alone. Sentences of the retrieved passages are ranked by a
-//   linear model over lexical, dense and structural features; the best ones are the answer.
-// Formulas: score(s) = w . f(question, s); answer = the best sentences s with score(s) >= score(best) - margin
+//   linear model over lexical, dense and structural features; the best ones are the answer. A decoder, where
+//   one is given, judges whether to refuse; it writes nothing.
+// Formulas: score(s) = w . f(question, s); refuse when the probability of an answer is below the option
 // Cost: one encoder batch over the candidate sentences and their contexts
 // Differs: a fitted linear model over a general encoder instead of a trained network
 // Checked by: PlannersTest.QuotesAreVerbatim, PlannersTest.RefusesWithoutEvidence

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "answer/models.h"
 #include "base/status.h"
 
 namespace weir::answer {
@@ -19,6 +20,16 @@ absl::StatusOr<double> Judge(std::string_view question, const PackedContext& pac
                         completer.LogLikelihood({{"system", kSystemPrompt}, {"user", std::move(user)}},
                                                 replies, context));
   return likelihood[0] - likelihood[1];
+}
+
+absl::StatusOr<double> Answerable(std::string_view question, const EvidenceSet& set,
+                                  const AnswerOptions& options, text::Completer* completer,
+                                  const Context& context) {
+  if (set.sentences.empty()) return 0.0;
+  if (completer == nullptr) return AnswerableProbability(set.refusal);
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *completer));
+  WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *completer, context));
+  return AnswerableWithJudge(set.refusal, judged);
 }
 
 }  // namespace weir::answer

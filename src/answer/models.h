@@ -2,18 +2,22 @@
 #pragma once
 
 #include <array>
-#include <span>
 
-#include "answer/evidence.h"
+#include "answer/features.h"
 
 namespace weir::answer {
 
-inline constexpr int kRefusalFeatureCount = 8;
+// What a set of evidence shows about the question as a whole.
+struct RefusalFeatures {
+  double dense = 0, context = 0;  // best cosines among the three best sentences, alone and in context
+  double coverage = 0;            // best context coverage among them
+  double missing_names = 0;       // share of the question's names and numbers the best passages lack
+};
 
 double SentenceScore(const std::array<double, kFeatureCount>& features);
-// In [0, 1]; `features` as RefusalFeatures gives them.
-double AnswerableProbability(std::span<const double> features);
+// The probability that the evidence holds an answer, from the encoder and the words alone.
+double AnswerableProbability(const RefusalFeatures& features);
 // The same once a model has read the best windows; `judged` as Judge gives it.
-double AnswerableWithJudge(double answerable, double judged);
+double AnswerableWithJudge(const RefusalFeatures& features, double judged);
 
 }  // namespace weir::answer

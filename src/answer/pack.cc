@@ -9,12 +9,15 @@
 
 namespace weir::answer {
 
-absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, int64_t sources, int64_t token_budget,
+absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& options,
                                    const text::Completer& completer) {
+  // Tokens kept free for the instructions and the chat template around the sources.
+  constexpr int64_t kPromptOverhead = 160;
+  const int64_t budget = completer.context_tokens() - options.max_tokens - kPromptOverhead;
   PackedContext packed;
   std::vector<std::string_view> windows;
   for (const Evidence& e : set.sentences) {
-    if (static_cast<int64_t>(packed.sources.size()) >= sources) break;
+    if (static_cast<int64_t>(packed.sources.size()) >= options.windows) break;
     const bool shown = std::any_of(windows.begin(), windows.end(), [&](std::string_view window) {
       return absl::StrContains(window, e.text);
     });
@@ -23,7 +26,7 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, int64_t sources, int6
     std::string source = absl::StrCat(title, !title.empty() && !e.heading.empty() ? ", " : "", e.heading,
                                       title.empty() && e.heading.empty() ? "" : ":\n", e.context);
     WEIR_ASSIGN_OR_RETURN(const int64_t tokens, completer.CountTokens(source));
-    if (packed.tokens + tokens > token_budget) {
+    if (packed.tokens + tokens > budget) {
       if (!packed.sources.empty()) break;
       source = e.text;  // a small window still sees the best sentence
     }

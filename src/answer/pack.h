@@ -18,8 +18,8 @@ struct PackedContext {
   int64_t tokens = 0;
 };
 
-// At most `sources` texts and `token_budget` tokens.
-absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, int64_t sources, int64_t token_budget,
+// At most options.windows texts, and no more tokens than leave room for the answer.
+absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& options,
                                    const text::Completer& completer);
 
 inline constexpr char kSystemPrompt[] =

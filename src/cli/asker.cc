@@ -1,5 +1,6 @@
 #include "cli/asker.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "cli/verbs.h"
 
@@ -14,8 +15,13 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   if (asker->encoder_ == nullptr) {  // lexical search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
-  if (options.answer.planner != "extract") {
-    WEIR_ASSIGN_OR_RETURN(asker->engine_, session.LoadEngine(options.model, {}));
+  const bool writes = options.answer.planner != "extract";
+  if (writes || options.answer.judge) {
+    auto engine = session.LoadEngine(options.model, {});
+    // Extraction works without a model; only one that was named must be there.
+    if (engine.ok()) asker->engine_ = *std::move(engine);
+    else if (writes || !options.model.empty() || !absl::IsUnavailable(engine.status())) return engine.status();
+    else session.Note(absl::StrCat(engine.status().message(), "; refusing by the encoder alone"));
   }
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
                         retrieve::Pipeline::Make(*asker->store_, asker->encoder_.get(), options.search,
@@ -26,6 +32,12 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
 
 answer::AnswerPorts Asker::Ports() const {
   return {*pipeline_, *encoder_, engine_.get(), nullptr};
+}
+
+std::string Asker::Label() const {
+  const std::string model = engine_ == nullptr ? "" : engine_->name();
+  if (options_.answer.planner != "extract") return model;
+  return model.empty() ? "extract" : absl::StrCat("extract, judged by ", model);
 }
 
 absl::StatusOr<text::Answer> Asker::Ask(const std::string& question) {

@@ -37,7 +37,8 @@ class Asker {
   absl::StatusOr<text::Answer> Ask(const std::string& question);
   answer::AnswerPorts Ports() const;
   const index::Store& store() const { return *store_; }
-  std::string model_name() const { return engine_ == nullptr ? "extract" : engine_->name(); }
+  // "qwen2.5-coder-1.5b", "extract", "extract, judged by qwen2.5-coder-1.5b"
+  std::string Label() const;
 
  private:
   explicit Asker(Session& session) : session_(session) {}

@@ -51,7 +51,7 @@ class EvalAnswersVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(
         const evaluate::AnswersReport report,
         evaluate::EvaluateAnswers(
-            asker->model_name(), questions, [&](const std::string& q) { return asker->Ask(q); },
+            asker->Label(), questions, [&](const std::string& q) { return asker->Ask(q); },
             [&](const std::string& path) { return TextOf(asker->store(), path); }, session.context()));
     if (session.json()) {
       session.Print(evaluate::AnswersToJson(report));
@@ -86,7 +86,7 @@ class EvalAnswersVerb : public Verb {
       double judged = 0;
       if (asker.Ports().completer != nullptr) {
         WEIR_ASSIGN_OR_RETURN(const auto packed,
-                              answer::Pack(set, options_.ask.answer.windows, 3000, *asker.Ports().completer));
+                              answer::Pack(set, options_.ask.answer, *asker.Ports().completer));
         WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, packed, *asker.Ports().completer,
                                                     session.context()));
       }
@@ -106,7 +106,9 @@ class EvalAnswersVerb : public Verb {
                            {"file", q.file},
                            {"evidence", q.evidence},
                            {"judged", judged},
-                           {"refusal", answer::RefusalFeatures(q.question, set)},
+                           {"refusal",
+                            {set.refusal.dense, set.refusal.context, set.refusal.coverage,
+                             set.refusal.missing_names}},
                            {"sentences", std::move(sentences)}}
                           .dump(-1, ' ', false, Json::error_handler_t::replace),
                       "\n");
