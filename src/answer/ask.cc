@@ -20,7 +20,8 @@ absl::StatusOr<text::Answer> Ask(std::string_view question, const AnswerPorts& p
   answer.question = std::string(question);
   answer.seed = context.seed;
   answer.timings["total"] = (context.now_ns() - start) * 1e-9;
-  if (!answer.timings.contains("first_token")) answer.timings["first_token"] = answer.timings["total"];
+  if (!answer.timings.contains("first_token"))
+    answer.timings["first_token"] = answer.timings["total"];
   if (answer.sentences.empty()) answer.status = "not_in_documents";
   else if (answer.status.empty()) answer.status = "answered";
   return answer;

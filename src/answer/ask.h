@@ -1,8 +1,9 @@
 // From a question to a cited answer: retrieve, plan, write or extract, cite, verify, refuse.
 //
-// Nothing that a model writes is trusted: every sentence gets spans that Weir finds itself (cite.h) and is
-// kept only if the verifier (verify/verify.h, which shares no code with the writer) confirms it. When
-// nothing supports an answer the status is "not_in_documents" and the nearest passages are returned.
+// Nothing that a model writes is trusted: every sentence gets spans that Weir finds itself (cite.h)
+// and is kept only if the verifier (verify/verify.h, which shares no code with the writer) confirms
+// it. When nothing supports an answer the status is "not_in_documents" and the nearest passages are
+// returned.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,29 @@ struct AnswerOptions {
   double risk = 0.5;
   bool judge = true;
   template <class V> void Visit(V& v) {
-    v(planner, {.name = "planner", .help = "How the question is worked on (see weir list planner)."});
-    v(windows, {.name = "windows", .help = "Pieces of evidence the model reads, a few sentences each.", .min = 1, .max = 64});
-    v(sentences, {.name = "sentences", .help = "Most sentences in an extracted answer.", .unit = "sentences", .min = 1, .max = 10});
-    v(max_tokens, {.name = "answer-tokens", .help = "Most tokens of a written answer.", .unit = "tokens", .min = 8, .max = 4096});
-    v(risk, {.name = "refuse-below", .help = "Refuse when the estimated probability that the documents hold an answer is lower.", .min = 0, .max = 1});
-    v(judge, {.name = "judge", .help = "With --extract: let an installed model judge whether there is an answer."});
+    v(planner,
+      {.name = "planner", .help = "How the question is worked on (see weir list planner)."});
+    v(windows, {.name = "windows",
+                .help = "Pieces of evidence the model reads, a few sentences each.",
+                .min = 1,
+                .max = 64});
+    v(sentences, {.name = "sentences",
+                  .help = "Most sentences in an extracted answer.",
+                  .unit = "sentences",
+                  .min = 1,
+                  .max = 10});
+    v(max_tokens, {.name = "answer-tokens",
+                   .help = "Most tokens of a written answer.",
+                   .unit = "tokens",
+                   .min = 8,
+                   .max = 4096});
+    v(risk,
+      {.name = "refuse-below",
+       .help = "Refuse when the estimated probability that the documents hold an answer is lower.",
+       .min = 0,
+       .max = 1});
+    v(judge, {.name = "judge",
+              .help = "With --extract: let an installed model judge whether there is an answer."});
   }
 };
 
@@ -52,7 +70,8 @@ class Planner {
   virtual ~Planner() = default;
   virtual bool needs_model() const = 0;
   virtual absl::StatusOr<text::Answer> Work(std::string_view question, const AnswerPorts& ports,
-                                            const AnswerOptions& options, const Context& context) const = 0;
+                                            const AnswerOptions& options,
+                                            const Context& context) const = 0;
 };
 
 absl::StatusOr<text::Answer> Ask(std::string_view question, const AnswerPorts& ports,

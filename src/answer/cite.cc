@@ -31,7 +31,8 @@ struct Candidate {
   double cosine = 0;
 };
 
-absl::StatusOr<std::vector<double>> Cosines(std::string_view sentence, const std::vector<Candidate>& candidates,
+absl::StatusOr<std::vector<double>> Cosines(std::string_view sentence,
+                                            const std::vector<Candidate>& candidates,
                                             const text::Encoder& encoder, const Context& context) {
   const size_t d = encoder.dimensions();
   std::vector<std::string_view> texts = {sentence};
@@ -49,7 +50,8 @@ absl::StatusOr<std::vector<double>> Cosines(std::string_view sentence, const std
 
 }  // namespace
 
-absl::StatusOr<std::vector<text::Citation>> FindCitations(std::string_view sentence, const EvidenceSet& set,
+absl::StatusOr<std::vector<text::Citation>> FindCitations(std::string_view sentence,
+                                                          const EvidenceSet& set,
                                                           const text::Encoder& encoder,
                                                           const Context& context) {
   const std::set<std::string> wanted = Units(sentence);
@@ -75,9 +77,10 @@ absl::StatusOr<std::vector<text::Citation>> FindCitations(std::string_view sente
     double best_gain = 0, best_cover = 0;
     for (const Candidate& c : candidates) {
       if (used.contains(c.evidence)) continue;
-      const double cover = static_cast<double>(std::count_if(c.covered.begin(), c.covered.end(), [&](const auto& u) {
-                             return left.contains(u);
-                           })) / static_cast<double>(wanted.size());
+      const double cover =
+          static_cast<double>(std::count_if(c.covered.begin(), c.covered.end(),
+                                            [&](const auto& u) { return left.contains(u); })) /
+          static_cast<double>(wanted.size());
       const double gain = cover + kCosineShare * std::max(0.0, c.cosine);
       if (gain > best_gain) best_gain = gain, best_cover = cover, best = &c;
     }

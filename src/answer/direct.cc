@@ -48,7 +48,8 @@ bool Cites(const std::vector<text::AnswerSentence>& sentences, const text::Citat
   return false;
 }
 
-// Quotes the best evidence beside what the model wrote, so that a short draft does not hide its ground.
+// Quotes the best evidence beside what the model wrote, so that a short draft does not hide its
+// ground.
 void AddQuotes(const EvidenceSet& set, int64_t most, std::vector<text::AnswerSentence>& sentences) {
   const size_t limit = sentences.size() + most;
   for (text::AnswerSentence& quote : BestSentences(set, most)) {
@@ -60,7 +61,8 @@ void AddQuotes(const EvidenceSet& set, int64_t most, std::vector<text::AnswerSen
 
 absl::StatusOr<text::Completion> Draft(std::string_view question, const PackedContext& packed,
                                        const AnswerPorts& ports, const AnswerOptions& options,
-                                       const Context& context, int64_t start, text::Answer& answer) {
+                                       const Context& context, int64_t start,
+                                       text::Answer& answer) {
   text::CompletionRequest request;
   request.messages = Prompt(question, packed);
   request.max_tokens = options.max_tokens;
@@ -82,7 +84,8 @@ absl::StatusOr<text::Completion> Draft(std::string_view question, const PackedCo
 
 }  // namespace
 
-absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question, const AnswerPorts& ports,
+absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
+                                                 const AnswerPorts& ports,
                                                  const AnswerOptions& options,
                                                  const Context& context) const {
   const int64_t start = context.now_ns();

@@ -48,7 +48,8 @@ class LocalIdf {
   double total_ = 0;
 };
 
-double BigramShare(const std::vector<std::string>& question, const std::vector<std::string>& sentence) {
+double BigramShare(const std::vector<std::string>& question,
+                   const std::vector<std::string>& sentence) {
   if (question.size() < 2) return 0;
   std::set<std::pair<std::string, std::string>> pairs;
   for (size_t i = 0; i + 1 < sentence.size(); ++i) pairs.emplace(sentence[i], sentence[i + 1]);
@@ -70,7 +71,8 @@ double NoiseOf(const Evidence& e) {
   if (letters < 0.6 * e.text.size()) noise += 0.5;
   if (digits > 0.2 * e.text.size()) noise += 0.2;
   const std::string heading = absl::AsciiStrToLower(e.heading);
-  if (absl::StrContains(heading, "reference") || absl::StrContains(heading, "bibliography")) noise += 0.7;
+  if (absl::StrContains(heading, "reference") || absl::StrContains(heading, "bibliography"))
+    noise += 0.7;
   if (absl::StrContains(e.text, "doi:") || absl::StrContains(e.text, "http")) noise += 0.3;
   if (absl::StrContains(e.text, "|")) noise += 0.2;
   if (!e.text.empty() && !absl::ascii_ispunct(e.text.back())) noise += 0.2;
@@ -124,7 +126,8 @@ constexpr size_t kContextsEncoded = 40;
 
 absl::StatusOr<std::vector<double>> Similarities(std::span<const float> query,
                                                  const std::vector<std::string_view>& texts,
-                                                 const text::Encoder& encoder, const Context& context) {
+                                                 const text::Encoder& encoder,
+                                                 const Context& context) {
   const size_t d = query.size();
   std::vector<float> vectors(texts.size() * d);
   WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
@@ -135,8 +138,8 @@ absl::StatusOr<std::vector<double>> Similarities(std::span<const float> query,
   return out;
 }
 
-absl::Status AddDense(std::string_view question, const text::Encoder& encoder, const Context& context,
-                      std::vector<Evidence>& sentences) {
+absl::Status AddDense(std::string_view question, const text::Encoder& encoder,
+                      const Context& context, std::vector<Evidence>& sentences) {
   std::vector<float> query(encoder.dimensions());
   WEIR_RETURN_IF_ERROR(encoder.Encode({&question, 1}, text::EncodeAs::kQuery, query, context));
   std::vector<std::string_view> texts;
@@ -152,7 +155,8 @@ absl::Status AddDense(std::string_view question, const text::Encoder& encoder, c
   });
   order.resize(std::min(order.size(), kContextsEncoded));
   std::vector<std::string> contexts;
-  for (size_t i : order) contexts.push_back(absl::StrCat(sentences[i].heading, ". ", sentences[i].context));
+  for (size_t i : order)
+    contexts.push_back(absl::StrCat(sentences[i].heading, ". ", sentences[i].context));
   WEIR_ASSIGN_OR_RETURN(const auto around,
                         Similarities(query, {contexts.begin(), contexts.end()}, encoder, context));
   for (size_t j = 0; j < order.size(); ++j) sentences[order[j]].features[kDenseContext] = around[j];
@@ -205,8 +209,8 @@ RefusalFeatures Summarise(const Question& question, const EvidenceSet& set) {
 
 }  // namespace
 
-absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text, const AnswerPorts& ports,
-                                            const Context& context) {
+absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text,
+                                            const AnswerPorts& ports, const Context& context) {
   EvidenceSet set;
   WEIR_ASSIGN_OR_RETURN(set.hits, ports.pipeline.Search(question_text, context));
   set.sentences = SplitHits(set.hits);
@@ -215,11 +219,12 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text, cons
   AddLexical(question, set.sentences);
   WEIR_RETURN_IF_ERROR(AddDense(question_text, ports.encoder, context, set.sentences));
   for (Evidence& e : set.sentences) e.score = SentenceScore(e.features);
-  std::stable_sort(set.sentences.begin(), set.sentences.end(), [](const Evidence& a, const Evidence& b) {
-    if (a.score != b.score) return a.score > b.score;
-    if (a.document.id != b.document.id) return a.document.id < b.document.id;
-    return a.span.start < b.span.start;
-  });
+  std::stable_sort(set.sentences.begin(), set.sentences.end(),
+                   [](const Evidence& a, const Evidence& b) {
+                     if (a.score != b.score) return a.score > b.score;
+                     if (a.document.id != b.document.id) return a.document.id < b.document.id;
+                     return a.span.start < b.span.start;
+                   });
   set.refusal = Summarise(question, set);
   return set;
 }

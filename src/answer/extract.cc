@@ -14,7 +14,8 @@ std::vector<text::AnswerSentence> BestSentences(const EvidenceSet& set, int64_t 
   return out;
 }
 
-absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question, const AnswerPorts& ports,
+absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question,
+                                                  const AnswerPorts& ports,
                                                   const AnswerOptions& options,
                                                   const Context& context) const {
   WEIR_ASSIGN_OR_RETURN(EvidenceSet set, CollectEvidence(question, ports, context));

@@ -16,9 +16,10 @@ absl::StatusOr<double> Judge(std::string_view question, const PackedContext& pac
   absl::StrAppend(&user, "Question: ", question,
                   "\n\nDo the sources state the answer to this question? Reply Yes or No.");
   const std::array<std::string, 2> replies = {"Yes", "No"};
-  WEIR_ASSIGN_OR_RETURN(const std::vector<double> likelihood,
-                        completer.LogLikelihood({{"system", kSystemPrompt}, {"user", std::move(user)}},
-                                                replies, context));
+  WEIR_ASSIGN_OR_RETURN(
+      const std::vector<double> likelihood,
+      completer.LogLikelihood({{"system", kSystemPrompt}, {"user", std::move(user)}}, replies,
+                              context));
   return likelihood[0] - likelihood[1];
 }
 

@@ -1,5 +1,6 @@
-// A model's opinion on whether the packed sources hold an answer: the log odds of "Yes" against "No" as the
-// next word. Cheap beside a draft (one prompt, no generated token) and comparable across questions.
+// A model's opinion on whether the packed sources hold an answer: the log odds of "Yes" against
+// "No" as the next word. Cheap beside a draft (one prompt, no generated token) and comparable
+// across questions.
 #pragma once
 
 #include <string_view>
@@ -14,8 +15,8 @@ namespace weir::answer {
 absl::StatusOr<double> Judge(std::string_view question, const PackedContext& packed,
                              text::Completer& completer, const Context& context);
 
-// The probability that `set` holds an answer: by the judge where `completer` is there, else from the
-// encoder and the words alone.
+// The probability that `set` holds an answer: by the judge where `completer` is there, else from
+// the encoder and the words alone.
 absl::StatusOr<double> Answerable(std::string_view question, const EvidenceSet& set,
                                   const AnswerOptions& options, text::Completer* completer,
                                   const Context& context);

@@ -9,9 +9,11 @@ namespace weir::answer {
 
 // What a set of evidence shows about the question as a whole.
 struct RefusalFeatures {
-  double dense = 0, context = 0;  // best cosines among the three best sentences, alone and in context
+  // best cosines among the three best sentences, alone and in context
+  double dense = 0, context = 0;
   double coverage = 0;            // best context coverage among them
-  double missing_names = 0;       // share of the question's names and numbers the best passages lack
+  // share of the question's names and numbers the best passages lack
+  double missing_names = 0;
 };
 
 double SentenceScore(const std::array<double, kFeatureCount>& features);

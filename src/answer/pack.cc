@@ -23,8 +23,9 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
     });
     if (shown) continue;
     const std::string& title = e.document.title;
-    std::string source = absl::StrCat(title, !title.empty() && !e.heading.empty() ? ", " : "", e.heading,
-                                      title.empty() && e.heading.empty() ? "" : ":\n", e.context);
+    std::string source =
+        absl::StrCat(title, !title.empty() && !e.heading.empty() ? ", " : "", e.heading,
+                     title.empty() && e.heading.empty() ? "" : ":\n", e.context);
     WEIR_ASSIGN_OR_RETURN(const int64_t tokens, completer.CountTokens(source));
     if (packed.tokens + tokens > budget) {
       if (!packed.sources.empty()) break;
@@ -45,9 +46,10 @@ std::string SourcesBlock(const PackedContext& packed) {
 
 std::vector<text::ChatMessage> Prompt(std::string_view question, const PackedContext& packed) {
   std::string user = SourcesBlock(packed);
-  absl::StrAppend(&user, "Question: ", question,
-                  "\n\nAnswer the question in one or two complete sentences, using only the sources above "
-                  "and their own words, names and numbers.");
+  absl::StrAppend(
+      &user, "Question: ", question,
+      "\n\nAnswer the question in one or two complete sentences, using only the sources above "
+      "and their own words, names and numbers.");
   return {{"system", kSystemPrompt}, {"user", std::move(user)}};
 }
 

@@ -1,6 +1,6 @@
 // Packs evidence into the model's window: each of the best sentences with its neighbours, title and
-// heading, best first, none twice, until the token budget is spent. Windows of a few sentences keep small
-// models on the point and the prompt short.
+// heading, best first, none twice, until the token budget is spent. Windows of a few sentences keep
+// small models on the point and the prompt short.
 #pragma once
 
 #include <cstdint>

@@ -18,12 +18,14 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 const std::vector<std::string> kPassages = {
-    "The tower is tall. The lighthouse of Alder was built in 1874 by James Douglass. It has 214 steps.",
+    "The tower is tall. The lighthouse of Alder was built in 1874 by James Douglass. It has 214 "
+    "steps.",
     "Tea is grown in the hills. The harvest of tea begins in March and ends in October."};
 
 class PlannersTest : public ::testing::Test {
  protected:
-  absl::StatusOr<text::Answer> Run(const Planner& planner, std::string_view question, std::string says) {
+  absl::StatusOr<text::Answer> Run(const Planner& planner, std::string_view question,
+                                   std::string says) {
     completer_ = std::make_unique<SayingCompleter>(std::move(says));
     const AnswerPorts ports{pipeline_, encoder_, completer_.get(), nullptr};
     return planner.Work(question, ports, options_, Context());
@@ -49,7 +51,8 @@ TEST_F(PlannersTest, QuotesAreVerbatim) {
 
 TEST_F(PlannersTest, RefusesWithoutEvidence) {
   options_.risk = 1;
-  EXPECT_THAT(Run(ExtractPlanner(), "When was the lighthouse of Alder built?", "")->sentences, IsEmpty());
+  EXPECT_THAT(Run(ExtractPlanner(), "When was the lighthouse of Alder built?", "")->sentences,
+              IsEmpty());
 }
 
 TEST_F(PlannersTest, DropsWhatIsNotSupported) {

@@ -141,8 +141,9 @@ bool HoldsType(AnswerType type, std::string_view sentence) {
       return CapitalisedInside(sentence) >= 1;
     case AnswerType::kReason: {
       const std::string lower = absl::AsciiStrToLower(sentence);
-      for (std::string_view cue : {"because", "due to", "since ", "therefore", "in order to", "owing",
-                                   "as a result", "so that", "reason", " to avoid", " to ensure"}) {
+      for (std::string_view cue :
+           {"because", "due to", "since ", "therefore", "in order to", "owing", "as a result",
+            "so that", "reason", " to avoid", " to ensure"}) {
         if (absl::StrContains(lower, cue)) return true;
       }
       return false;

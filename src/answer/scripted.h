@@ -1,5 +1,5 @@
-// Scripted ports for the room's tests: a bag-of-words encoder, a pipeline over given passages, and a model
-// that says what it is told. No weights, no files.
+// Scripted ports for the room's tests: a bag-of-words encoder, a pipeline over given passages, and
+// a model that says what it is told. No weights, no files.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,8 @@ class BagEncoder : public text::Encoder {
       float* row = out.data() + i * 256;
       std::fill(row, row + 256, 0.0f);
       row[0] = 0.01f;  // no zero vectors
-      for (const std::string& stem : ContentStems(texts[i])) row[std::hash<std::string>()(stem) % 256] += 1;
+      for (const std::string& stem : ContentStems(texts[i]))
+        row[std::hash<std::string>()(stem) % 256] += 1;
       float norm = 0;
       for (int j = 0; j < 256; ++j) norm += row[j] * row[j];
       for (int j = 0; j < 256; ++j) row[j] /= std::sqrt(norm);
@@ -64,7 +65,9 @@ class SayingCompleter : public text::Completer {
   explicit SayingCompleter(std::string says) : says_(std::move(says)) {}
   std::string name() const override { return "script"; }
   int64_t context_tokens() const override { return 2048; }
-  absl::StatusOr<int64_t> CountTokens(std::string_view text) const override { return text.size() / 4 + 1; }
+  absl::StatusOr<int64_t> CountTokens(std::string_view text) const override {
+    return text.size() / 4 + 1;
+  }
   absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
                                             const Context&) override {
     last_prompt = request.messages.back().content;

@@ -20,12 +20,13 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     auto engine = session.LoadEngine(options.model, {});
     // Extraction works without a model; only one that was named must be there.
     if (engine.ok()) asker->engine_ = *std::move(engine);
-    else if (writes || !options.model.empty() || !absl::IsUnavailable(engine.status())) return engine.status();
+    else if (writes || !options.model.empty() || !absl::IsUnavailable(engine.status()))
+      return engine.status();
     else session.Note(absl::StrCat(engine.status().message(), "; refusing by the encoder alone"));
   }
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
-                        retrieve::Pipeline::Make(*asker->store_, asker->encoder_.get(), options.search,
-                                                 session.registry()));
+                        retrieve::Pipeline::Make(*asker->store_, asker->encoder_.get(),
+                                                 options.search, session.registry()));
   asker->options_ = std::move(options);
   return asker;
 }

@@ -1,5 +1,5 @@
-// Everything one needs to ask questions of a store, opened by the options of `weir ask`: store, encoder,
-// engine, pipeline. `weir ask` asks once, `weir eval answers` a whole set.
+// Everything one needs to ask questions of a store, opened by the options of `weir ask`: store,
+// encoder, engine, pipeline. `weir ask` asks once, `weir eval answers` a whole set.
 #pragma once
 
 #include <memory>
@@ -24,9 +24,11 @@ struct AskOptions {
   void Visit(V& v) {
     answer.Visit(v);
     search.Visit(v);
-    v(model, {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
+    v(model,
+      {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
-    v(extract, {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
+    v(extract,
+      {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
   }
 };
 

@@ -1,4 +1,5 @@
-// The Bench record of design: one row a measured part, with its baseline from the same process or run.
+// The Bench record of design: one row a measured part, with its baseline from the same process or
+// run.
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,8 @@ namespace {
 
 weir::CancelToken cancel;
 
-// First Ctrl-C asks the work to stop at a safe point; the second ends the process at once, which the
-// store survives by design.
+// First Ctrl-C asks the work to stop at a safe point; the second ends the process at once, which
+// the store survives by design.
 void OnInterrupt(int signal) {
   if (cancel.cancelled()) std::_Exit(130);
   cancel.Cancel();

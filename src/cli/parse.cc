@@ -32,23 +32,26 @@ void AddFlags(CLI::App& app, OptionTable& table, absl::Status& status) {
   }
 }
 
-absl::Status UnknownFlag(const std::string& word, const OptionTable& global, const OptionTable& own) {
+absl::Status UnknownFlag(const std::string& word, const OptionTable& global,
+                         const OptionTable& own) {
   std::vector<std::string> names;
   for (const OptionTable* table : {&own, &global}) {
-    for (const OptionField& field : table->fields()) names.push_back(absl::StrCat("--", field.spec().name));
+    for (const OptionField& field : table->fields())
+      names.push_back(absl::StrCat("--", field.spec().name));
   }
   names.push_back("--help");
   const std::string name = word.substr(0, word.find('='));
   const std::string nearest = NearestName(name, names);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "unknown option: ", name, nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown option: ", name,
+                   nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
 absl::Status CheckCount(const std::vector<std::string>& arguments, const VerbInfo& info) {
   const int count = static_cast<int>(arguments.size());
   if (count < info.min_arguments) {
-    return absl::InvalidArgumentError(absl::StrCat("weir ", info.name, ": expected ", info.arguments,
-                                                   "; example: ", info.example));
+    return absl::InvalidArgumentError(absl::StrCat("weir ", info.name, ": expected ",
+                                                   info.arguments, "; example: ", info.example));
   }
   if (info.max_arguments >= 0 && count > info.max_arguments) {
     return absl::InvalidArgumentError(absl::StrCat("weir ", info.name, ": unexpected argument: ",
@@ -128,9 +131,9 @@ absl::StatusOr<size_t> FindVerb(std::span<const std::unique_ptr<Verb>> verbs,
                                : words[0];
   std::string nearest = NearestName(said, names);
   if (nearest.empty()) nearest = NearestName(words[0], names);
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown verb: ", said,
-                   nearest.empty() ? "; see weir --help" : absl::StrCat("; did you mean ", nearest, "?")));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "unknown verb: ", said,
+      nearest.empty() ? "; see weir --help" : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
 absl::StatusOr<ParsedLine> ParseLine(std::span<const std::string> words, OptionTable& global,

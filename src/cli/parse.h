@@ -1,5 +1,6 @@
 // The command line, configuration files and environment of one run, by one rule of precedence:
-// flag > WEIR_* variable > nearest weir.toml upwards > user file ($XDG_CONFIG_HOME/weir/weir.toml) > default.
+// flag > WEIR_* variable > nearest weir.toml upwards > user file ($XDG_CONFIG_HOME/weir/weir.toml)
+// > default.
 #pragma once
 
 #include <map>
@@ -20,8 +21,8 @@ struct ParsedLine {
   HelpWanted help = HelpWanted::kNo;
 };
 
-// Index of the verb whose name is the longest prefix of `words`; `used` words belong to it. kInvalidArgument
-// with "did you mean" when there is none.
+// Index of the verb whose name is the longest prefix of `words`; `used` words belong to it.
+// kInvalidArgument with "did you mean" when there is none.
 absl::StatusOr<size_t> FindVerb(std::span<const std::unique_ptr<Verb>> verbs,
                                 std::span<const std::string> words, size_t& used);
 

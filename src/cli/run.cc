@@ -17,15 +17,17 @@ namespace {
 
 std::string Overview(std::span<const std::unique_ptr<Verb>> verbs) {
   std::string out =
-      "weir: answers from your own documents, with citations that can be proved, on this machine.\n\n"
+      "weir: answers from your own documents, with citations that can be proved, on this "
+      "machine.\n\n"
       "usage: weir VERB [OPTIONS] [ARGUMENTS]\n\n";
   for (const auto& verb : verbs) {
     const VerbInfo info = verb->Info();
     absl::StrAppendFormat(&out, "  %-17s %s\n", info.name, info.summary);
   }
-  absl::StrAppend(&out,
-                  "\nweir VERB -h shows its options and an example. First steps:\n"
-                  "  weir model add minilm-l6\n  weir index ~/papers\n  weir ask --extract \"...\"\n");
+  absl::StrAppend(
+      &out,
+      "\nweir VERB -h shows its options and an example. First steps:\n"
+      "  weir model add minilm-l6\n  weir index ~/papers\n  weir ask --extract \"...\"\n");
   return out;
 }
 
@@ -62,9 +64,11 @@ int RunVerb(Verb& verb, std::span<const std::string> words, const Registry& regi
 
 VerbDoc DocOf(Verb& verb) {
   const VerbInfo info = verb.Info();
-  // The table describes only; its targets live as long as the process so that defaults can be shown.
+  // The table describes only; its targets live as long as the process so that defaults can be
+  // shown.
   static GlobalOptions global;
-  VerbDoc doc{info.name, info.summary, info.arguments, info.example, info.description, verb.Options()};
+  VerbDoc doc{info.name,    info.summary,     info.arguments,
+              info.example, info.description, verb.Options()};
   doc.options.Append(BindOptions(global));
   return doc;
 }

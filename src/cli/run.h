@@ -12,6 +12,7 @@ namespace weir::cli {
 inline constexpr const char* kVersion = "0.1.0";
 
 // Returns the exit code (docs/exit-codes.md).
-int RunProgram(const std::vector<std::string>& words, const Registry& registry, const CancelToken* cancel);
+int RunProgram(const std::vector<std::string>& words, const Registry& registry,
+               const CancelToken* cancel);
 
 }  // namespace weir::cli

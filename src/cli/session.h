@@ -1,5 +1,5 @@
-// What the verbs of one run share: global options, context, registry, output, and the opening of stores
-// and models by the same rules everywhere.
+// What the verbs of one run share: global options, context, registry, output, and the opening of
+// stores and models by the same rules everywhere.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,21 @@ struct GlobalOptions {
   std::string progress = "auto";
   template <class V>
   void Visit(V& v) {
-    v(store, {.name = "store", .help = "Folder of the store; else the nearest .weir upwards, else ./.weir.", .fingerprint = false});
+    v(store, {.name = "store",
+              .help = "Folder of the store; else the nearest .weir upwards, else ./.weir.",
+              .fingerprint = false});
     v(json, {.name = "json", .help = "Print one JSON object on stdout.", .fingerprint = false});
-    v(threads, {.name = "threads", .help = "Threads to use; 0 takes all cores.", .unit = "threads", .min = 0, .max = 256, .fingerprint = false});
+    v(threads, {.name = "threads",
+                .help = "Threads to use; 0 takes all cores.",
+                .unit = "threads",
+                .min = 0,
+                .max = 256,
+                .fingerprint = false});
     v(seed, {.name = "seed", .help = "Seed of everything random.", .min = 0});
-    v(progress, {.name = "progress", .help = "Progress on stderr.", .choices = {"auto", "off", "json"}, .fingerprint = false});
+    v(progress, {.name = "progress",
+                 .help = "Progress on stderr.",
+                 .choices = {"auto", "off", "json"},
+                 .fingerprint = false});
   }
 };
 
@@ -54,8 +64,8 @@ class Session {
   absl::StatusOr<std::unique_ptr<index::Store>> OpenStore(index::Store::Mode mode);
   // `name`: a catalogue name or path; "" takes the default that is installed.
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
-  absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(std::string_view name,
-                                                               const generate::GenerateOptions& options);
+  absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(
+      std::string_view name, const generate::GenerateOptions& options);
 
  private:
   GlobalOptions options_;

@@ -1,5 +1,5 @@
-// One verb of the command line, one file in verbs/. A verb owns its option struct; parsing, help, man
-// page, completion, weir.toml and environment all come from the table that Options() binds.
+// One verb of the command line, one file in verbs/. A verb owns its option struct; parsing, help,
+// man page, completion, weir.toml and environment all come from the table that Options() binds.
 #pragma once
 
 #include <memory>

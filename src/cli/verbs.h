@@ -34,8 +34,8 @@ std::unique_ptr<Verb> MakeLicensesVerb();
 std::unique_ptr<Verb> MakeCompletionVerb();
 std::unique_ptr<Verb> MakeManVerb();
 
-// Loads the encoder that fits the store, unless `mode` needs none. A hybrid search over a store without
-// vectors becomes lexical, with a note.
+// Loads the encoder that fits the store, unless `mode` needs none. A hybrid search over a store
+// without vectors becomes lexical, with a note.
 absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
                          std::string& mode, std::unique_ptr<text::Encoder>& encoder);
 

@@ -19,9 +19,12 @@
 namespace weir::model {
 
 struct GgufArray;
-using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view, std::shared_ptr<const GgufArray>>;
+using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view,
+                               std::shared_ptr<const GgufArray>>;
 struct GgufArray {
-  std::variant<std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>, std::vector<std::string_view>> values;
+  std::variant<std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>,
+               std::vector<std::string_view>>
+      values;
 };
 
 struct GgufTensor {
@@ -46,7 +49,8 @@ class GgufFile {
   absl::StatusOr<std::string_view> String(std::string_view key) const;
   absl::StatusOr<std::span<const std::string_view>> Strings(std::string_view key) const;
   absl::StatusOr<std::span<const double>> Numbers(std::string_view key) const;       // float arrays
-  absl::StatusOr<std::vector<int64_t>> Integers(std::string_view key) const;         // any integer array
+  // any integer array
+  absl::StatusOr<std::vector<int64_t>> Integers(std::string_view key) const;
   bool Has(std::string_view key) const { return metadata_.contains(key); }
   const absl::flat_hash_map<std::string_view, GgufValue>& metadata() const { return metadata_; }
 

@@ -1,6 +1,6 @@
-// Text to token ids and back. One class over three algorithms (byte-level BPE, SentencePiece BPE and
-// unigram, WordPiece) made from GGUF metadata or from a tokenizer.json. Ids equal the references'.
-// Thread-safe. Vocabulary and JSON are hostile input.
+// Text to token ids and back. One class over three algorithms (byte-level BPE, SentencePiece BPE
+// and unigram, WordPiece) made from GGUF metadata or from a tokenizer.json. Ids equal the
+// references'. Thread-safe. Vocabulary and JSON are hostile input.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ class GgufFile;
 
 struct TokenizeOptions {
   bool add_special = false;    // BOS/EOS or [CLS]/[SEP] as the model's own settings ask
-  bool parse_special = false;  // recognise added and control tokens such as <|im_start|> in the text
+  // recognise added and control tokens such as <|im_start|> in the text
+  bool parse_special = false;
 };
 
 class Tokenizer {
@@ -27,7 +28,8 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<Tokenizer>> FromGguf(const GgufFile& file);
   static absl::StatusOr<std::unique_ptr<Tokenizer>> FromJson(std::string_view tokenizer_json);
 
-  virtual std::vector<int32_t> Encode(std::string_view text, const TokenizeOptions& options) const = 0;
+  virtual std::vector<int32_t> Encode(std::string_view text,
+                                      const TokenizeOptions& options) const = 0;
   // Bytes of one token as they appear in text ("" for control tokens unless `special`).
   virtual std::string Piece(int32_t id, bool special = false) const = 0;
   virtual std::string Decode(std::span<const int32_t> ids) const;

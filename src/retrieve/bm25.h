@@ -1,8 +1,10 @@
 // Technique: bm25
-// Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, FnTIR 3(4), 2009
-// Idea: Fetches the passages that score highest by BM25. The index walks block-max postings and skips
-//   blocks that cannot reach the current top k.
-// Formulas: score = sum_t idf(t) * f / (f + k1 * (1 - b + b * dl / avgdl)), as src/index/lexical computes it
+// Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, FnTIR
+//   3(4), 2009
+// Idea: Fetches the passages that score highest by BM25. The index walks block-max postings and
+//   skips blocks that cannot reach the current top k.
+// Formulas: score = sum_t idf(t) * f / (f + k1 * (1 - b + b * dl / avgdl)), as src/index/lexical
+//   computes it
 // Cost: bounded by the postings of the query's terms; O(fetch) memory
 // Differs: the factor (k1 + 1) is left out, as Lucene does; it does not change the order
 // Checked by: PipelineTest.LexicalEqualsStore

@@ -51,7 +51,8 @@ Scale ScaleOf(const Query& query, const std::string& stage) {
 
 }  // namespace
 
-absl::Status ConvexStage::Run(Query& query, const Resources& resources, const Context& context) const {
+absl::Status ConvexStage::Run(Query& query, const Resources& resources,
+                              const Context& context) const {
   WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
   WEIR_RETURN_IF_ERROR(FillMissing(query, resources));
   const Scale lexical = ScaleOf(query, "bm25");

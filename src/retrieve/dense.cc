@@ -4,10 +4,12 @@
 
 namespace weir::retrieve {
 
-absl::Status DenseStage::Run(Query& query, const Resources& resources, const Context& context) const {
+absl::Status DenseStage::Run(Query& query, const Resources& resources,
+                             const Context& context) const {
   WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
-  WEIR_ASSIGN_OR_RETURN(const std::vector<index::Scored> found,
-                        resources.store.SearchDense(query.vector, resources.options.fetch, context));
+  WEIR_ASSIGN_OR_RETURN(
+      const std::vector<index::Scored> found,
+      resources.store.SearchDense(query.vector, resources.options.fetch, context));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["dense"] = hit.score;

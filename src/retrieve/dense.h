@@ -1,7 +1,7 @@
 // Technique: dense
 // Source: Karpukhin et al., Dense Passage Retrieval for Open-Domain Question Answering, EMNLP 2020
-// Idea: Fetches the passages whose vectors are nearest to the query's. An exhaustive int8 scan proposes,
-//   f32 vectors decide, so recall does not depend on a graph.
+// Idea: Fetches the passages whose vectors are nearest to the query's. An exhaustive int8 scan
+//   proposes, f32 vectors decide, so recall does not depend on a graph.
 // Formulas: score = <e(query), e(passage)>, both of unit length
 // Cost: n * d bytes read per query for the scan, 4 * fetch rows of f32 for the rescoring
 // Differs: one shared encoder (sentence transformer) instead of two trained towers

@@ -1,5 +1,5 @@
-// The query pipeline: analyse, fetch (lexical, dense), fuse, deduplicate, rerank. Stages are registered
-// techniques (kind RetrievalStage); a mode names a list of them.
+// The query pipeline: analyse, fetch (lexical, dense), fuse, deduplicate, rerank. Stages are
+// registered techniques (kind RetrievalStage); a mode names a list of them.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +25,23 @@ struct SearchOptions {
   int64_t fetch = 100;
   bool dedupe = true;
   template <class V> void Visit(V& v) {
-    v(mode, {.name = "mode", .help = "How passages are fetched.", .choices = {"lexical", "dense", "hybrid"}});
-    v(fusion, {.name = "fusion", .help = "How lexical and dense scores are fused.", .choices = {"convex", "rrf"}});
-    v(alpha, {.name = "alpha", .help = "Weight of the dense score in the convex sum.", .min = 0, .max = 1});
-    v(top_k, {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
-    v(fetch, {.name = "fetch", .help = "How many candidates each index returns.", .unit = "passages", .min = 1, .max = 10000});
+    v(mode, {.name = "mode",
+             .help = "How passages are fetched.",
+             .choices = {"lexical", "dense", "hybrid"}});
+    v(fusion, {.name = "fusion",
+               .help = "How lexical and dense scores are fused.",
+               .choices = {"convex", "rrf"}});
+    v(alpha, {.name = "alpha",
+              .help = "Weight of the dense score in the convex sum.",
+              .min = 0,
+              .max = 1});
+    v(top_k,
+      {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
+    v(fetch, {.name = "fetch",
+              .help = "How many candidates each index returns.",
+              .unit = "passages",
+              .min = 1,
+              .max = 10000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
   }
 };
@@ -37,12 +49,14 @@ struct SearchOptions {
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
-  // `encoder` may be null for lexical search; store, encoder and registry must outlive the pipeline.
+  // `encoder` may be null for lexical search; store, encoder and registry must outlive the
+  // pipeline.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Make(const index::Store& store,
                                                         const text::Encoder* encoder,
                                                         const SearchOptions& options,
                                                         const Registry& registry);
-  virtual absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query, const Context& context) const = 0;
+  virtual absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query,
+                                                        const Context& context) const = 0;
 };
 
 }  // namespace weir::retrieve

@@ -59,7 +59,8 @@ class PipelineTest : public ::testing::Test {
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() /
               absl::StrCat("weir-retrieve-", ::testing::UnitTest::GetInstance()->random_seed(), "-",
-                           getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
+                           getpid(), "-",
+                           ::testing::UnitTest::GetInstance()->current_test_info()->name());
     store_ = *index::Store::Open(folder_.string(), index::Store::Mode::kWrite, context_);
     std::vector<index::Prepared> batch;
     for (size_t i = 0; i < std::size(kTexts); ++i) {
@@ -68,7 +69,8 @@ class PipelineTest : public ::testing::Test {
       p.document.sha256 = std::string(64, static_cast<char>('a' + i));
       p.document.format = "text";
       p.document.text = std::string(kTexts[i]);
-      p.passages.push_back({.span = {0, static_cast<int64_t>(kTexts[i].size())}, .text = std::string(kTexts[i])});
+      p.passages.push_back(
+          {.span = {0, static_cast<int64_t>(kTexts[i].size())}, .text = std::string(kTexts[i])});
       batch.push_back(std::move(p));
     }
     ASSERT_TRUE(store_->AddBatch(batch, context_).ok());
@@ -155,7 +157,8 @@ class FusionTest : public PipelineTest {
 };
 
 TEST_F(FusionTest, ReciprocalRankByHand) {
-  const auto fused = Fuse("rrf", {{1, {{"bm25", 9}, {"dense", 0.1}}}, {2, {{"bm25", 5}}}, {3, {{"dense", 0.7}}}});
+  const auto fused =
+      Fuse("rrf", {{1, {{"bm25", 9}, {"dense", 0.1}}}, {2, {{"bm25", 5}}}, {3, {{"dense", 0.7}}}});
   EXPECT_DOUBLE_EQ(fused.at(1), 1.0 / 61 + 1.0 / 62);
   EXPECT_DOUBLE_EQ(fused.at(2), 1.0 / 62);
   EXPECT_DOUBLE_EQ(fused.at(3), 1.0 / 61);
@@ -163,8 +166,8 @@ TEST_F(FusionTest, ReciprocalRankByHand) {
 
 TEST_F(FusionTest, ConvexByHand) {
   // bm25 4, 2: mean 3, deviation 1; dense .2, .6: mean .4, deviation .2.
-  const auto fused =
-      Fuse("convex", {{1, {{"bm25", 4}, {"dense", 0.2}}}, {2, {{"bm25", 2}, {"dense", 0.6}}}}, 0.75);
+  const auto fused = Fuse(
+      "convex", {{1, {{"bm25", 4}, {"dense", 0.2}}}, {2, {{"bm25", 2}, {"dense", 0.6}}}}, 0.75);
   EXPECT_NEAR(fused.at(1), 0.75 * -1 + 0.25 * 1, 1e-12);
   EXPECT_NEAR(fused.at(2), 0.75 * 1 + 0.25 * -1, 1e-12);
 }

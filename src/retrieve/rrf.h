@@ -1,6 +1,6 @@
 // Technique: rrf
-// Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and individual
-//   rank learning methods, SIGIR 2009
+// Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and
+//   individual rank learning methods, SIGIR 2009
 // Idea: Fuses ranked lists by rank alone, so the scores need no common scale.
 // Formulas: score(p) = sum over lists that hold p of 1 / (60 + rank(p)), rank from 1
 // Cost: O(n log n) in the number of candidates

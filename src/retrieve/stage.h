@@ -1,5 +1,6 @@
-// One step of the query pipeline. Fetching stages add candidates, fusing stages set their final score,
-// later stages drop or reorder them. Stages are registered techniques of kind RetrievalStage.
+// One step of the query pipeline. Fetching stages add candidates, fusing stages set their final
+// score, later stages drop or reorder them. Stages are registered techniques of kind
+// RetrievalStage.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +48,12 @@ struct Resources {
 class RetrievalStage {
  public:
   virtual ~RetrievalStage() = default;
-  virtual absl::Status Run(Query& query, const Resources& resources, const Context& context) const = 0;
+  virtual absl::Status Run(Query& query, const Resources& resources,
+                           const Context& context) const = 0;
 };
 
-// Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was given.
+// Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was
+// given.
 absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context);
 
 }  // namespace weir::retrieve

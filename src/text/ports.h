@@ -1,5 +1,5 @@
-// The two ports through which lower rooms use models they may not see: text to vectors, prompt to tokens.
-// model and generate implement them; the program wires them; tests use scripted fakes.
+// The two ports through which lower rooms use models they may not see: text to vectors, prompt to
+// tokens. model and generate implement them; the program wires them; tests use scripted fakes.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 
 namespace weir::text {
 
-enum class EncodeAs { kPassage, kQuery };  // some models take an instruction or a prefix with one of them
+// some models take an instruction or a prefix with one of them
+enum class EncodeAs { kPassage, kQuery };
 
 // Thread-safe.
 class Encoder {
@@ -65,8 +66,8 @@ class Completer {
   virtual absl::StatusOr<int64_t> CountTokens(std::string_view text) const = 0;
   virtual absl::StatusOr<Completion> Complete(const CompletionRequest& request,
                                               const Context& context) = 0;
-  // Sum of the natural-log probabilities of `continuation`'s tokens after the prompt (messages with the
-  // generation prompt appended), one value a continuation. The prompt is computed once.
+  // Sum of the natural-log probabilities of `continuation`'s tokens after the prompt (messages with
+  // the generation prompt appended), one value a continuation. The prompt is computed once.
   virtual absl::StatusOr<std::vector<double>> LogLikelihood(
       const std::vector<ChatMessage>& messages, std::span<const std::string> continuations,
       const Context& context) = 0;

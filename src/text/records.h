@@ -1,6 +1,6 @@
 // The records that pass between rooms: Document -> Passage -> Hit -> Answer. Plain values, one
-// direction, no room reaches back. All offsets are bytes into Document::text, which is valid UTF-8 and is
-// exactly what `weir ingest show --text FILE` prints.
+// direction, no room reaches back. All offsets are bytes into Document::text, which is valid UTF-8
+// and is exactly what `weir ingest show --text FILE` prints.
 #pragma once
 
 #include <cstdint>

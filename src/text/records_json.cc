@@ -24,17 +24,18 @@ Json ToJson(const DocumentRef& d) {
 Json ToJson(const Hit& hit) {
   Json scores = Json::object();
   for (const auto& [name, value] : hit.scores) scores[name] = value;
-  return Json{{"rank", hit.rank},
-              {"score", hit.score},
-              {"scores", std::move(scores)},
-              {"document", ToJson(hit.document)},
-              {"passage", hit.passage.id},
-              {"page", hit.passage.page},
-              {"start", hit.passage.span.start},
-              {"end", hit.passage.span.end},
-              {"box", {hit.passage.box.x0, hit.passage.box.y0, hit.passage.box.x1, hit.passage.box.y1}},
-              {"heading", hit.passage.heading},
-              {"text", hit.passage.text}};
+  return Json{
+      {"rank", hit.rank},
+      {"score", hit.score},
+      {"scores", std::move(scores)},
+      {"document", ToJson(hit.document)},
+      {"passage", hit.passage.id},
+      {"page", hit.passage.page},
+      {"start", hit.passage.span.start},
+      {"end", hit.passage.span.end},
+      {"box", {hit.passage.box.x0, hit.passage.box.y0, hit.passage.box.x1, hit.passage.box.y1}},
+      {"heading", hit.passage.heading},
+      {"text", hit.passage.text}};
 }
 
 Json ToJson(const Citation& c) {
@@ -168,8 +169,9 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   fields.String("status", out.status);
   if (const Json* sentences = fields.Array("sentences")) {
     for (size_t i = 0; i < sentences->size(); ++i) {
-      WEIR_ASSIGN_OR_RETURN(AnswerSentence s, SentenceFrom((*sentences)[i],
-                                                           absl::StrCat("answer.sentences[", i, "]")));
+      WEIR_ASSIGN_OR_RETURN(
+          AnswerSentence s,
+          SentenceFrom((*sentences)[i], absl::StrCat("answer.sentences[", i, "]")));
       out.sentences.push_back(std::move(s));
     }
   }

@@ -14,7 +14,8 @@ namespace weir::text {
 inline constexpr int kRecordVersion = 1;
 
 std::string AnswerToJson(const Answer& answer);
-// Errors: kDataLoss with the field that is missing or of the wrong type; kResourceExhausted above 64 MB.
+// Errors: kDataLoss with the field that is missing or of the wrong type; kResourceExhausted above
+// 64 MB.
 absl::StatusOr<Answer> AnswerFromJson(std::string_view json);
 
 struct SearchRecord {

@@ -27,14 +27,16 @@ std::vector<Word> Words(std::string_view text) {
     // ".05" is a number that starts with its point.
     const bool point = text[i] == '.' && i + 1 < text.size() && std::isdigit(text[i + 1]);
     if (!IsWordByte(text[i]) && !point) {
-      if (text[i] == '.' || text[i] == '!' || text[i] == '?' || text[i] == ':') sentence_start = true;
+      if (text[i] == '.' || text[i] == '!' || text[i] == '?' || text[i] == ':')
+        sentence_start = true;
       ++i;
       continue;
     }
     size_t end = i + (point ? 1 : 0);
     while (end < text.size()) {
-      const bool joiner = (text[end] == '-' || text[end] == '.' || text[end] == ',' || text[end] == '\'') &&
-                          end + 1 < text.size() && IsWordByte(text[end + 1]);
+      const bool joiner =
+          (text[end] == '-' || text[end] == '.' || text[end] == ',' || text[end] == '\'') &&
+          end + 1 < text.size() && IsWordByte(text[end + 1]);
       const bool list_comma = joiner && text[end] == ',' &&
                               !(std::isdigit(text[end - 1]) && std::isdigit(text[end + 1]));
       if (list_comma || !(IsWordByte(text[end]) || joiner)) break;
@@ -50,12 +52,13 @@ std::vector<Word> Words(std::string_view text) {
 
 const std::map<std::string, std::string, std::less<>>& NumberWords() {
   static const auto& map = *new std::map<std::string, std::string, std::less<>>{
-      {"two", "2"},     {"three", "3"},     {"four", "4"},      {"five", "5"},      {"six", "6"},
-      {"seven", "7"},   {"eight", "8"},     {"nine", "9"},      {"ten", "10"},      {"eleven", "11"},
-      {"twelve", "12"}, {"thirteen", "13"}, {"fourteen", "14"}, {"fifteen", "15"},  {"sixteen", "16"},
-      {"twenty", "20"}, {"thirty", "30"},   {"forty", "40"},    {"fifty", "50"},    {"sixty", "60"},
-      {"seventy", "70"}, {"eighty", "80"},  {"ninety", "90"},   {"hundred", "100"}, {"thousand", "1000"},
-      {"million", "1000000"}};
+      {"two", "2"},         {"three", "3"},        {"four", "4"},     {"five", "5"},
+      {"six", "6"},         {"seven", "7"},        {"eight", "8"},    {"nine", "9"},
+      {"ten", "10"},        {"eleven", "11"},      {"twelve", "12"},  {"thirteen", "13"},
+      {"fourteen", "14"},   {"fifteen", "15"},     {"sixteen", "16"}, {"twenty", "20"},
+      {"thirty", "30"},     {"forty", "40"},       {"fifty", "50"},   {"sixty", "60"},
+      {"seventy", "70"},    {"eighty", "80"},      {"ninety", "90"},  {"hundred", "100"},
+      {"thousand", "1000"}, {"million", "1000000"}};
   return map;
 }
 
@@ -80,11 +83,13 @@ std::string CanonicalNumber(std::string_view word) {
   return digits.substr(zeros);
 }
 
-// Splits "60mg", "95%", "1-3", "p<.05" into digit runs, so that units and ranges do not hide a number.
+// Splits "60mg", "95%", "1-3", "p<.05" into digit runs, so that units and ranges do not hide a
+// number.
 void AddNumbers(std::string_view word, std::set<std::string>& numbers) {
   size_t i = 0;
   while (i < word.size()) {
-    const bool point = word[i] == '.' && i == 0 && word.size() > 1 && std::isdigit(static_cast<unsigned char>(word[1]));
+    const bool point = word[i] == '.' && i == 0 && word.size() > 1 &&
+                       std::isdigit(static_cast<unsigned char>(word[1]));
     if (!point && !std::isdigit(static_cast<unsigned char>(word[i]))) {
       ++i;
       continue;
@@ -111,7 +116,8 @@ bool HasUpperInside(std::string_view word) {
 
 bool IsName(const Word& word) {
   const std::string& w = word.text;
-  if (w.size() < 2 || !absl::ascii_isalpha(w[0])) return HasUpperInside(w) && !absl::ascii_isdigit(w[0]);
+  if (w.size() < 2 || !absl::ascii_isalpha(w[0]))
+    return HasUpperInside(w) && !absl::ascii_isdigit(w[0]);
   if (HasUpperInside(w)) return true;  // acronyms, MiniLM
   if (!absl::ascii_isupper(w[0]) || word.starts_sentence) return false;
   return !text::IsStopWord(absl::AsciiStrToLower(w));

@@ -16,7 +16,8 @@ namespace {
 constexpr double kIntercept = -5.2, kLexicalWeight = 4.6, kCosineWeight = 4.4;
 
 // The first member of `claimed` that `offered` lacks, "" if none.
-std::string FirstMissing(const std::set<std::string>& claimed, const std::set<std::string>& offered) {
+std::string FirstMissing(const std::set<std::string>& claimed,
+                         const std::set<std::string>& offered) {
   for (const std::string& item : claimed) {
     if (!offered.contains(item)) return item;
   }
@@ -45,7 +46,8 @@ void Decide(SentenceVerdict& v, const std::string& number, const std::string& na
   if (!v.numbers) v.reason = absl::StrCat("number not in the quotes: ", number);
   else if (!v.names) v.reason = absl::StrCat("name not in the quotes: ", name);
   else if (!v.polarity) v.reason = "sentence and quotes disagree on negation";
-  else if (v.support < kSupportThreshold) v.reason = absl::StrCat("support ", v.support, " below ", kSupportThreshold);
+  else if (v.support < kSupportThreshold)
+    v.reason = absl::StrCat("support ", v.support, " below ", kSupportThreshold);
   v.supported = v.reason.empty();
   if (!v.supported) v.support = std::min(v.support, kSupportThreshold / 2);
 }
@@ -54,7 +56,8 @@ void Decide(SentenceVerdict& v, const std::string& number, const std::string& na
 
 absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
                                                const std::vector<std::string_view>& quotes,
-                                               const text::Encoder& encoder, const Context& context) {
+                                               const text::Encoder& encoder,
+                                               const Context& context) {
   SentenceVerdict v;
   if (quotes.empty()) {
     v.reason = "no citation";
@@ -78,12 +81,14 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
                                      : quotes.size() > 1 || offered.negations == 0;
   v.lexical = Share(claimed.stems, offered.stems);
   WEIR_ASSIGN_OR_RETURN(v.cosine, Cosine(sentence, joined, encoder, context));
-  v.support = 1 / (1 + std::exp(-(kIntercept + kLexicalWeight * v.lexical + kCosineWeight * v.cosine)));
+  v.support =
+      1 / (1 + std::exp(-(kIntercept + kLexicalWeight * v.lexical + kCosineWeight * v.cosine)));
   Decide(v, number, name);
   return v;
 }
 
-absl::StatusOr<AnswerVerdict> VerifyAnswer(const text::Answer& answer, const DocumentAt& document_at,
+absl::StatusOr<AnswerVerdict> VerifyAnswer(const text::Answer& answer,
+                                           const DocumentAt& document_at,
                                            const text::Encoder& encoder, const Context& context) {
   AnswerVerdict verdict;
   verdict.proved = true;
@@ -102,9 +107,11 @@ absl::StatusOr<AnswerVerdict> VerifyAnswer(const text::Answer& answer, const Doc
         broken = absl::StrCat(c.document.path, ": the file has changed since it was cited");
       } else if (c.span.start < 0 || c.span.end < c.span.start ||
                  c.span.end > static_cast<int64_t>(it->second->text.size())) {
-        broken = absl::StrCat(c.document.path, ": span ", c.span.start, "-", c.span.end, " is outside the text");
+        broken = absl::StrCat(c.document.path, ": span ", c.span.start, "-", c.span.end,
+                              " is outside the text");
       } else if (it->second->text.compare(c.span.start, c.span.size(), c.quote) != 0) {
-        broken = absl::StrCat(c.document.path, ": the quote is not the text at ", c.span.start, "-", c.span.end);
+        broken = absl::StrCat(c.document.path, ": the quote is not the text at ", c.span.start, "-",
+                              c.span.end);
       }
       quotes.push_back(c.quote);
     }

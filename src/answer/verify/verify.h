@@ -1,14 +1,18 @@
-// The verifier: decides whether cited spans support a sentence. It shares no code with the writer, the
-// citer or retrieval; it sees a sentence, the spans' bytes as they stand in the files, and an encoder.
+// The verifier: decides whether cited spans support a sentence. It shares no code with the writer,
+// the citer or retrieval; it sees a sentence, the spans' bytes as they stand in the files, and an
+// encoder.
 //
 // A sentence is supported when all of this holds over the union of its quotes:
 //   verbatim  every quote equals the file's text at its span, and the file's hash is the cited one
-//   numbers   every number of the sentence is in a quote, by value ("1,200" = "1200", "three" = "3")
+//   numbers   every number of the sentence is in a quote, by value ("1,200" = "1200", "three" =
+//     "3")
 //   names     every capitalised or mixed-case word that is not only a sentence start is in a quote
 //   polarity  sentence and quotes agree on negation
-//   entailment  lexical: share of content stems found in the quotes; embedding: cosine of sentence and
+//   entailment  lexical: share of content stems found in the quotes; embedding: cosine of sentence
+//     and
 //             quotes; support = logistic(a + b * lexical + c * cosine) >= kSupportThreshold
-// The constants were fitted on labelled claims (docs/answer-quality.md has data, command and figures).
+// The constants were fitted on labelled claims (docs/answer-quality.md has data, command and
+// figures).
 #pragma once
 
 #include <functional>
@@ -35,7 +39,8 @@ struct SentenceVerdict {
 // The entailment part alone: `quotes` are the bytes of the spans.
 absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
                                                const std::vector<std::string_view>& quotes,
-                                               const text::Encoder& encoder, const Context& context);
+                                               const text::Encoder& encoder,
+                                               const Context& context);
 
 // The document at a path as it is now; kNotFound when it is gone.
 using DocumentAt = std::function<absl::StatusOr<text::Document>(const std::string& path)>;
@@ -46,7 +51,8 @@ struct AnswerVerdict {
 };
 
 // Proves an answer again from the files alone.
-absl::StatusOr<AnswerVerdict> VerifyAnswer(const text::Answer& answer, const DocumentAt& document_at,
+absl::StatusOr<AnswerVerdict> VerifyAnswer(const text::Answer& answer,
+                                           const DocumentAt& document_at,
                                            const text::Encoder& encoder, const Context& context);
 
 }  // namespace weir::answer

@@ -20,14 +20,16 @@ SentenceVerdict Verdict(std::string_view sentence, std::vector<std::string_view>
 }
 
 TEST(ClaimsTest, NumbersByValue) {
-  EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("1200.5"));
+  EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers,
+              Contains("1200.5"));
   EXPECT_THAT(ReadClaims("It took 1,200.50 hours and three weeks.", false).numbers, Contains("3"));
   EXPECT_THAT(ReadClaims("60mg in 95% of 1-3 cases (p<.05)", false).numbers,
               ::testing::IsSupersetOf({"60", "95", "1", "3", "0.05"}));
 }
 
 TEST(ClaimsTest, NamesAreNotSentenceStarts) {
-  const Claims claims = ReadClaims("Patients saw Dr Smith. Doctors use MiniLM and VTE scores.", false);
+  const Claims claims =
+      ReadClaims("Patients saw Dr Smith. Doctors use MiniLM and VTE scores.", false);
   EXPECT_THAT(claims.names, ::testing::IsSupersetOf({"smith", "minilm", "vte"}));
   EXPECT_THAT(claims.names, Not(Contains("patients")));
   EXPECT_THAT(claims.names, Not(Contains("doctors")));
@@ -46,8 +48,9 @@ TEST(VerifyTest, ParaphraseWithTheSameWordsIsSupported) {
 }
 
 TEST(VerifyTest, AnotherNumberIsRefused) {
-  const SentenceVerdict v = Verdict("The trial enrolled 45 patients with heart failure.",
-                                    {"In all, 44 patients with heart failure were enrolled in the trial."});
+  const SentenceVerdict v =
+      Verdict("The trial enrolled 45 patients with heart failure.",
+              {"In all, 44 patients with heart failure were enrolled in the trial."});
   EXPECT_FALSE(v.supported);
   EXPECT_FALSE(v.numbers);
   EXPECT_THAT(v.reason, HasSubstr("45"));
@@ -61,10 +64,12 @@ TEST(VerifyTest, AnotherNameIsRefused) {
 }
 
 TEST(VerifyTest, NegationMustAgree) {
-  EXPECT_FALSE(Verdict("Stress is not associated with dementia.", {"Stress is associated with dementia."})
-                   .polarity);
-  EXPECT_FALSE(Verdict("Stress is associated with dementia.", {"Stress is not associated with dementia."})
-                   .polarity);
+  EXPECT_FALSE(
+      Verdict("Stress is not associated with dementia.", {"Stress is associated with dementia."})
+          .polarity);
+  EXPECT_FALSE(
+      Verdict("Stress is associated with dementia.", {"Stress is not associated with dementia."})
+          .polarity);
 }
 
 TEST(VerifyTest, UnrelatedQuoteIsRefused) {
@@ -90,7 +95,8 @@ class AnswerProofTest : public ::testing::Test {
   }
   AnswerVerdict Verify() {
     BagEncoder encoder;
-    return *VerifyAnswer(answer_, [&](const std::string&) { return document_; }, encoder, Context());
+    return *VerifyAnswer(
+        answer_, [&](const std::string&) { return document_; }, encoder, Context());
   }
   text::Document document_;
   text::Answer answer_;

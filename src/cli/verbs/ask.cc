@@ -28,8 +28,9 @@ class AskVerb : public Verb {
             .summary = "Answer a question from the documents, with citations that were verified.",
             .arguments = "QUESTION...",
             .example = "weir ask \"How long should prophylaxis last?\"",
-            .description = "Every sentence is supported by the quoted spans or it is left out. Exit code 1 "
-                           "and the nearest passages when the documents do not hold an answer.",
+            .description =
+                "Every sentence is supported by the quoted spans or it is left out. Exit code 1 "
+                "and the nearest passages when the documents do not hold an answer.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -59,7 +60,8 @@ class AskVerb : public Verb {
       absl::StrAppend(&body, sentence.citations.empty() ? " (not supported)\n" : "\n");
     }
     if (answer.status == "not_in_documents") body = "This is not in your documents.\n";
-    if (answer.status == "partial") absl::StrAppend(&body, "(partly supported; the rest was left out)\n");
+    if (answer.status == "partial")
+      absl::StrAppend(&body, "(partly supported; the rest was left out)\n");
     for (size_t i = 0; i < cited.size(); ++i) {
       const text::Citation& c = *cited[i];
       absl::StrAppend(&body, "\n[", i + 1, "] ", c.document.path);

@@ -22,21 +22,31 @@ struct BenchLlmOptions {
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
-    v(rows, {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
-    v(peer, {.name = "peer", .help = "Engine to compare with on the same file, in turns.", .choices = {"", "llama.cpp"}});
-    v(peer_python, {.name = "peer-python", .help = "Python interpreter that has the peer's package.", .fingerprint = false});
-    v(peer_script, {.name = "peer-script", .help = "Script that drives the peer.", .fingerprint = false});
+    v(rows,
+      {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+    v(peer, {.name = "peer",
+             .help = "Engine to compare with on the same file, in turns.",
+             .choices = {"", "llama.cpp"}});
+    v(peer_python, {.name = "peer-python",
+                    .help = "Python interpreter that has the peer's package.",
+                    .fingerprint = false});
+    v(peer_script,
+      {.name = "peer-script", .help = "Script that drives the peer.", .fingerprint = false});
   }
 };
 
 class BenchLlmVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "bench llm",
-            .summary = "Speed of the local model: decode, prefill, decode at 2k context.",
-            .arguments = "",
-            .example = "weir bench llm --model smollm2-135m --peer llama.cpp --peer-python ~/peers/bin/python",
-            .description = "The peer (llama-cpp-python) runs in turns with Weir, so that both see the same machine."};
+    return {
+        .name = "bench llm",
+        .summary = "Speed of the local model: decode, prefill, decode at 2k context.",
+        .arguments = "",
+        .example =
+            "weir bench llm --model smollm2-135m --peer llama.cpp --peer-python ~/peers/bin/python",
+        .description =
+            "The peer (llama-cpp-python) runs in turns with Weir, so that both see the same "
+            "machine."};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -58,7 +68,8 @@ class BenchLlmVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
     std::vector<BenchRow> rows;
     for (const generate::LlmBenchRow& r : measured) {
-      rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds, r.spread});
+      rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
+                      r.rounds, r.spread});
       session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
     }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));

@@ -21,14 +21,16 @@ absl::StatusOr<std::vector<std::string>> SampleQueries(const index::Store& store
     WEIR_ASSIGN_OR_RETURN(const int64_t document, store.FindDocument(path));
     WEIR_ASSIGN_OR_RETURN(const std::string text, store.GetText(document));
     for (const text::Span& span : text::Sentences(text)) {
-      if (span.size() >= 40) all.push_back(text.substr(span.start, std::min<int64_t>(span.size(), 80)));
+      if (span.size() >= 40)
+        all.push_back(text.substr(span.start, std::min<int64_t>(span.size(), 80)));
     }
   }
   if (all.empty()) return absl::NotFoundError("store: no sentences; index something first");
   std::vector<std::string> queries;
   for (int64_t i = 0; i < count; ++i) {
     std::string query = all[i * all.size() / count];
-    query.resize(std::min(query.size(), query.find_last_of(' ')));  // no half word, no half character
+    // no half word, no half character
+    query.resize(std::min(query.size(), query.find_last_of(' ')));
     std::replace(query.begin(), query.end(), '"', ' ');
     queries.push_back(std::move(query));
   }
@@ -41,7 +43,10 @@ struct BenchSearchOptions {
   std::string encoder;
   template <class V>
   void Visit(V& v) {
-    v(queries, {.name = "queries", .help = "Queries a round, taken from the store's passages.", .min = 1, .max = 100000});
+    v(queries, {.name = "queries",
+                .help = "Queries a round, taken from the store's passages.",
+                .min = 1,
+                .max = 100000});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
     v(encoder, {.name = "encoder", .help = "Encoder of the queries; must be the store's."});
   }
@@ -51,10 +56,12 @@ class BenchSearchVerb : public Verb {
  public:
   VerbInfo Info() const override {
     return {.name = "bench search",
-            .summary = "Time a query takes: block-max BM25 against full scoring, int8 scan against f32.",
+            .summary =
+                "Time a query takes: block-max BM25 against full scoring, int8 scan against f32.",
             .arguments = "",
             .example = "weir bench search --queries 500",
-            .description = "Microseconds a query, top 10, mean over the queries, median over the rounds."};
+            .description =
+                "Microseconds a query, top 10, mean over the queries, median over the rounds."};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -86,20 +93,23 @@ class BenchSearchVerb : public Verb {
         return store.SearchLexical(queries[i], k, session.context()).status();
       });
     };
-    rows.push_back(Compare("bm25-top10", "us/query", options_.rounds, true, [&] { return timed(10); },
-                           "full ranking", [&] { return timed(std::max<int64_t>(all.passages, 1)); }));
+    rows.push_back(Compare(
+        "bm25-top10", "us/query", options_.rounds, true, [&] { return timed(10); }, "full ranking",
+        [&] { return timed(std::max<int64_t>(all.passages, 1)); }));
     return status;
   }
 
   absl::Status Dense(const index::Store& store, const std::vector<std::string>& queries,
                      Session& session, std::vector<BenchRow>& rows) const {
     WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status_of_store, store.Status());
-    WEIR_ASSIGN_OR_RETURN(auto encoder,
-                          session.LoadEncoder(options_.encoder.empty() ? status_of_store.encoder : options_.encoder));
+    WEIR_ASSIGN_OR_RETURN(
+        auto encoder,
+        session.LoadEncoder(options_.encoder.empty() ? status_of_store.encoder : options_.encoder));
     const size_t d = encoder->dimensions();
     std::vector<std::string_view> texts(queries.begin(), queries.end());
     std::vector<float> vectors(queries.size() * d);
-    WEIR_RETURN_IF_ERROR(encoder->Encode(texts, text::EncodeAs::kQuery, vectors, session.context()));
+    WEIR_RETURN_IF_ERROR(
+        encoder->Encode(texts, text::EncodeAs::kQuery, vectors, session.context()));
     // A scan for as many hits as there are passages names them all.
     WEIR_ASSIGN_OR_RETURN(const auto everything,
                           store.SearchDense(std::span(vectors).first(d), status_of_store.passages,
@@ -113,7 +123,8 @@ class BenchSearchVerb : public Verb {
     float best = -2;
     auto ours = [&] {
       return MicrosOver(queries.size(), session, status, [&](size_t i) {
-        return store.SearchDense(std::span(vectors).subspan(i * d, d), 10, session.context()).status();
+        return store.SearchDense(std::span(vectors).subspan(i * d, d), 10, session.context())
+            .status();
       });
     };
     auto theirs = [&] {
@@ -124,7 +135,8 @@ class BenchSearchVerb : public Verb {
         return absl::OkStatus();
       });
     };
-    rows.push_back(Compare("dense-top10", "us/query", options_.rounds, true, ours, "f32 scan, maximum only", theirs));
+    rows.push_back(Compare("dense-top10", "us/query", options_.rounds, true, ours,
+                           "f32 scan, maximum only", theirs));
     if (best < -1.5f) return absl::InternalError("bench: the baseline scanned nothing");
     return status;
   }
@@ -138,7 +150,10 @@ struct BenchEncodeOptions {
   std::string encoder;
   template <class V>
   void Visit(V& v) {
-    v(passages, {.name = "passages", .help = "Passages of the store to encode in a round.", .min = 1, .max = 100000});
+    v(passages, {.name = "passages",
+                 .help = "Passages of the store to encode in a round.",
+                 .min = 1,
+                 .max = 100000});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
     v(encoder, {.name = "encoder", .help = "Encoder; a name (see weir model list)."});
   }

@@ -17,13 +17,15 @@ using Json = nlohmann::ordered_json;
 class ConfigVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "config",
-            .summary = "Show the options of a verb, their values and where each value comes from.",
-            .arguments = "[VERB...]",
-            .example = "weir config ask",
-            .description = "Precedence: flag, WEIR_* variable, nearest weir.toml upwards, user file, default. "
-                           "Global options stand under [weir] in weir.toml, a verb's under its name, as in [ask].",
-            .max_arguments = 3};
+    return {
+        .name = "config",
+        .summary = "Show the options of a verb, their values and where each value comes from.",
+        .arguments = "[VERB...]",
+        .example = "weir config ask",
+        .description =
+            "Precedence: flag, WEIR_* variable, nearest weir.toml upwards, user file, default. "
+            "Global options stand under [weir] in weir.toml, a verb's under its name, as in [ask].",
+        .max_arguments = 3};
   }
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
@@ -55,7 +57,8 @@ class ConfigVerb : public Verb {
         const std::string option(field.spec().name);
         auto it = origins.find(option);
         const std::string origin = it == origins.end() ? "default" : it->second;
-        out.push_back({{"verb", name}, {"name", option}, {"value", field.Get()}, {"origin", origin}});
+        out.push_back(
+            {{"verb", name}, {"name", option}, {"value", field.Get()}, {"origin", origin}});
         absl::StrAppendFormat(&text, "%-16s %-16s %-12s %s\n", name, option, field.Get(), origin);
       }
     }

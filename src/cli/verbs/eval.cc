@@ -14,21 +14,24 @@ struct EvalOptions {
   template <class V>
   void Visit(V& v) {
     retrieval.Visit(v);
-    v(encoder, {.name = "encoder", .help = "Encoder of passages and queries; a name (see weir model list)."});
+    v(encoder, {.name = "encoder",
+                .help = "Encoder of passages and queries; a name (see weir model list)."});
   }
 };
 
 class EvalVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "eval",
-            .summary = "Measure retrieval on a BEIR folder: nDCG@10, recall@100, MAP, MRR@10, P@10.",
-            .arguments = "DIR",
-            .example = "weir eval --pipelines lexical,hybrid data/scifact",
-            .description = "DIR holds corpus.jsonl, queries.jsonl (plain or .zst) and qrels/SPLIT.tsv. The "
-                           "metrics are trec_eval's.",
-            .min_arguments = 1,
-            .max_arguments = 1};
+    return {
+        .name = "eval",
+        .summary = "Measure retrieval on a BEIR folder: nDCG@10, recall@100, MAP, MRR@10, P@10.",
+        .arguments = "DIR",
+        .example = "weir eval --pipelines lexical,hybrid data/scifact",
+        .description =
+            "DIR holds corpus.jsonl, queries.jsonl (plain or .zst) and qrels/SPLIT.tsv. The "
+            "metrics are trec_eval's.",
+        .min_arguments = 1,
+        .max_arguments = 1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -38,20 +41,22 @@ class EvalVerb : public Verb {
       if (pipeline == "lexical" || encoder != nullptr) continue;
       WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
     }
-    WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
-                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoder.get(),
-                                                      session.registry(), session.context()));
+    WEIR_ASSIGN_OR_RETURN(
+        const evaluate::EvalRecord record,
+        evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoder.get(),
+                                    session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;
   }
 
  private:
   static std::string AsText(const evaluate::EvalRecord& record) {
-    std::string out = absl::StrFormat("%s, %s: %d documents, indexed in %.1f s\n", record.set, record.split,
-                                      record.documents, record.index_s);
+    std::string out = absl::StrFormat("%s, %s: %d documents, indexed in %.1f s\n", record.set,
+                                      record.split, record.documents, record.index_s);
     for (const evaluate::EvalRun& run : record.runs) {
       absl::StrAppendFormat(&out, "%-8s", run.pipeline);
-      for (const auto& [name, value] : run.metrics) absl::StrAppendFormat(&out, "  %s %.4f", name, value);
+      for (const auto& [name, value] : run.metrics)
+        absl::StrAppendFormat(&out, "  %s %.4f", name, value);
       absl::StrAppendFormat(&out, "  (%d queries, %.2f s)\n", run.queries, run.took_s);
     }
     return out;

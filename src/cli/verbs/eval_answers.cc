@@ -24,7 +24,9 @@ struct EvalAnswersOptions {
   template <class V>
   void Visit(V& v) {
     ask.Visit(v);
-    v(features, {.name = "features", .help = "Write the candidate sentences and their features to this file, for fitting."});
+    v(features,
+      {.name = "features",
+       .help = "Write the candidate sentences and their features to this file, for fitting."});
     v(each, {.name = "each", .help = "Show every question."});
   }
 };
@@ -32,13 +34,15 @@ struct EvalAnswersOptions {
 class EvalAnswersVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "eval answers",
-            .summary = "Ask a set of questions with known evidence: right, refused, verbatim, time, memory.",
-            .arguments = "QUESTIONS.jsonl",
-            .example = "weir eval answers --extract tests/data/questions/dev.jsonl",
-            .description = "The store must hold the documents of the set.",
-            .min_arguments = 1,
-            .max_arguments = 1};
+    return {
+        .name = "eval answers",
+        .summary =
+            "Ask a set of questions with known evidence: right, refused, verbatim, time, memory.",
+        .arguments = "QUESTIONS.jsonl",
+        .example = "weir eval answers --extract tests/data/questions/dev.jsonl",
+        .description = "The store must hold the documents of the set.",
+        .min_arguments = 1,
+        .max_arguments = 1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -52,7 +56,8 @@ class EvalAnswersVerb : public Verb {
         const evaluate::AnswersReport report,
         evaluate::EvaluateAnswers(
             asker->Label(), questions, [&](const std::string& q) { return asker->Ask(q); },
-            [&](const std::string& path) { return TextOf(asker->store(), path); }, session.context()));
+            [&](const std::string& path) { return TextOf(asker->store(), path); },
+            session.context()));
     if (session.json()) {
       session.Print(evaluate::AnswersToJson(report));
       return kExitDone;
@@ -77,8 +82,8 @@ class EvalAnswersVerb : public Verb {
     }
   }
 
-  absl::StatusOr<int> WriteFeatures(const std::vector<evaluate::Question>& questions, const Asker& asker,
-                                    Session& session) const {
+  absl::StatusOr<int> WriteFeatures(const std::vector<evaluate::Question>& questions,
+                                    const Asker& asker, Session& session) const {
     std::string out;
     for (const evaluate::Question& q : questions) {
       WEIR_ASSIGN_OR_RETURN(const answer::EvidenceSet set,

@@ -17,8 +17,16 @@ struct PerplexityOptions {
   template <class V>
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
-    v(tokens, {.name = "tokens", .help = "Most tokens of the text to use.", .unit = "tokens", .min = 2, .max = 1e9});
-    v(window, {.name = "window", .help = "Tokens a window; the second half of each is scored.", .unit = "tokens", .min = 4, .max = 1048576});
+    v(tokens, {.name = "tokens",
+               .help = "Most tokens of the text to use.",
+               .unit = "tokens",
+               .min = 2,
+               .max = 1e9});
+    v(window, {.name = "window",
+               .help = "Tokens a window; the second half of each is scored.",
+               .unit = "tokens",
+               .min = 4,
+               .max = 1048576});
   }
 };
 
@@ -40,15 +48,17 @@ class EvalPerplexityVerb : public Verb {
     generate::GenerateOptions generate;
     generate.context = std::max(generate.context, options_.window);
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.model, generate));
-    WEIR_ASSIGN_OR_RETURN(const auto result, engine->Perplexity(text, options_.tokens, options_.window,
-                                                                session.context()));
+    WEIR_ASSIGN_OR_RETURN(
+        const auto result,
+        engine->Perplexity(text, options_.tokens, options_.window, session.context()));
     if (session.json()) {
       session.Print(nlohmann::ordered_json{{"version", 1},
                                            {"perplexity", result.perplexity},
                                            {"tokens", result.tokens}}
                         .dump());
     } else {
-      session.Print(absl::StrFormat("perplexity %.4f over %d scored tokens", result.perplexity, result.tokens));
+      session.Print(absl::StrFormat("perplexity %.4f over %d scored tokens", result.perplexity,
+                                    result.tokens));
     }
     return kExitDone;
   }

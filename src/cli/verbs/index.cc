@@ -29,7 +29,8 @@ struct IndexOptions {
     indexer.Visit(v);
     chunk.Visit(v);
     limits.Visit(v);
-    v(encoder, {.name = "encoder", .help = "Encoder of the passages; a name (see weir model list)."});
+    v(encoder,
+      {.name = "encoder", .help = "Encoder of the passages; a name (see weir model list)."});
   }
 };
 
@@ -40,10 +41,11 @@ class IndexVerb : public Verb {
             .summary = "Read files and folders into the store; unchanged files are skipped.",
             .arguments = "PATH...",
             .example = "weir index ~/papers",
-            .description = "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
-                           "network. A document that was reported is kept, whatever happens after. Files that "
-                           "fail are listed by `weir index status`. Without an installed encoder the store is "
-                           "searched by words alone; index again once one is installed.",
+            .description =
+                "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
+                "network. A document that was reported is kept, whatever happens after. Files that "
+                "fail are listed by `weir index status`. Without an installed encoder the store is "
+                "searched by words alone; index again once one is installed.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -66,13 +68,13 @@ class IndexVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
     options_.indexer.roots = paths;
     index::IndexReport report;
-    const absl::StatusOr<index::IndexReport> done =
-        index::IndexFiles(*store, walk.files, Ports(encoder.get()), options_.indexer, session.context(),
-                          &report);
+    const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
+        *store, walk.files, Ports(encoder.get()), options_.indexer, session.context(), &report);
     Report(report, session);
     if (!done.ok()) return done.status();
-    return report.failed > 0 && report.added + report.unchanged == 0 ? ExitCode(absl::DataLossError(""))
-                                                                    : kExitDone;
+    return report.failed > 0 && report.added + report.unchanged == 0
+               ? ExitCode(absl::DataLossError(""))
+               : kExitDone;
   }
 
  private:
@@ -115,8 +117,9 @@ class IndexVerb : public Verb {
                         .dump());
       return;
     }
-    session.Print(absl::StrFormat("%d added, %d unchanged, %d removed, %d failed; %d passages in %.1f s",
-                                  r.added, r.unchanged, r.removed, r.failed, r.passages, r.seconds));
+    session.Print(
+        absl::StrFormat("%d added, %d unchanged, %d removed, %d failed; %d passages in %.1f s",
+                        r.added, r.unchanged, r.removed, r.failed, r.passages, r.seconds));
     if (r.failed > 0) session.Note("the reasons: weir index status");
   }
 

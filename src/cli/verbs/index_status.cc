@@ -24,7 +24,8 @@ class IndexStatusVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store->Status());
     if (session.json()) {
       Json failed = Json::array();
-      for (const auto& [path, reason] : status.failed) failed.push_back({{"path", path}, {"reason", reason}});
+      for (const auto& [path, reason] : status.failed)
+        failed.push_back({{"path", path}, {"reason", reason}});
       session.Print(Json{{"version", 1},
                          {"documents", status.documents},
                          {"passages", status.passages},
@@ -37,8 +38,8 @@ class IndexStatusVerb : public Verb {
     }
     session.Print(absl::StrCat(status.documents, " documents, ", status.passages, " passages, ",
                                status.bytes, " bytes; encoder ",
-                               status.encoder.empty() ? "none" : status.encoder, "; ", status.pending,
-                               " passages without a vector"));
+                               status.encoder.empty() ? "none" : status.encoder, "; ",
+                               status.pending, " passages without a vector"));
     for (const auto& [path, reason] : status.failed) {
       session.Print(absl::StrCat("failed: ", path, ": ", reason));
     }

