@@ -1,17 +1,12 @@
 #include "tensor/kernels.h"
 
-#include <cstdlib>
+#include <string>
 #include <vector>
+
+#include "base/environment.h"
 
 namespace weir::tensor {
 namespace {
-
-// The one place of this room that reads the environment: tests and benches lower the target with
-// it.
-std::string_view WantedTarget() {
-  const char* wanted = std::getenv("WEIR_CPU_TARGET");
-  return wanted == nullptr ? std::string_view() : std::string_view(wanted);
-}
 
 const std::vector<const KernelSet*>& Supported() {
   static const std::vector<const KernelSet*>* const sets = [] {
@@ -25,7 +20,8 @@ const std::vector<const KernelSet*>& Supported() {
 }
 
 const KernelSet& Choose() {
-  const std::string_view wanted = WantedTarget();
+  // Tests and benches lower the target with it.
+  const std::string wanted = EnvironmentVariable("WEIR_CPU_TARGET");
   for (const KernelSet* set : Supported()) {
     if ((wanted == "scalar" && set->name == "SCALAR") ||
         (wanted == "avx2" && set->name == "AVX2")) {

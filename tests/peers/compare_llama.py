@@ -9,6 +9,7 @@ half of each window (as llama.cpp's perplexity tool counts), and over all positi
 equal greedy choices and the largest difference of a token's log-probability.
 Exit status 1 below 98% agreement or above 0.5% of difference in perplexity.
 """
+
 import argparse
 import ctypes
 import json
@@ -58,14 +59,17 @@ class Llama:
             best.append(int(row.argmax()))
             if i + 1 < len(ids):
                 peak = row.max()
-                scores.append(float(row[ids[i + 1]] - peak - math.log(numpy.exp(row - peak).sum())))
+                scores.append(
+                    float(row[ids[i + 1]] - peak - math.log(numpy.exp(row - peak).sum()))
+                )
         self.api.llama_batch_free(batch)
         return best, scores
 
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("text")
     parser.add_argument("--program", required=True)
@@ -75,8 +79,8 @@ def main():
     arguments = parser.parse_args()
     llama = Llama(arguments.model, arguments.threads, arguments.window)
     size = arguments.window
-    ids = llama.tokens(read(arguments.text)[:arguments.windows * size * 12])
-    windows = [ids[i * size:(i + 1) * size] for i in range(arguments.windows)]
+    ids = llama.tokens(read(arguments.text)[: arguments.windows * size * 12])
+    windows = [ids[i * size : (i + 1) * size] for i in range(arguments.windows)]
     windows = [w for w in windows if len(w) == size]
     with tempfile.NamedTemporaryFile("w", suffix=".ids") as file:
         file.writelines(" ".join(map(str, w)) + "\n" for w in windows)
@@ -98,10 +102,18 @@ def main():
         theirs_sum += sum(scores[half:])
         scored += len(scores[half:])
     ours, theirs = math.exp(-ours_sum / scored), math.exp(-theirs_sum / scored)
-    print(json.dumps({"positions": positions, "agreement": equal / positions,
-                      "weir_perplexity": ours, "llama_perplexity": theirs,
-                      "difference": ours / theirs - 1,
-                      "largest_logprob_difference": worst}))
+    print(
+        json.dumps(
+            {
+                "positions": positions,
+                "agreement": equal / positions,
+                "weir_perplexity": ours,
+                "llama_perplexity": theirs,
+                "difference": ours / theirs - 1,
+                "largest_logprob_difference": worst,
+            }
+        )
+    )
     sys.exit(0 if equal >= 0.98 * positions and abs(ours / theirs - 1) <= 0.005 else 1)
 
 

@@ -1,15 +1,18 @@
 """Compares Weir's token ids with llama.cpp (GGUF) and Hugging Face tokenizers (tokenizer.json).
 
 usage: compare_tokenizers.py --home WEIR_HOME --data WEIR_DATA [--bytes N]
-           (--batch 'PROGRAM {model} {file}' | --command 'weir model tokenize --json ... {model} {file}')
+           (--batch 'PROGRAM {model} {file}' |
+            --command 'weir model tokenize --json ... {model} {file}')
            MODEL...
 
-MODEL is a name under WEIR_HOME/models (its *.gguf or tokenizer.json is taken) or a path. The texts are
-wikitext, tinyshakespeare, C headers, Python sources and random Unicode, about N bytes in all (5 MB by default). --batch
+MODEL is a name under WEIR_HOME/models (its *.gguf or tokenizer.json is taken) or a path. The texts
+are wikitext, tinyshakespeare, C headers, Python sources and random Unicode, about N bytes in all
+(5 MB by default). --batch
 names a program as tokenize_batch.cc builds one: it reads texts framed as "LENGTH\n" + bytes and prints
 one line of ids a text. --command runs once a text and prints a JSON object with "ids" (slow).
 Exit status 1 when any text differs.
 """
+
 import argparse
 import glob
 import json
@@ -21,21 +24,84 @@ import sys
 import tempfile
 
 CHUNK = 32768
-WHITE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2007\u2009\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"
+WHITE = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2007\u2009\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"
+)
 EMOJI = ["👩‍👩‍👧‍👦", "🏳️‍🌈", "😶‍🌫️", "👍🏽", "🇩🇪", "1️⃣", "❤️", "🧑🏿‍🚀", "🤷‍♀️"]
-WORDS = ["don't", "WE'LL", "it'S", "I'Ve", "café", "naïve", "Straße", "İstanbul", "ΣΊΣΥΦΟΣ", "한국어", "日本語",
-         "中文分词", "ไทย", "हिन्दी", "العربية", "עברית", "русский", "e\u0301", "a\u030a\u0323", "ǅ", "ﬁ", "½", "٣٤٥", "Ⅷ",
-         "x²", "1,234.56", "0x7fff", "<|im_end|>", "</s>", "[SEP]x", "##ing", "\u2581low", "'ſ", "''s", "\r\n\r\n",
-         "  \n ", "   tab\t\tx", "a" * 130, "é" * 101, "!" * 40, "=" * 70]
+WORDS = [
+    "don't",
+    "WE'LL",
+    "it'S",
+    "I'Ve",
+    "café",
+    "naïve",
+    "Straße",
+    "İstanbul",
+    "ΣΊΣΥΦΟΣ",
+    "한국어",
+    "日本語",
+    "中文分词",
+    "ไทย",
+    "हिन्दी",
+    "العربية",
+    "עברית",
+    "русский",
+    "e\u0301",
+    "a\u030a\u0323",
+    "ǅ",
+    "ﬁ",
+    "½",
+    "٣٤٥",
+    "Ⅷ",
+    "x²",
+    "1,234.56",
+    "0x7fff",
+    "<|im_end|>",
+    "</s>",
+    "[SEP]x",
+    "##ing",
+    "\u2581low",
+    "'ſ",
+    "''s",
+    "\r\n\r\n",
+    "  \n ",
+    "   tab\t\tx",
+    "a" * 130,
+    "é" * 101,
+    "!" * 40,
+    "=" * 70,
+]
 
 
 def random_unicode(size, seed):
     rng = random.Random(seed)
-    blocks = [(0x20, 0x7F), (0, 0x20), (0x7F, 0x250), (0x250, 0x600), (0x600, 0x1200), (0x1100, 0x1200),
-              (0x1200, 0x2000), (0x2000, 0x2C00), (0x2C00, 0x3400), (0x3400, 0xA000), (0xA000, 0xABFF),
-              (0xAC00, 0xD7A4), (0xD7A4, 0xD800), (0xE000, 0x10000), (0x10000, 0x12000), (0x12000, 0x18D10),
-              (0x1B000, 0x1D000), (0x1D000, 0x1FC00), (0x20000, 0x32400), (0x32400, 0xE0000),
-              (0xE0000, 0xE0200), (0xE0200, 0x110000), (0x300, 0x370), (0x1AB0, 0x1B00), (0x20D0, 0x2100)]
+    blocks = [
+        (0x20, 0x7F),
+        (0, 0x20),
+        (0x7F, 0x250),
+        (0x250, 0x600),
+        (0x600, 0x1200),
+        (0x1100, 0x1200),
+        (0x1200, 0x2000),
+        (0x2000, 0x2C00),
+        (0x2C00, 0x3400),
+        (0x3400, 0xA000),
+        (0xA000, 0xABFF),
+        (0xAC00, 0xD7A4),
+        (0xD7A4, 0xD800),
+        (0xE000, 0x10000),
+        (0x10000, 0x12000),
+        (0x12000, 0x18D10),
+        (0x1B000, 0x1D000),
+        (0x1D000, 0x1FC00),
+        (0x20000, 0x32400),
+        (0x32400, 0xE0000),
+        (0xE0000, 0xE0200),
+        (0xE0200, 0x110000),
+        (0x300, 0x370),
+        (0x1AB0, 0x1B00),
+        (0x20D0, 0x2100),
+    ]
     out, n = [], 0
     while n < size:
         kind = rng.random()
@@ -59,7 +125,9 @@ def random_unicode(size, seed):
 
 def read(path):
     if path.endswith(".zst"):
-        return subprocess.run(["zstd", "-dc", path], check=True, stdout=subprocess.PIPE).stdout.decode()
+        return subprocess.run(
+            ["zstd", "-dc", path], check=True, stdout=subprocess.PIPE
+        ).stdout.decode()
     with open(path, encoding="utf-8", errors="replace", newline="") as f:
         return f.read()
 
@@ -80,9 +148,9 @@ def corpus(data, total):
                 joined += read(paths[i])
             i += 1
         joined = joined[:share]
-        texts += [(name, joined[k:k + CHUNK]) for k in range(0, len(joined), CHUNK)]
+        texts += [(name, joined[k : k + CHUNK]) for k in range(0, len(joined), CHUNK)]
     rest = random_unicode(share, 1)
-    texts += [("unicode", rest[k:k + CHUNK // 4]) for k in range(0, len(rest), CHUNK // 4)]
+    texts += [("unicode", rest[k : k + CHUNK // 4]) for k in range(0, len(rest), CHUNK // 4)]
     rng = random.Random(2)
     for _ in range(4000):  # short ones, for what happens at the ends of a text
         texts.append(("short", random_unicode(rng.randrange(40), rng.random())))
@@ -92,12 +160,14 @@ def corpus(data, total):
 def reference(path):
     if path.endswith(".json"):
         from tokenizers import Tokenizer
+
         t = Tokenizer.from_file(path)
         t.no_padding()
         t.no_truncation()
         t.encode_special_tokens = True  # as plain text, which is our default
         return lambda text: t.encode(text, add_special_tokens=False).ids
     import llama_cpp
+
     m = llama_cpp.Llama(path, vocab_only=True, verbose=False)
     return lambda text: m.tokenize(text.encode(), add_bos=False, special=False)
 
@@ -119,7 +189,9 @@ def ours_single(command, model, texts):
         with tempfile.NamedTemporaryFile(delete=False) as f:
             f.write(text.encode())
         line = [a.format(model=model, file=f.name) for a in shlex.split(command)]
-        rows.append(json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)["ids"])
+        rows.append(
+            json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE).stdout)["ids"]
+        )
         os.unlink(f.name)
     return rows
 
@@ -149,11 +221,20 @@ def main():
             if ids != want:
                 wrong[source] = wrong.get(source, 0) + 1
                 if sum(wrong.values()) <= 3:
-                    k = next((i for i, (x, y) in enumerate(zip(ids, want)) if x != y), min(len(ids), len(want)))
-                    print(f"  {source}: at token {k}: ours {ids[k:k + 6]}, reference {want[k:k + 6]}, "
-                          f"text {text[:60]!r}")
+                    k = next(
+                        (i for i, (x, y) in enumerate(zip(ids, want)) if x != y),
+                        min(len(ids), len(want)),
+                    )
+                    print(
+                        f"  {source}: at token {k}: ours {ids[k:k + 6]}, "
+                        f"reference {want[k:k + 6]}, "
+                        f"text {text[:60]!r}"
+                    )
         equal = len(texts) - sum(wrong.values())
-        print(f"{model}: {equal} of {len(texts)} texts equal, {tokens} tokens, {size} bytes {wrong or ''}")
+        print(
+            f"{model}: {equal} of {len(texts)} texts equal, {tokens} tokens, {size} bytes "
+            f"{wrong or ''}"
+        )
         failed |= bool(wrong)
     sys.exit(1 if failed else 0)
 

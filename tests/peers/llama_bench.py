@@ -6,6 +6,7 @@ A REQUEST is a JSON object: {"stored": tokens kept before the clock starts, "tok
 tokens, "batch": true for one prefill, false for token by token}. With none on the command line
 they are read from stdin, one a line, and each is answered by one line: tokens a second.
 """
+
 import argparse
 import ctypes
 import json
@@ -22,8 +23,9 @@ def load(path, threads, context):
     callback = llama_cpp.llama_log_callback(lambda level, text, data: None)
     llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
-    model = llama_cpp.llama_model_load_from_file(path.encode(),
-                                                 llama_cpp.llama_model_default_params())
+    model = llama_cpp.llama_model_load_from_file(
+        path.encode(), llama_cpp.llama_model_default_params()
+    )
     if not model:
         sys.exit(f"llama_bench: cannot load {path}")
     params = llama_cpp.llama_context_default_params()
@@ -48,7 +50,7 @@ class Runner:
 
     def feed(self, tokens):
         for begin in range(0, len(tokens), 512):
-            piece = tokens[begin:begin + 512]
+            piece = tokens[begin : begin + 512]
             part = (ctypes.c_int32 * len(piece))(*piece)
             batch = self.api.llama_batch_get_one(part, len(piece))
             code = self.api.llama_decode(self.handle, batch)
@@ -73,7 +75,8 @@ class Runner:
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--context", type=int, default=4096)

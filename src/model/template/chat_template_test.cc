@@ -61,6 +61,7 @@ std::string Repeat(std::string_view text, int times) {
   return out;
 }
 
+// long: a table of cases
 std::vector<Hostile> HostileTemplates() {
   using enum absl::StatusCode;
   const std::string doubling = "{% set ns = namespace(s='x') %}{% for i in range(200) %}";

@@ -116,9 +116,9 @@ void Check(const Tokenizer& tokenizer, const Json& goldens, const Json& one) {
 class Goldens : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    goldens_ = new Json(Json::parse(Read(kFolder + "goldens.json")));
+    goldens_ = std::make_unique<Json>(Json::parse(Read(kFolder + "goldens.json")));
   }
-  static void TearDownTestSuite() { delete goldens_; }
+  static void TearDownTestSuite() { goldens_.reset(); }
   // Runs `run(case)` on the cases of one origin and returns how many there were.
   template <class Run>
   int Each(const char* from, const Run& run) {
@@ -132,9 +132,9 @@ class Goldens : public testing::Test {
     }
     return count;
   }
-  static Json* goldens_;
+  static std::unique_ptr<Json> goldens_;
 };
-Json* Goldens::goldens_ = nullptr;
+std::unique_ptr<Json> Goldens::goldens_;
 
 TEST_F(Goldens, GgufIdsEqualLlamaCpp) {
   const int count = Each("gguf", [&](const Json& one) {
