@@ -8,7 +8,8 @@ usage: compare_tokenizers.py --home WEIR_HOME --data WEIR_DATA [--bytes N]
 MODEL is a name under WEIR_HOME/models (its *.gguf or tokenizer.json is taken) or a path. The texts
 are wikitext, tinyshakespeare, C headers, Python sources and random Unicode, about N bytes in all
 (5 MB by default). --batch
-names a program as tokenize_batch.cc builds one: it reads texts framed as "LENGTH\n" + bytes and prints
+names a program as tokenize_batch.cc builds one: it reads texts framed as "LENGTH\n" + bytes and
+prints
 one line of ids a text. --command runs once a text and prints a JSON object with "ids" (slow).
 Exit status 1 when any text differs.
 """

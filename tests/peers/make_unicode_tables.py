@@ -4,8 +4,8 @@ usage: make_unicode_tables.py DIR_15_1 DIR_16 DIR_17 > src/model/tokenizer/unico
 
 Each DIR holds the `unicodedata2` package of that Unicode version (pip install --target DIR
 unicodedata2==15.1.0, ...); the ages up to 8.0 come from perl (Present_In). The tables hold the
-categories of 17.0 with the version in which a code point was assigned, so that one table answers for
-Unicode 8.0, 15.1, 16.0 and 17.0. The few code points whose coarse category changed are exceptions,
+categories of 17.0 with the version in which a code point was assigned, so that one table answers
+for Unicode 8.0, 15.1, 16.0 and 17.0. The few code points whose coarse category changed are exceptions,
 which unicode_tables.cc names; this script fails when there are others.
 """
 
@@ -74,7 +74,8 @@ def main():
                 continue
         runs.append((c, 1, 1, to - c))
     print(
-        "// Written by tests/peers/make_unicode_tables.py from the Unicode Character Database. Do not edit."
+        "// Written by tests/peers/make_unicode_tables.py from the Unicode Character Database. "
+        "Do not edit."
     )
     print('#include "model/tokenizer/unicode_tables.h"\n\nnamespace weir::model {\n')
     emit("kCategoryRows", "uint32_t", [f"0x{c << 8 | v:08x}" for c, v in rows])
@@ -99,7 +100,8 @@ def lower_map():
     with tempfile.TemporaryDirectory() as work:
         with open(work + "/low.rs", "w") as f:
             f.write(
-                "fn main(){for c in 0..0x110000u32{if let Some(x)=char::from_u32(c){let l:Vec<char>="
+                "fn main(){for c in 0..0x110000u32{if let Some(x)=char::from_u32(c){"
+                "let l:Vec<char>="
                 'x.to_lowercase().collect();if l[0]!=x{println!("{} {}",c,l[0] as u32)}}}}'
             )
         subprocess.run(["rustc", "-o", work + "/low", work + "/low.rs"], check=True)
