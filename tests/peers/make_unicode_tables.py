@@ -5,7 +5,8 @@ usage: make_unicode_tables.py DIR_15_1 DIR_16 DIR_17 > src/model/tokenizer/unico
 Each DIR holds the `unicodedata2` package of that Unicode version (pip install --target DIR
 unicodedata2==15.1.0, ...); the ages up to 8.0 come from perl (Present_In). The tables hold the
 categories of 17.0 with the version in which a code point was assigned, so that one table answers
-for Unicode 8.0, 15.1, 16.0 and 17.0. The few code points whose coarse category changed are exceptions,
+for Unicode 8.0, 15.1, 16.0 and 17.0. The few code points whose coarse category changed are
+exceptions,
 which unicode_tables.cc names; this script fails when there are others.
 """
 
