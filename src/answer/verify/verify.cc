@@ -12,7 +12,7 @@
 namespace weir::answer {
 namespace {
 
-// Logistic of the entailment part, see the header for how it was fitted.
+// Logistic of the entailment part, see the header.
 constexpr double kIntercept = -5.2, kLexicalWeight = 4.6, kCosineWeight = 4.4;
 
 // The first member of `claimed` that `offered` lacks, "" if none.
