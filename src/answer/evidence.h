@@ -1,6 +1,5 @@
 // The sentences of the retrieved passages as candidates for an answer, each with features that say
-// how likely it answers the question, and the linear models over them. Weights were fitted on the
-// development questions (docs/answer-quality.md), never on the test questions.
+// how likely it answers the question, ranked by a linear model over them (models.h).
 #pragma once
 
 #include <array>

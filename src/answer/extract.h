@@ -7,7 +7,7 @@
 // Formulas: score(s) = w . f(question, s); refuse when the probability of an answer is below the
 //   option
 // Cost: one encoder batch over the candidate sentences and their contexts
-// Differs: a fitted linear model over a general encoder instead of a trained network
+// Differs: a linear model over a general encoder instead of a trained network
 // Checked by: PlannersTest.QuotesAreVerbatim, PlannersTest.RefusesWithoutEvidence
 // Measured by: weir eval answers --extract
 #pragma once

@@ -1,4 +1,4 @@
-// Features of a candidate sentence, in the order of the fitted weights.
+// Features of a candidate sentence, in the order of the weights of models.cc.
 #pragma once
 
 namespace weir::answer {

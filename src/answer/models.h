@@ -1,4 +1,4 @@
-// The fitted linear models of the room: which sentence answers, and whether anything does.
+// The linear models of the room: which sentence answers, and whether anything does.
 #pragma once
 
 #include <array>

@@ -11,8 +11,7 @@
 //   entailment  lexical: share of content stems found in the quotes; embedding: cosine of sentence
 //     and
 //             quotes; support = logistic(a + b * lexical + c * cosine) >= kSupportThreshold
-// The constants were fitted on labelled claims (docs/answer-quality.md has data, command and
-// figures).
+// The constants are set by hand so far; docs/answer-quality.md says what would calibrate them.
 #pragma once
 
 #include <functional>
