@@ -6,7 +6,6 @@
 #include "answer/evidence.h"
 #include "answer/extract.h"
 #include "answer/judge.h"
-#include "answer/models.h"
 #include "answer/pack.h"
 #include "answer/verify/verify.h"
 #include "base/status.h"
@@ -96,9 +95,10 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["retrieve"] = (context.now_ns() - start) * 1e-9;
   if (set.sentences.empty()) return answer;
 
+  WEIR_ASSIGN_OR_RETURN(const double answerable,
+                        Answerable(question, set, options, ports.completer, context));
+  if (answerable < options.risk) return answer;
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
-  WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *ports.completer, context));
-  if (AnswerableWithJudge(set.refusal, judged) < options.risk) return answer;
 
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
                         Draft(question, packed, ports, options, context, start, answer));

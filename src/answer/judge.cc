@@ -27,10 +27,11 @@ absl::StatusOr<double> Answerable(std::string_view question, const EvidenceSet& 
                                   const AnswerOptions& options, text::Completer* completer,
                                   const Context& context) {
   if (set.sentences.empty()) return 0.0;
-  if (completer == nullptr) return AnswerableProbability(set.refusal);
+  const JudgeModel* judge = completer == nullptr ? nullptr : FindJudge(completer->name());
+  if (judge == nullptr) return AnswerableProbability(set.refusal);
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *completer));
   WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *completer, context));
-  return AnswerableWithJudge(set.refusal, judged);
+  return AnswerableWithJudge(*judge, set.refusal, judged);
 }
 
 }  // namespace weir::answer

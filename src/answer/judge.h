@@ -15,8 +15,8 @@ namespace weir::answer {
 absl::StatusOr<double> Judge(std::string_view question, const PackedContext& packed,
                              text::Completer& completer, const Context& context);
 
-// The probability that `set` holds an answer: by the judge where `completer` is there, else from
-// the encoder and the words alone.
+// The probability that `set` holds an answer: by the judge where `completer` is there and
+// calibrated, else from the encoder and the words alone.
 absl::StatusOr<double> Answerable(std::string_view question, const EvidenceSet& set,
                                   const AnswerOptions& options, text::Completer* completer,
                                   const Context& context);

@@ -10,6 +10,9 @@ namespace {
 constexpr double kSentence[kFeatureCount] = {3.0, 3.0, 1.5, 1.5,  1.0, 0.5,
                                              0.7, 0.5, 0.2, -1.5, 0.3};
 
+// One row a calibrated model; docs/answer-quality.md says how a row is made.
+constexpr JudgeModel kJudges[] = {{"qwen2.5-coder-1.5b", -1.733, -4.228, 1.723}};
+
 double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
@@ -27,8 +30,16 @@ double AnswerableProbability(const RefusalFeatures& f) {
                   5.190 * f.missing_names);
 }
 
-double AnswerableWithJudge(const RefusalFeatures& f, double judged) {
-  return Logistic(-1.733 - 4.228 * f.missing_names + 1.723 * judged);
+const JudgeModel* FindJudge(std::string_view model) {
+  for (const JudgeModel& judge : kJudges) {
+    if (judge.name == model) return &judge;
+  }
+  return nullptr;
+}
+
+double AnswerableWithJudge(const JudgeModel& judge, const RefusalFeatures& f, double judged) {
+  return Logistic(judge.intercept + judge.names_weight * f.missing_names +
+                  judge.judged_weight * judged);
 }
 
 }  // namespace weir::answer

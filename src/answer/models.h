@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "answer/features.h"
 
@@ -19,7 +20,16 @@ struct RefusalFeatures {
 double SentenceScore(const std::array<double, kFeatureCount>& features);
 // The probability that the evidence holds an answer, from the encoder and the words alone.
 double AnswerableProbability(const RefusalFeatures& features);
-// The same once a model has read the best windows; `judged` as Judge gives it.
-double AnswerableWithJudge(const RefusalFeatures& features, double judged);
+// A model whose judgement was calibrated on the development questions. Judges differ: what is a
+// firm "Yes" of one model is the resting state of another, so a model without a row is not asked.
+struct JudgeModel {
+  std::string_view name;  // of the catalogue
+  double intercept, names_weight, judged_weight;
+};
+// Null when `model` was not calibrated.
+const JudgeModel* FindJudge(std::string_view model);
+// AnswerableProbability once a calibrated model has read the best windows; `judged` as Judge gives
+// it.
+double AnswerableWithJudge(const JudgeModel& judge, const RefusalFeatures& features, double judged);
 
 }  // namespace weir::answer

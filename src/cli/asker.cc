@@ -1,10 +1,26 @@
 #include "cli/asker.h"
 
 #include "absl/strings/str_cat.h"
+#include "answer/models.h"
 #include "base/status.h"
 #include "cli/verbs.h"
+#include "model/catalogue.h"
 
 namespace weir::cli {
+
+// Extraction works without a model. The one that was named judges, else one that is installed and
+// was calibrated as a judge.
+absl::Status Asker::LoadJudge(std::string name) {
+  if (name.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
+    for (const model::ModelRecord& m : models) {
+      if (m.installed && answer::FindJudge(m.name) != nullptr) name = m.name;
+    }
+    if (name.empty()) return absl::OkStatus();
+  }
+  WEIR_ASSIGN_OR_RETURN(engine_, session_.LoadEngine(name, {}));
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& session) {
   auto asker = std::unique_ptr<Asker>(new Asker(session));
@@ -15,14 +31,10 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   if (asker->encoder_ == nullptr) {  // lexical search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
-  const bool writes = options.answer.planner != "extract";
-  if (writes || options.answer.judge) {
-    auto engine = session.LoadEngine(options.model, {});
-    // Extraction works without a model; only one that was named must be there.
-    if (engine.ok()) asker->engine_ = *std::move(engine);
-    else if (writes || !options.model.empty() || !absl::IsUnavailable(engine.status()))
-      return engine.status();
-    else session.Note(absl::StrCat(engine.status().message(), "; refusing by the encoder alone"));
+  if (options.answer.planner != "extract") {
+    WEIR_ASSIGN_OR_RETURN(asker->engine_, session.LoadEngine(options.model, {}));
+  } else if (options.answer.judge) {
+    WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
   }
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
                         retrieve::Pipeline::Make(*asker->store_, asker->encoder_.get(),

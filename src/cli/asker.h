@@ -44,6 +44,7 @@ class Asker {
 
  private:
   explicit Asker(Session& session) : session_(session) {}
+  absl::Status LoadJudge(std::string name);
   Session& session_;
   AskOptions options_;
   std::unique_ptr<index::Store> store_;

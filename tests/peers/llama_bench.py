@@ -16,8 +16,8 @@ import sys
 import time
 
 
-def load(path, threads, context):
-    """Model and context with flash attention on; llama.cpp's own log is kept off stderr."""
+def load(path, threads, context, flash=True):
+    """Model and context; llama.cpp's own log is kept off stderr."""
     import llama_cpp
 
     callback = llama_cpp.llama_log_callback(lambda level, text, data: None)
@@ -33,9 +33,9 @@ def load(path, threads, context):
     params.n_batch = params.n_ubatch = 512
     params.n_threads = params.n_threads_batch = threads
     if hasattr(params, "flash_attn_type"):
-        params.flash_attn_type = 1
+        params.flash_attn_type = int(flash)
     elif hasattr(params, "flash_attn"):
-        params.flash_attn = True
+        params.flash_attn = flash
     handle = llama_cpp.llama_init_from_model(model, params)
     if not handle:
         sys.exit("llama_bench: cannot make a context")
