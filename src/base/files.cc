@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -132,6 +133,23 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+absl::Status MappedFile::Release(std::span<const std::byte> part) const {
+  if (part.empty()) return absl::OkStatus();
+  const std::less_equal<const std::byte*> before;  // pointers of other objects may be passed
+  if (!before(data_, part.data()) || !before(part.data() + part.size(), data_ + size_)) {
+    return absl::InvalidArgumentError(absl::StrCat("release ", path_, ": not a part of it"));
+  }
+  // Offsets are aligned, not addresses: the mapping itself begins at a page.
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t first = (part.data() - data_ + page - 1) / page * page;
+  const size_t last = (part.data() - data_ + part.size()) / page * page;
+  if (first >= last) return absl::OkStatus();
+  if (::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("release ", path_));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t limit) {

@@ -21,6 +21,9 @@ class MappedFile {
   ~MappedFile();
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  // Gives the memory of the whole pages inside `part` back; reading them again reads the file.
+  // kInvalidArgument when `part` does not lie in bytes().
+  absl::Status Release(std::span<const std::byte> part) const;
 
  private:
   MappedFile() = default;

@@ -59,6 +59,28 @@ TEST_F(FilesTest, MappingsOutliveTheName) {
   EXPECT_EQ(static_cast<char>(mapped->bytes()[0]), 'o');
 }
 
+// Released pages are not resident any more, and reading them again reads the same bytes.
+TEST_F(FilesTest, ReleasedPagesLeaveMemoryAndComeBack) {
+  const std::string bytes(10 * 4096, 'x');
+  ASSERT_TRUE(WriteFileAtomic(Path("a"), bytes).ok());
+  const auto mapped = *MappedFile::Open(Path("a"));
+  const std::span<const std::byte> all = mapped->bytes();
+  const auto sum = [&] { return std::count(all.begin(), all.end(), std::byte{'x'}); };
+  const auto resident_kb = [&] {  // of this mapping: "Rss:" follows its line in smaps
+    const std::string maps = *ReadFile("/proc/self/smaps");
+    const std::string name = std::filesystem::canonical(Path("a"));
+    const size_t rss = maps.find("Rss:", maps.find(name));
+    return std::atoi(maps.c_str() + rss + 4);
+  };
+  EXPECT_EQ(sum(), 40960);
+  EXPECT_EQ(resident_kb(), 40);
+  ASSERT_TRUE(mapped->Release(all.subspan(100, 5 * 4096)).ok());  // four whole pages
+  EXPECT_EQ(resident_kb(), 24);
+  EXPECT_EQ(sum(), 40960);
+  EXPECT_TRUE(mapped->Release(all.subspan(1, 10)).ok());
+  EXPECT_EQ(mapped->Release(std::as_bytes(std::span(bytes))).code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(FilesTest, LimitIsCheckedBeforeReading) {
   ASSERT_TRUE(WriteFileAtomic(Path("a"), "12345").ok());
   EXPECT_EQ(*ReadFile(Path("a"), 5), "12345");

@@ -42,6 +42,7 @@ class WeightReader {
         tensor::Matrix::Pack(tensor->Matrix(), context_.threads);
     if (!packed.ok()) return Annotate(packed.status(), absl::StrCat("tensor ", name));
     out = *std::move(packed);
+    WEIR_RETURN_IF_ERROR(file_.Release(*tensor));
     bytes_ += static_cast<int64_t>(out.bytes());
     return absl::OkStatus();
   }

@@ -125,4 +125,8 @@ absl::StatusOr<const GgufTensor*> GgufFile::Tensor(std::string_view name) const 
   return &tensors_[it->second];
 }
 
+absl::Status GgufFile::Release(const GgufTensor& tensor) const {
+  return map_ == nullptr ? absl::OkStatus() : map_->Release(tensor.data);
+}
+
 }  // namespace weir::model

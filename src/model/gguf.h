@@ -56,6 +56,8 @@ class GgufFile {
 
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   absl::StatusOr<const GgufTensor*> Tensor(std::string_view name) const;
+  // Gives back the memory of a mapped tensor that has been packed; parsed bytes stay as they are.
+  absl::Status Release(const GgufTensor& tensor) const;
   // Kept alive by everything that borrows from the file.
   const std::string& path() const { return path_; }
 
