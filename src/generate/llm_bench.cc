@@ -8,12 +8,12 @@
 #include "absl/strings/str_format.h"
 #include "base/statistics.h"
 #include "base/status.h"
-#include "base/threads.h"
 #include "generate/bench_peer.h"
 #include "generate/sample/random.h"
 #include "generate/sample/sampler.h"
 #include "generate/session.h"
 #include "model/gguf.h"
+#include "tensor/machine_limits.h"
 
 namespace weir::generate {
 namespace {
@@ -25,29 +25,6 @@ struct Case {
   int64_t stored = 0;   // tokens before the clock starts
   int64_t prefill = 0;  // timed as one batch; 0: the timed tokens are decoded one by one
 };
-
-// Bytes a second that all threads read from memory together: the best of a few passes.
-double MemoryBandwidth(const Context& context) {
-  std::vector<uint64_t> data(size_t{32} << 20);  // 256 MiB, beyond every cache
-  double best = 0;
-  uint64_t sink = 0;
-  for (int pass = 0; pass < 4; ++pass) {
-    const int64_t start = SteadyNowNs();
-    const int workers = context.threads == nullptr ? 1 : context.threads->count();
-    std::vector<uint64_t> sums(workers * 8);
-    ParallelFor(context.threads, data.size(), 8, [&](size_t begin, size_t end, int worker) {
-      uint64_t lane[8] = {};
-      for (size_t i = begin; i + 8 <= end; i += 8) {
-        for (int j = 0; j < 8; ++j) lane[j] += data[i + j];
-      }
-      for (uint64_t v : lane) sums[worker * 8] += v;
-    });
-    for (uint64_t v : sums) sink += v;
-    const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
-    best = std::max(best, static_cast<double>(data.size() * sizeof(uint64_t)) / seconds);
-  }
-  return sink == 1 ? 0 : best;
-}
 
 class Bench {
  public:
@@ -65,7 +42,8 @@ class Bench {
                            kDecodePrompt + options_.decode_tokens;
     WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, KvChoice(), window));
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
-    const double bandwidth = MemoryBandwidth(context_);
+    const double bandwidth = tensor::ReadBandwidth(decoder_->weight_bytes(), context_.threads);
+    const double int8_peak = tensor::Int8Peak(context_.threads);
     std::vector<LlmBenchRow> rows;
     const Case cases[] = {
         {"decode", kDecodePrompt, 0},
@@ -75,7 +53,8 @@ class Bench {
       const auto& only = options_.only;
       if (!only.empty() && std::find(only.begin(), only.end(), c.name) == only.end()) continue;
       WEIR_ASSIGN_OR_RETURN(LlmBenchRow row, Measure(c));
-      if (c.prefill == 0) row.limit = bandwidth / BytesPerToken(c.stored);
+      row.limit =
+          c.prefill > 0 ? int8_peak / ProductsPerToken() : bandwidth / BytesPerToken(c.stored);
       rows.push_back(std::move(row));
     }
     return rows;
@@ -96,6 +75,14 @@ class Bench {
     const int64_t kv =
         stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
     return static_cast<double>(decoder_->weight_bytes() + kv);
+  }
+
+  // Multiply-adds of a prefilled token with the weights; the head runs for the last token alone.
+  double ProductsPerToken() const {
+    const model::DecoderShape& s = decoder_->shape();
+    const double queries = static_cast<double>(s.heads) * s.head_dim;
+    const double keys = static_cast<double>(s.kv_heads) * s.head_dim;
+    return s.layers * s.hidden * (2 * queries + 2 * keys + 3.0 * s.ffn);
   }
 
   // Any tokens do: speed does not depend on what they say.

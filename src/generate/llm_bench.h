@@ -30,7 +30,8 @@ struct LlmBenchRow {
   double weir = 0, baseline = 0;  // medians; baseline 0 without a peer
   std::string baseline_name;      // "llama.cpp" or ""
   double ratio = 0;               // weir / baseline, 0 without a peer
-  double limit = 0;               // tokens/s at the measured memory bandwidth; 0 for prefill
+  // tokens/s that the measured read bandwidth allows a decode, the int8 dot rate a prefill
+  double limit = 0;
   int64_t rounds = 0;
   double spread = 0;          // (max - min) / median of Weir's rounds
   model::DecoderTimes times;  // of all rounds together

@@ -8,6 +8,7 @@
 #include "base/statistics.h"
 #include "tensor/attention.h"
 #include "tensor/kernels.h"
+#include "tensor/machine_limits.h"
 #include "tensor/matmul.h"
 #include "tensor/ops.h"
 #include "tensor/vector.h"
@@ -64,6 +65,14 @@ class Bench {
       row.baseline_name = baseline_name;
       row.ratio = row.weir / row.baseline;
     }
+    rows_.push_back(row);
+  }
+
+  void AddLimit(const std::string& name, const std::string& unit, double rate) {
+    BenchRow row;
+    row.name = name;
+    row.unit = unit;
+    row.weir = rate * 1e-9;
     rows_.push_back(row);
   }
 
@@ -140,29 +149,12 @@ const KernelSet& Below() {
 }
 
 void MeasureLimits(Bench& bench) {
-  const KernelSet& kernels = Kernels();
-  std::vector<std::byte> memory(size_t{512} << 20, std::byte{1});
   for (const size_t megabytes : {96, 512}) {
-    const size_t bytes = megabytes << 20;
-    bench.Row("limit read " + std::to_string(megabytes) + " MB", "GB/s", static_cast<double>(bytes),
-              0, [&] {
-                ParallelFor(bench.threads(), bytes, 4096, [&](size_t begin, size_t end, int) {
-                  kernels.read(memory.data() + begin, end - begin);
-                });
-              });
+    bench.AddLimit("limit read " + std::to_string(megabytes) + " MB", "GB/s",
+                   ReadBandwidth(megabytes << 20, bench.threads()));
   }
-  auto all = [&](auto work) {
-    ParallelFor(bench.threads(), bench.threads() == nullptr ? 1 : bench.threads()->count(), 1,
-                [&](size_t begin, size_t end, int) {
-                  for (size_t i = begin; i < end; ++i) work();
-                });
-  };
-  const double count = bench.threads() == nullptr ? 1 : bench.threads()->count();
-  constexpr size_t kLoops = 100000;
-  bench.Row("limit int8 dot", "GMAC/s", count * kernels.int8_peak(1) * kLoops, 0,
-            [&] { all([&] { kernels.int8_peak(kLoops); }); });
-  bench.Row("limit f32", "GMAC/s", count * kernels.float_peak(1) * kLoops, 0,
-            [&] { all([&] { kernels.float_peak(kLoops); }); });
+  bench.AddLimit("limit int8 dot", "GMAC/s", Int8Peak(bench.threads()));
+  bench.AddLimit("limit f32", "GMAC/s", FloatPeak(bench.threads()));
 }
 
 void MeasureProducts(Bench& bench) {
