@@ -10,9 +10,9 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
        {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,  MakeModelTokenizeVerb,
         MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
         MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
-        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeBenchLlmVerb,   MakeBenchSearchVerb,
-        MakeBenchEncodeVerb,    MakeListVerb,        MakeConfigVerb,     MakeLicensesVerb,
-        MakeCompletionVerb,     MakeManVerb}) {
+        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
+        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakeListVerb,       MakeConfigVerb,
+        MakeLicensesVerb,       MakeCompletionVerb,  MakeManVerb}) {
     verbs.push_back(make());
   }
   return verbs;

@@ -25,6 +25,7 @@ std::unique_ptr<Verb> MakeVerifyVerb();
 std::unique_ptr<Verb> MakeEvalVerb();
 std::unique_ptr<Verb> MakeEvalPerplexityVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();
+std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeBenchLlmVerb();
 std::unique_ptr<Verb> MakeBenchSearchVerb();
 std::unique_ptr<Verb> MakeBenchEncodeVerb();

@@ -12,9 +12,6 @@
 namespace weir::answer {
 namespace {
 
-// Logistic of the entailment part, see the header.
-constexpr double kIntercept = -5.2, kLexicalWeight = 4.6, kCosineWeight = 4.4;
-
 // The first member of `claimed` that `offered` lacks, "" if none.
 std::string FirstMissing(const std::set<std::string>& claimed,
                          const std::set<std::string>& offered) {
@@ -54,6 +51,11 @@ void Decide(SentenceVerdict& v, const std::string& number, const std::string& na
 
 }  // namespace
 
+double SupportOf(double lexical, double cosine) {
+  const auto& [intercept, lexical_weight, cosine_weight] = kSupportWeights;
+  return 1 / (1 + std::exp(-(intercept + lexical_weight * lexical + cosine_weight * cosine)));
+}
+
 absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
                                                const std::vector<std::string_view>& quotes,
                                                const text::Encoder& encoder,
@@ -81,8 +83,7 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
                                      : quotes.size() > 1 || offered.negations == 0;
   v.lexical = Share(claimed.stems, offered.stems);
   WEIR_ASSIGN_OR_RETURN(v.cosine, Cosine(sentence, joined, encoder, context));
-  v.support =
-      1 / (1 + std::exp(-(kIntercept + kLexicalWeight * v.lexical + kCosineWeight * v.cosine)));
+  v.support = SupportOf(v.lexical, v.cosine);
   Decide(v, number, name);
   return v;
 }

@@ -47,6 +47,18 @@ TEST(VerifyTest, ParaphraseWithTheSameWordsIsSupported) {
                   .supported);
 }
 
+// Whatever the weights are fitted on: words that all stand in a longer quote, and near copies of
+// one, are what answers consist of.
+TEST(VerifyTest, NearCopiesAreAccepted) {
+  EXPECT_GE(SupportOf(1, 0.5), kSupportThreshold);
+  EXPECT_GE(SupportOf(0.8, 0.7), kSupportThreshold);
+  EXPECT_LT(SupportOf(0, 0.9), kSupportThreshold);
+  EXPECT_LT(SupportOf(0.3, 0.5), kSupportThreshold);
+  EXPECT_TRUE(Verdict("Bleeding was rare after surgery in older adults, the trial found.",
+                      {"The trial found that bleeding was rare after surgery in older adults."})
+                  .supported);
+}
+
 TEST(VerifyTest, AnotherNumberIsRefused) {
   const SentenceVerdict v =
       Verdict("The trial enrolled 45 patients with heart failure.",
