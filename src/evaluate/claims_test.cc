@@ -1,6 +1,7 @@
 #include "evaluate/claims.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -96,6 +97,24 @@ TEST(CutDocumentTest, NamesLengthsThatDoNotFit) {
   const std::string twice = R"({"_id":"a","text":"x","metadata":{"sentence_lengths":[1]}})";
   EXPECT_THAT(ReadCutDocuments(*Over(twice + "\n" + twice), {"a"}).status().message(),
               HasSubstr("f:2: id a occurs twice"));
+}
+
+// Every abstract that the public set names is cut without a remainder.
+TEST(CutDocumentTest, ScifactFits) {
+  const char* data = std::getenv("WEIR_DATA");
+  const std::string folder = std::string(data ? data : "") + "/scifact";
+  const auto lines = LineReader::Open(folder + "/evidence.jsonl");
+  if (!lines.ok()) GTEST_SKIP() << "WEIR_DATA/scifact is not there";
+  const auto rows = ReadRationales(**lines);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  std::set<std::string> wanted;
+  for (const Rationale& row : *rows) wanted.insert(row.document);
+  const auto documents = ReadCutDocuments(**LineReader::Open(folder + "/corpus.jsonl"), wanted);
+  ASSERT_TRUE(documents.ok()) << documents.status();
+  EXPECT_EQ(documents->size(), wanted.size());
+  for (const Rationale& row : *rows) {
+    EXPECT_LT(row.sentences.back(), documents->at(row.document).sentences.size()) << row.where;
+  }
 }
 
 TEST(AreaTest, EqualsTheShareOfOrderedPairs) {
