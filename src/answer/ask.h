@@ -24,7 +24,7 @@ namespace weir::answer {
 
 struct AnswerOptions {
   std::string planner = "direct";
-  int64_t windows = 6;
+  int64_t windows = 12;
   int64_t sentences = 3;
   int64_t max_tokens = 160;
   double risk = 0.5;
@@ -52,7 +52,8 @@ struct AnswerOptions {
        .min = 0,
        .max = 1});
     v(judge, {.name = "judge",
-              .help = "With --extract: let an installed model judge whether there is an answer."});
+              .help = "With --extract: let an installed model read the evidence, judge whether it "
+                      "holds an answer and point to the sentences."});
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "answer/cite.h"
+#include "answer/draft.h"
 #include "answer/evidence.h"
 #include "answer/extract.h"
 #include "answer/judge.h"
@@ -58,29 +59,6 @@ void AddQuotes(const EvidenceSet& set, int64_t most, std::vector<text::AnswerSen
   }
 }
 
-absl::StatusOr<text::Completion> Draft(std::string_view question, const PackedContext& packed,
-                                       const AnswerPorts& ports, const AnswerOptions& options,
-                                       const Context& context, int64_t start,
-                                       text::Answer& answer) {
-  text::CompletionRequest request;
-  request.messages = Prompt(question, packed);
-  request.max_tokens = options.max_tokens;
-  request.seed = context.seed;
-  if (ports.on_draft) {
-    request.on_text = [&](std::string_view piece) {
-      ports.on_draft(piece);
-      return true;
-    };
-  }
-  const int64_t asked = context.now_ns();
-  absl::StatusOr<text::Completion> draft = ports.completer->Complete(request, context);
-  if (draft.ok()) {
-    answer.timings["first_token"] = (asked - start) * 1e-9 + draft->first_token_s;
-    answer.timings["prompt_tokens"] = static_cast<double>(draft->prompt_tokens);
-  }
-  return draft;
-}
-
 }  // namespace
 
 absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
@@ -100,8 +78,12 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   if (answerable < options.risk) return answer;
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
 
+  const int64_t asked = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
-                        Draft(question, packed, ports, options, context, start, answer));
+                        WriteDraft(question, packed, ports, options, context));
+  answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
+  answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
+  WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
   WEIR_ASSIGN_OR_RETURN(Checked checked, CheckDraft(draft.text, set, ports, context));
   answer.sentences = std::move(checked.kept);
   AddQuotes(set, options.sentences - 1, answer.sentences);

@@ -218,6 +218,12 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text,
   const Question question = ReadQuestion(question_text);
   AddLexical(question, set.sentences);
   WEIR_RETURN_IF_ERROR(AddDense(question_text, ports.encoder, context, set.sentences));
+  Rank(set);
+  set.refusal = Summarise(question, set);
+  return set;
+}
+
+void Rank(EvidenceSet& set) {
   for (Evidence& e : set.sentences) e.score = SentenceScore(e.features);
   std::stable_sort(set.sentences.begin(), set.sentences.end(),
                    [](const Evidence& a, const Evidence& b) {
@@ -225,8 +231,6 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text,
                      if (a.document.id != b.document.id) return a.document.id < b.document.id;
                      return a.span.start < b.span.start;
                    });
-  set.refusal = Summarise(question, set);
-  return set;
 }
 
 text::Citation Cite(const Evidence& evidence) {

@@ -38,6 +38,9 @@ struct EvidenceSet {
 absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question, const AnswerPorts& ports,
                                             const Context& context);
 
+// Scores the sentences by their features and sorts them.
+void Rank(EvidenceSet& set);
+
 // A citation of `evidence`, quote included.
 text::Citation Cite(const Evidence& evidence);
 

@@ -1,6 +1,10 @@
 #include "answer/extract.h"
 
+#include <algorithm>
+
+#include "answer/draft.h"
 #include "answer/judge.h"
+#include "answer/pack.h"
 #include "base/status.h"
 
 namespace weir::answer {
@@ -14,6 +18,21 @@ std::vector<text::AnswerSentence> BestSentences(const EvidenceSet& set, int64_t 
   return out;
 }
 
+namespace {
+
+// The draft is thrown away: it only points to the sentences that say the same.
+absl::Status Reread(std::string_view question, const AnswerPorts& ports, AnswerOptions options,
+                    const Context& context, EvidenceSet& set) {
+  constexpr int64_t kDraftTokens = 64;
+  options.max_tokens = std::min(options.max_tokens, kDraftTokens);
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
+  WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
+                        WriteDraft(question, packed, ports, options, context));
+  return RankByDraft(draft.text, ports.encoder, context, set);
+}
+
+}  // namespace
+
 absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question,
                                                   const AnswerPorts& ports,
                                                   const AnswerOptions& options,
@@ -24,6 +43,8 @@ absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question,
   text::Answer answer;
   answer.nearest = std::move(set.hits);
   if (answerable < options.risk) return answer;
+  if (ports.completer != nullptr)
+    WEIR_RETURN_IF_ERROR(Reread(question, ports, options, context, set));
   answer.sentences = BestSentences(set, options.sentences);
   return answer;
 }

@@ -15,6 +15,8 @@ enum Feature : int {
   kLength,          // log2 of words, capped
   kNoise,           // looks like a reference, a caption, a table row or a fragment
   kTitle,           // idf-weighted share of the question's stems in the document's title
+  kDraftDense,      // cosine of the model's draft and the sentence; 0 before there is a draft
+  kDraftCoverage,   // share of the draft's stems in the sentence
   kFeatureCount
 };
 

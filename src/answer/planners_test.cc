@@ -49,6 +49,16 @@ TEST_F(PlannersTest, QuotesAreVerbatim) {
   }
 }
 
+// The question shares no word with its evidence; only what the model wrote does.
+TEST_F(PlannersTest, TheDraftPointsToTheSentence) {
+  options_.risk = 0;
+  const std::string question = "How far must one climb?";
+  EXPECT_NE(Run(ExtractPlanner(), question, "")->sentences[0].text, "It has 214 steps.");
+  const text::Answer answer = *Run(ExtractPlanner(), question, "One climbs 214 steps.");
+  EXPECT_EQ(answer.sentences[0].text, "It has 214 steps.");
+  EXPECT_EQ(answer.sentences[0].citations[0].quote, "It has 214 steps.");
+}
+
 TEST_F(PlannersTest, RefusesWithoutEvidence) {
   options_.risk = 1;
   EXPECT_THAT(Run(ExtractPlanner(), "When was the lighthouse of Alder built?", "")->sentences,

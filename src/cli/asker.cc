@@ -53,8 +53,10 @@ std::string Asker::Label() const {
   return model.empty() ? "extract" : absl::StrCat("extract, judged by ", model);
 }
 
-absl::StatusOr<text::Answer> Asker::Ask(const std::string& question) {
-  return answer::Ask(question, Ports(), options_.answer, session_.registry(), session_.context());
+absl::StatusOr<text::Answer> Asker::Ask(const std::string& question, OnDraft on_draft) {
+  answer::AnswerPorts ports = Ports();
+  ports.on_draft = std::move(on_draft);
+  return answer::Ask(question, ports, options_.answer, session_.registry(), session_.context());
 }
 
 }  // namespace weir::cli

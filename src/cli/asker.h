@@ -2,8 +2,10 @@
 // encoder, engine, pipeline. `weir ask` asks once, `weir eval answers` a whole set.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "answer/ask.h"
@@ -16,7 +18,7 @@ namespace weir::cli {
 
 struct AskOptions {
   answer::AnswerOptions answer;
-  retrieve::SearchOptions search{.top_k = 12};
+  retrieve::SearchOptions search{.top_k = 20};
   std::string model;
   std::string encoder;
   bool extract = false;
@@ -36,7 +38,9 @@ class Asker {
  public:
   // `session` must outlive the result.
   static absl::StatusOr<std::unique_ptr<Asker>> Open(AskOptions options, Session& session);
-  absl::StatusOr<text::Answer> Ask(const std::string& question);
+  // `on_draft` sees the model's words as they come, before they are verified; it may be null.
+  using OnDraft = std::function<void(std::string_view)>;
+  absl::StatusOr<text::Answer> Ask(const std::string& question, OnDraft on_draft = nullptr);
   answer::AnswerPorts Ports() const;
   const index::Store& store() const { return *store_; }
   // "qwen2.5-coder-1.5b", "extract", "extract, judged by qwen2.5-coder-1.5b"

@@ -51,6 +51,12 @@ void Session::Note(std::string_view text) {
   if (text.empty() || text.back() != '\n') std::fputc('\n', stderr);
 }
 
+void Session::Stream(std::string_view piece) {
+  if (options_.progress != "auto" || ::isatty(STDERR_FILENO) == 0) return;
+  std::fwrite(piece.data(), 1, piece.size(), stderr);
+  std::fflush(stderr);
+}
+
 std::string Session::StoreFolder() const {
   if (!options_.store.empty()) return options_.store;
   std::error_code error;
@@ -84,12 +90,27 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
   return model::LoadEncoder(record.encoder, context_);
 }
 
+// The default; where it is not installed, the last of the catalogue that is, which is the largest.
+absl::StatusOr<std::string> Session::DefaultDecoder() {
+  WEIR_ASSIGN_OR_RETURN(const auto preferred, model::DefaultModel(model::ModelKind::kDecoder));
+  if (preferred.installed) return preferred.name;
+  WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
+  std::string chosen = preferred.name;
+  for (const model::ModelRecord& m : models) {
+    if (m.kind == model::ModelKind::kDecoder && m.installed) chosen = m.name;
+  }
+  if (chosen != preferred.name) {
+    Note(absl::StrCat("using ", chosen, "; answers are better with ", preferred.name,
+                      " (weir model add ", preferred.name, ")"));
+  }
+  return chosen;
+}
+
 absl::StatusOr<std::unique_ptr<generate::Engine>> Session::LoadEngine(
     std::string_view name, const generate::GenerateOptions& options) {
   std::string chosen(name);
   if (chosen.empty()) {
-    WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kDecoder));
-    chosen = record.name;
+    WEIR_ASSIGN_OR_RETURN(chosen, DefaultDecoder());
   }
   WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(chosen));
   if (record.kind != model::ModelKind::kDecoder) {

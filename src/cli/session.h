@@ -59,6 +59,8 @@ class Session {
   void Print(std::string_view text);
   void PrintExactly(std::string_view text);
   void Note(std::string_view text);  // stderr
+  // Text on stderr as it comes, when someone watches a terminal; else nothing.
+  void Stream(std::string_view piece);
 
   std::string StoreFolder() const;
   absl::StatusOr<std::unique_ptr<index::Store>> OpenStore(index::Store::Mode mode);
@@ -68,6 +70,7 @@ class Session {
       std::string_view name, const generate::GenerateOptions& options);
 
  private:
+  absl::StatusOr<std::string> DefaultDecoder();
   GlobalOptions options_;
   const Registry& registry_;
   Metrics metrics_;

@@ -38,7 +38,15 @@ class AskVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     WEIR_ASSIGN_OR_RETURN(auto asker, Asker::Open(options_.ask, session));
-    WEIR_ASSIGN_OR_RETURN(const text::Answer answer, asker->Ask(absl::StrJoin(arguments, " ")));
+    bool drafting = false;
+    const auto on_draft = [&](std::string_view piece) {
+      if (!drafting) session.Stream("draft, not verified yet: ");
+      drafting = true;
+      session.Stream(piece);
+    };
+    WEIR_ASSIGN_OR_RETURN(const text::Answer answer,
+                          asker->Ask(absl::StrJoin(arguments, " "), on_draft));
+    if (drafting) session.Stream("\n\n");
     if (session.json()) {
       session.Print(text::AnswerToJson(answer));
     } else {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "answer/draft.h"
 #include "answer/evidence.h"
 #include "answer/judge.h"
 #include "answer/pack.h"
@@ -84,16 +85,23 @@ class EvalAnswersVerb : public Verb {
 
   absl::StatusOr<int> WriteFeatures(const std::vector<evaluate::Question>& questions,
                                     const Asker& asker, Session& session) const {
+    const answer::AnswerPorts ports = asker.Ports();
     std::string out;
     for (const evaluate::Question& q : questions) {
-      WEIR_ASSIGN_OR_RETURN(const answer::EvidenceSet set,
-                            answer::CollectEvidence(q.question, asker.Ports(), session.context()));
+      WEIR_ASSIGN_OR_RETURN(answer::EvidenceSet set,
+                            answer::CollectEvidence(q.question, ports, session.context()));
       double judged = 0;
-      if (asker.Ports().completer != nullptr) {
+      text::Completion draft;
+      if (ports.completer != nullptr && !set.sentences.empty()) {
         WEIR_ASSIGN_OR_RETURN(const auto packed,
-                              answer::Pack(set, options_.ask.answer, *asker.Ports().completer));
-        WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, packed, *asker.Ports().completer,
-                                                    session.context()));
+                              answer::Pack(set, options_.ask.answer, *ports.completer));
+        WEIR_ASSIGN_OR_RETURN(
+            judged, answer::Judge(q.question, packed, *ports.completer, session.context()));
+        WEIR_ASSIGN_OR_RETURN(draft,
+                              answer::WriteDraft(q.question, packed, ports, options_.ask.answer,
+                                                 session.context()));
+        WEIR_RETURN_IF_ERROR(
+            answer::RankByDraft(draft.text, ports.encoder, session.context(), set));
       }
       Json sentences = Json::array();
       for (const answer::Evidence& e : set.sentences) {
@@ -111,6 +119,7 @@ class EvalAnswersVerb : public Verb {
                            {"file", q.file},
                            {"evidence", q.evidence},
                            {"judged", judged},
+                           {"draft", draft.text},
                            {"refusal",
                             {set.refusal.dense, set.refusal.context, set.refusal.coverage,
                              set.refusal.missing_names}},

@@ -63,9 +63,9 @@ class IndexVerb : public Verb {
     for (const auto& skipped : walk.skipped) {
       session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
     }
-    std::unique_ptr<text::Encoder> encoder;
-    WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(session, encoder));
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
+    std::unique_ptr<text::Encoder> encoder;
+    WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(*store, session, encoder));
     options_.indexer.roots = paths;
     index::IndexReport report;
     const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
@@ -78,12 +78,20 @@ class IndexVerb : public Verb {
   }
 
  private:
-  // A store without vectors beats no store: only a named encoder must be there.
-  absl::Status LoadEncoderIfThere(Session& session, std::unique_ptr<text::Encoder>& encoder) {
+  // A store keeps its encoder unless another is named. A store without vectors beats no store: only
+  // a named encoder must be there.
+  absl::Status LoadEncoderIfThere(const index::Store& store, Session& session,
+                                  std::unique_ptr<text::Encoder>& encoder) {
     if (!options_.indexer.encode) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<text::Encoder>> loaded = session.LoadEncoder(options_.encoder);
+    WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+    absl::StatusOr<std::unique_ptr<text::Encoder>> loaded =
+        session.LoadEncoder(options_.encoder.empty() ? status.encoder : options_.encoder);
     if (loaded.ok()) {
       encoder = *std::move(loaded);
+      if (!status.encoder.empty() && encoder->name() != status.encoder) {
+        session.Note(absl::StrCat("the store's vectors are of ", status.encoder,
+                                  ": every passage is encoded again with ", encoder->name()));
+      }
     } else if (!options_.encoder.empty() || !absl::IsUnavailable(loaded.status())) {
       return loaded.status();
     } else {

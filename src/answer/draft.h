@@ -1,0 +1,27 @@
+// The model's own draft of an answer, and what it says about the evidence: a sentence of the
+// documents that resembles what the model wrote after reading all windows is likelier the one that
+// answers (the draft as a query: Gao et al., Precise Zero-Shot Dense Retrieval without Relevance
+// Labels, ACL 2023, here with the evidence before its eyes).
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "answer/ask.h"
+#include "answer/evidence.h"
+#include "answer/pack.h"
+#include "text/ports.h"
+
+namespace weir::answer {
+
+// Asks ports.completer, which must not be null; greedy, at most options.max_tokens.
+absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const PackedContext& packed,
+                                            const AnswerPorts& ports, const AnswerOptions& options,
+                                            const Context& context);
+
+// Fills the draft features of the best sentences of `set` and ranks it again.
+absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
+                         const Context& context, EvidenceSet& set);
+
+}  // namespace weir::answer
