@@ -73,9 +73,6 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["retrieve"] = (context.now_ns() - start) * 1e-9;
   if (set.sentences.empty()) return answer;
 
-  WEIR_ASSIGN_OR_RETURN(const double answerable,
-                        Answerable(question, set, options, ports.completer, context));
-  if (answerable < options.risk) return answer;
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
 
   const int64_t asked = context.now_ns();
@@ -84,6 +81,9 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
   answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
   WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
+  WEIR_ASSIGN_OR_RETURN(const double answerable,
+                        Answerable(question, set, options, ports.completer, context));
+  if (answerable < options.risk) return answer;
   WEIR_ASSIGN_OR_RETURN(Checked checked, CheckDraft(draft.text, set, ports, context));
   answer.sentences = std::move(checked.kept);
   AddQuotes(set, options.sentences - 1, answer.sentences);

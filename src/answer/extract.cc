@@ -38,13 +38,13 @@ absl::StatusOr<text::Answer> ExtractPlanner::Work(std::string_view question,
                                                   const AnswerOptions& options,
                                                   const Context& context) const {
   WEIR_ASSIGN_OR_RETURN(EvidenceSet set, CollectEvidence(question, ports, context));
+  if (ports.completer != nullptr && !set.sentences.empty())
+    WEIR_RETURN_IF_ERROR(Reread(question, ports, options, context, set));
   WEIR_ASSIGN_OR_RETURN(const double answerable,
                         Answerable(question, set, options, ports.completer, context));
   text::Answer answer;
   answer.nearest = std::move(set.hits);
   if (answerable < options.risk) return answer;
-  if (ports.completer != nullptr)
-    WEIR_RETURN_IF_ERROR(Reread(question, ports, options, context, set));
   answer.sentences = BestSentences(set, options.sentences);
   return answer;
 }

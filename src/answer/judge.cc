@@ -1,17 +1,25 @@
 #include "answer/judge.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "answer/models.h"
+#include "answer/pack.h"
 #include "base/status.h"
 
 namespace weir::answer {
 
-absl::StatusOr<double> Judge(std::string_view question, const PackedContext& packed,
-                             text::Completer& completer, const Context& context) {
-  // The sources stand first, as in Prompt, so that the engine reuses their keys and values.
+// Few windows judge better than all that the draft was written from: on the harder development
+// store the area under the ROC curve is .944 with three and .925 with sixteen.
+constexpr int64_t kJudgedWindows = 3;
+
+absl::StatusOr<double> Judge(std::string_view question, const EvidenceSet& set,
+                             AnswerOptions options, text::Completer& completer,
+                             const Context& context) {
+  options.windows = std::min(options.windows, kJudgedWindows);
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, completer));
   std::string user = SourcesBlock(packed);
   absl::StrAppend(&user, "Question: ", question,
                   "\n\nDo the sources state the answer to this question? Reply Yes or No.");
@@ -29,8 +37,7 @@ absl::StatusOr<double> Answerable(std::string_view question, const EvidenceSet& 
   if (set.sentences.empty()) return 0.0;
   const JudgeModel* judge = completer == nullptr ? nullptr : FindJudge(completer->name());
   if (judge == nullptr) return AnswerableProbability(set.refusal);
-  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *completer));
-  WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, packed, *completer, context));
+  WEIR_ASSIGN_OR_RETURN(const double judged, Judge(question, set, options, *completer, context));
   return AnswerableWithJudge(*judge, set.refusal, judged);
 }
 

@@ -18,7 +18,7 @@ namespace weir::cli {
 
 struct AskOptions {
   answer::AnswerOptions answer;
-  retrieve::SearchOptions search{.top_k = 20};
+  retrieve::SearchOptions search{.top_k = 40};
   std::string model;
   std::string encoder;
   bool extract = false;

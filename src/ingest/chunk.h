@@ -10,7 +10,7 @@
 namespace weir::ingest {
 
 struct ChunkOptions {
-  int64_t words = 200;
+  int64_t words = 100;
   int64_t overlap = 1;
   template <class V> void Visit(V& v) {
     v(words, {.name = "chunk-words",

@@ -82,8 +82,9 @@ TEST(Chunk, HeadingsPartPassagesAndAreRecorded) {
   b.Add(BlockKind::kHeading, "Detail", 3);
   b.Add(BlockKind::kParagraph, Prose(2, 20));
   const Document d = b.Finish();
-  const auto passages = Chunk(d, {});
-  CheckPassages(d, passages, {});
+  const ChunkOptions o{.words = 200};
+  const auto passages = Chunk(d, o);
+  CheckPassages(d, passages, o);
   ASSERT_EQ(passages.size(), 2);
   EXPECT_EQ(passages[0].heading, "The title");
   EXPECT_EQ(passages[1].heading, "Second part");
@@ -97,7 +98,7 @@ TEST(Chunk, TinySectionsStayTogether) {
     b.Add(BlockKind::kHeading, "Heading " + std::to_string(i), 2);
     b.Add(BlockKind::kParagraph, "A few words only.");
   }
-  EXPECT_EQ(Chunk(b.Finish(), {}).size(), 1);
+  EXPECT_EQ(Chunk(b.Finish(), {.words = 200}).size(), 1);
 }
 
 TEST(Chunk, ReferencesStandApart) {

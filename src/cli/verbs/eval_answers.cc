@@ -95,13 +95,13 @@ class EvalAnswersVerb : public Verb {
       if (ports.completer != nullptr && !set.sentences.empty()) {
         WEIR_ASSIGN_OR_RETURN(const auto packed,
                               answer::Pack(set, options_.ask.answer, *ports.completer));
-        WEIR_ASSIGN_OR_RETURN(
-            judged, answer::Judge(q.question, packed, *ports.completer, session.context()));
         WEIR_ASSIGN_OR_RETURN(draft,
                               answer::WriteDraft(q.question, packed, ports, options_.ask.answer,
                                                  session.context()));
         WEIR_RETURN_IF_ERROR(
             answer::RankByDraft(draft.text, ports.encoder, session.context(), set));
+        WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, set, options_.ask.answer,
+                                                    *ports.completer, session.context()));
       }
       Json sentences = Json::array();
       for (const answer::Evidence& e : set.sentences) {
