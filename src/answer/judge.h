@@ -1,6 +1,7 @@
-// A model's opinion on whether the best evidence answers the question: the log odds of "Yes" against
-// "No" as the next word. Cheap beside a draft (one short prompt, no generated token) and comparable
-// across questions. Asked once the draft has ranked the evidence, so that the right windows are few.
+// A model's opinion on whether the best evidence answers the question: the log odds of "Yes"
+// against "No" as the next word. Cheap beside a draft (one short prompt, no generated token) and
+// comparable across questions. Asked once the draft has ranked the evidence, so that the right
+// windows are few.
 #pragma once
 
 #include <string_view>
