@@ -2,42 +2,15 @@
 
 #include <algorithm>
 
-#include "answer/cite.h"
 #include "answer/draft.h"
 #include "answer/evidence.h"
 #include "answer/extract.h"
 #include "answer/judge.h"
 #include "answer/pack.h"
-#include "answer/verify/verify.h"
 #include "base/status.h"
-#include "text/sentences.h"
 
 namespace weir::answer {
 namespace {
-
-struct Checked {
-  std::vector<text::AnswerSentence> kept;
-  int dropped = 0;
-};
-
-absl::StatusOr<Checked> CheckDraft(std::string_view draft, const EvidenceSet& set,
-                                   const AnswerPorts& ports, const Context& context) {
-  Checked checked;
-  for (const text::Span& span : text::Sentences(draft)) {
-    const std::string_view sentence = draft.substr(span.start, span.size());
-    WEIR_ASSIGN_OR_RETURN(auto citations, FindCitations(sentence, set, ports.encoder, context));
-    std::vector<std::string_view> quotes;
-    for (const text::Citation& c : citations) quotes.push_back(c.quote);
-    WEIR_ASSIGN_OR_RETURN(const SentenceVerdict verdict,
-                          VerifySentence(sentence, quotes, ports.encoder, context));
-    if (verdict.supported) {
-      checked.kept.push_back({std::string(sentence), verdict.support, std::move(citations)});
-    } else {
-      ++checked.dropped;
-    }
-  }
-  return checked;
-}
 
 bool Cites(const std::vector<text::AnswerSentence>& sentences, const text::Citation& citation) {
   for (const text::AnswerSentence& s : sentences) {
@@ -81,10 +54,10 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
   answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
   WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
+  WEIR_ASSIGN_OR_RETURN(CheckedDraft checked, CheckDraft(draft.text, ports.encoder, context, set));
   WEIR_ASSIGN_OR_RETURN(const double answerable,
                         Answerable(question, set, options, ports.completer, context));
   if (answerable < options.risk) return answer;
-  WEIR_ASSIGN_OR_RETURN(Checked checked, CheckDraft(draft.text, set, ports, context));
   answer.sentences = std::move(checked.kept);
   AddQuotes(set, options.sentences - 1, answer.sentences);
   if (checked.dropped > 0) answer.status = "partial";

@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "answer/cite.h"
 #include "answer/question.h"
+#include "answer/verify/verify.h"
 #include "base/status.h"
+#include "text/sentences.h"
 
 namespace weir::answer {
 namespace {
@@ -62,6 +65,27 @@ absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
   }
   Rank(set);
   return absl::OkStatus();
+}
+
+absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const text::Encoder& encoder,
+                                        const Context& context, EvidenceSet& set) {
+  CheckedDraft checked;
+  for (const text::Span& span : text::Sentences(draft)) {
+    const std::string_view sentence = draft.substr(span.start, span.size());
+    WEIR_ASSIGN_OR_RETURN(auto citations, FindCitations(sentence, set, encoder, context));
+    std::vector<std::string_view> quotes;
+    for (const text::Citation& c : citations) quotes.push_back(c.quote);
+    WEIR_ASSIGN_OR_RETURN(const SentenceVerdict verdict,
+                          VerifySentence(sentence, quotes, encoder, context));
+    if (verdict.supported) {
+      checked.kept.push_back({std::string(sentence), verdict.support, std::move(citations)});
+    } else {
+      ++checked.dropped;
+    }
+  }
+  const double kept = static_cast<double>(checked.kept.size());
+  if (kept > 0) set.refusal.draft_held = kept / (kept + checked.dropped);
+  return checked;
 }
 
 }  // namespace weir::answer

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "answer/evidence.h"
 #include "answer/pack.h"
 #include "text/ports.h"
+#include "text/records.h"
 
 namespace weir::answer {
 
@@ -23,5 +25,14 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
 // Fills the draft features of the best sentences of `set` and ranks it again.
 absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
                          const Context& context, EvidenceSet& set);
+
+struct CheckedDraft {
+  std::vector<text::AnswerSentence> kept;  // that the verifier supports, with their citations
+  int dropped = 0;
+};
+
+// Cites and verifies each sentence of the draft; notes the share that held in set.refusal.
+absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const text::Encoder& encoder,
+                                        const Context& context, EvidenceSet& set);
 
 }  // namespace weir::answer
