@@ -54,10 +54,10 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
   answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
   WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
-  WEIR_ASSIGN_OR_RETURN(CheckedDraft checked, CheckDraft(draft.text, ports.encoder, context, set));
   WEIR_ASSIGN_OR_RETURN(const double answerable,
                         Answerable(question, set, options, ports.completer, context));
   if (answerable < options.risk) return answer;
+  WEIR_ASSIGN_OR_RETURN(CheckedDraft checked, CheckDraft(draft.text, set, ports.encoder, context));
   answer.sentences = std::move(checked.kept);
   AddQuotes(set, options.sentences - 1, answer.sentences);
   if (checked.dropped > 0) answer.status = "partial";

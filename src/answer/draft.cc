@@ -67,8 +67,8 @@ absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const text::Encoder& encoder,
-                                        const Context& context, EvidenceSet& set) {
+absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const EvidenceSet& set,
+                                        const text::Encoder& encoder, const Context& context) {
   CheckedDraft checked;
   for (const text::Span& span : text::Sentences(draft)) {
     const std::string_view sentence = draft.substr(span.start, span.size());
@@ -83,8 +83,6 @@ absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const text::Enco
       ++checked.dropped;
     }
   }
-  const double kept = static_cast<double>(checked.kept.size());
-  if (kept > 0) set.refusal.draft_held = kept / (kept + checked.dropped);
   return checked;
 }
 

@@ -31,8 +31,8 @@ struct CheckedDraft {
   int dropped = 0;
 };
 
-// Cites and verifies each sentence of the draft; notes the share that held in set.refusal.
-absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const text::Encoder& encoder,
-                                        const Context& context, EvidenceSet& set);
+// Cites and verifies each sentence of the draft.
+absl::StatusOr<CheckedDraft> CheckDraft(std::string_view draft, const EvidenceSet& set,
+                                        const text::Encoder& encoder, const Context& context);
 
 }  // namespace weir::answer

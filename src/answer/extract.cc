@@ -28,8 +28,7 @@ absl::Status Reread(std::string_view question, const AnswerPorts& ports, AnswerO
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
                         WriteDraft(question, packed, ports, options, context));
-  WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
-  return CheckDraft(draft.text, ports.encoder, context, set).status();
+  return RankByDraft(draft.text, ports.encoder, context, set);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@ struct RefusalFeatures {
   double coverage = 0;            // best context coverage among them
   // share of the question's names and numbers the best passages lack
   double missing_names = 0;
-  double draft_held = 0;  // share of the draft's sentences that the verifier supports
 };
 
 double SentenceScore(const std::array<double, kFeatureCount>& features);
@@ -25,7 +24,7 @@ double AnswerableProbability(const RefusalFeatures& features);
 // firm "Yes" of one model is the resting state of another, so a model without a row is not asked.
 struct JudgeModel {
   std::string_view name;  // of the catalogue
-  double intercept, names_weight, draft_weight, judged_weight;
+  double intercept, names_weight, judged_weight;
 };
 // Null when `model` was not calibrated.
 const JudgeModel* FindJudge(std::string_view model);

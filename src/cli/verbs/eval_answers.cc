@@ -100,8 +100,6 @@ class EvalAnswersVerb : public Verb {
                                                  session.context()));
         WEIR_RETURN_IF_ERROR(
             answer::RankByDraft(draft.text, ports.encoder, session.context(), set));
-        WEIR_RETURN_IF_ERROR(
-            answer::CheckDraft(draft.text, ports.encoder, session.context(), set).status());
         WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, set, options_.ask.answer,
                                                     *ports.completer, session.context()));
       }
@@ -124,7 +122,7 @@ class EvalAnswersVerb : public Verb {
                            {"draft", draft.text},
                            {"refusal",
                             {set.refusal.dense, set.refusal.context, set.refusal.coverage,
-                             set.refusal.missing_names, set.refusal.draft_held}},
+                             set.refusal.missing_names}},
                            {"sentences", std::move(sentences)}}
                           .dump(-1, ' ', false, Json::error_handler_t::replace),
                       "\n");
