@@ -14,7 +14,8 @@
 namespace weir::answer {
 namespace {
 
-// Sentences beyond this place are not among the first three with any draft of the development set.
+// Encoding more costs time for little: of 58 of the 60 development questions the evidence is among
+// the first twenty before the draft.
 constexpr size_t kRanked = 64;
 
 double Coverage(const std::set<std::string>& wanted, std::string_view text) {
