@@ -29,8 +29,9 @@ struct AskOptions {
     v(model,
       {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
-    v(extract,
-      {.name = "extract", .help = "Answer with sentences of the documents alone, no model."});
+    v(extract, {.name = "extract",
+                .help = "Answer with sentences of the documents alone; a model, where one is "
+                        "installed, only judges and points to them."});
   }
 };
 

@@ -90,7 +90,8 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
   return model::LoadEncoder(record.encoder, context_);
 }
 
-// The default; where it is not installed, the last of the catalogue that is, which is the largest.
+// The default; where it is not installed, the last listed that is: the catalogue's models grow, the
+// user's own stand after them.
 absl::StatusOr<std::string> Session::DefaultDecoder() {
   WEIR_ASSIGN_OR_RETURN(const auto preferred, model::DefaultModel(model::ModelKind::kDecoder));
   if (preferred.installed) return preferred.name;
