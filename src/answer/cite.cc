@@ -12,18 +12,10 @@
 namespace weir::answer {
 namespace {
 
-// Candidates beyond this place in the evidence order rarely support anything and cost encoder time.
-constexpr size_t kCandidates = 120;
 // Cosine is added to coverage with this weight; both are in [0, 1].
 constexpr double kCosineShare = 0.5;
 // A further span must add this much coverage of the sentence's words.
 constexpr double kLeastGain = 0.15;
-
-// Content stems, with numbers as written, because a figure is the first thing a reader checks.
-std::set<std::string> Units(std::string_view text) {
-  std::vector<std::string> stems = ContentStems(text);
-  return std::set<std::string>(stems.begin(), stems.end());
-}
 
 struct Candidate {
   const Evidence* evidence;
@@ -31,44 +23,26 @@ struct Candidate {
   double cosine = 0;
 };
 
-absl::StatusOr<std::vector<double>> Cosines(std::string_view sentence,
-                                            const std::vector<Candidate>& candidates,
-                                            const text::Encoder& encoder, const Context& context) {
-  const size_t d = encoder.dimensions();
-  std::vector<std::string_view> texts = {sentence};
-  for (const Candidate& c : candidates) texts.push_back(c.evidence->text);
-  std::vector<float> vectors(texts.size() * d);
-  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
-  std::vector<double> out;
-  for (size_t i = 1; i < texts.size(); ++i) {
-    double dot = 0;
-    for (size_t j = 0; j < d; ++j) dot += static_cast<double>(vectors[j]) * vectors[i * d + j];
-    out.push_back(dot);
-  }
-  return out;
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<text::Citation>> FindCitations(std::string_view sentence,
                                                           const EvidenceSet& set,
                                                           const text::Encoder& encoder,
                                                           const Context& context) {
-  const std::set<std::string> wanted = Units(sentence);
+  const std::set<std::string> wanted = ContentStemSet(sentence);
   std::vector<Candidate> candidates;
   for (const Evidence& e : set.sentences) {
-    if (candidates.size() == kCandidates) break;
     Candidate c{&e, {}, 0};
-    for (const std::string& unit : Units(e.text)) {
+    for (const std::string& unit : ContentStemSet(e.text)) {
       if (wanted.contains(unit)) c.covered.insert(unit);
     }
     if (!c.covered.empty()) candidates.push_back(std::move(c));
   }
   std::vector<text::Citation> citations;
   if (candidates.empty() || wanted.empty()) return citations;
-  WEIR_ASSIGN_OR_RETURN(const std::vector<double> cosines,
-                        Cosines(sentence, candidates, encoder, context));
-  for (size_t i = 0; i < candidates.size(); ++i) candidates[i].cosine = cosines[i];
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Vector> vectors,
+                        EncodePassages({sentence}, encoder, context));
+  for (Candidate& c : candidates) c.cosine = Dot(vectors[0], c.evidence->vector);
 
   std::set<std::string> left = wanted;
   std::set<const Evidence*> used;

@@ -14,17 +14,12 @@
 namespace weir::answer {
 namespace {
 
-// Encoding more costs time for little: of 58 of the 60 development questions the evidence is among
-// the first twenty before the draft.
-constexpr size_t kRanked = 64;
-
 double Coverage(const std::set<std::string>& wanted, std::string_view text) {
   if (wanted.empty()) return 0;
-  std::set<std::string> found;
-  for (std::string& stem : ContentStems(text)) {
-    if (wanted.contains(stem)) found.insert(std::move(stem));
-  }
-  return static_cast<double>(found.size()) / static_cast<double>(wanted.size());
+  const std::set<std::string> stems = ContentStemSet(text);
+  const auto found = std::count_if(wanted.begin(), wanted.end(),
+                                   [&](const std::string& stem) { return stems.contains(stem); });
+  return static_cast<double>(found) / static_cast<double>(wanted.size());
 }
 
 }  // namespace
@@ -48,21 +43,12 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
 absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
                          const Context& context, EvidenceSet& set) {
   if (draft.find_first_not_of(" \t\r\n") == std::string_view::npos) return absl::OkStatus();
-  const size_t count = std::min(set.sentences.size(), kRanked);
-  const size_t d = encoder.dimensions();
-  std::vector<std::string_view> texts = {draft};
-  for (size_t i = 0; i < count; ++i) texts.push_back(set.sentences[i].text);
-  std::vector<float> vectors(texts.size() * d);
-  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
-  const std::vector<std::string> stems = ContentStems(draft);
-  const std::set<std::string> wanted(stems.begin(), stems.end());
-  for (size_t i = 0; i < count; ++i) {
-    auto& features = set.sentences[i].features;
-    features[kDraftDense] = 0;
-    for (size_t j = 0; j < d; ++j) {
-      features[kDraftDense] += static_cast<double>(vectors[j]) * vectors[(i + 1) * d + j];
-    }
-    features[kDraftCoverage] = Coverage(wanted, set.sentences[i].text);
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Vector> vectors,
+                        EncodePassages({draft}, encoder, context));
+  const std::set<std::string> wanted = ContentStemSet(draft);
+  for (Evidence& e : set.sentences) {
+    e.features[kDraftDense] = Dot(vectors[0], e.vector);
+    e.features[kDraftCoverage] = Coverage(wanted, e.text);
   }
   Rank(set);
   return absl::OkStatus();

@@ -22,7 +22,7 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
                                             const AnswerPorts& ports, const AnswerOptions& options,
                                             const Context& context);
 
-// Fills the draft features of the best sentences of `set` and ranks it again.
+// Fills the draft features of `set` and ranks it again.
 absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
                          const Context& context, EvidenceSet& set);
 

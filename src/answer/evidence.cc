@@ -19,11 +19,6 @@ namespace {
 
 using StemSet = std::set<std::string>;
 
-StemSet SetOf(std::string_view text) {
-  std::vector<std::string> stems = ContentStems(text);
-  return StemSet(stems.begin(), stems.end());
-}
-
 // Rarity of the question's stems among the candidate sentences: what all of them share says little.
 class LocalIdf {
  public:
@@ -124,28 +119,17 @@ std::vector<Evidence> SplitHits(const std::vector<text::Hit>& hits) {
 // passage's similarity, which the index computed already.
 constexpr size_t kContextsEncoded = 40;
 
-absl::StatusOr<std::vector<double>> Similarities(std::span<const float> query,
-                                                 const std::vector<std::string_view>& texts,
-                                                 const text::Encoder& encoder,
-                                                 const Context& context) {
-  const size_t d = query.size();
-  std::vector<float> vectors(texts.size() * d);
-  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, vectors, context));
-  std::vector<double> out(texts.size(), 0.0);
-  for (size_t row = 0; row < texts.size(); ++row) {
-    for (size_t i = 0; i < d; ++i) out[row] += static_cast<double>(query[i]) * vectors[row * d + i];
-  }
-  return out;
-}
-
 absl::Status AddDense(std::string_view question, const text::Encoder& encoder,
                       const Context& context, std::vector<Evidence>& sentences) {
-  std::vector<float> query(encoder.dimensions());
+  Vector query(encoder.dimensions());
   WEIR_RETURN_IF_ERROR(encoder.Encode({&question, 1}, text::EncodeAs::kQuery, query, context));
   std::vector<std::string_view> texts;
   for (const Evidence& e : sentences) texts.push_back(e.text);
-  WEIR_ASSIGN_OR_RETURN(const auto alone, Similarities(query, texts, encoder, context));
-  for (size_t i = 0; i < sentences.size(); ++i) sentences[i].features[kDense] = alone[i];
+  WEIR_ASSIGN_OR_RETURN(std::vector<Vector> alone, EncodePassages(texts, encoder, context));
+  for (size_t i = 0; i < sentences.size(); ++i) {
+    sentences[i].vector = std::move(alone[i]);
+    sentences[i].features[kDense] = Dot(query, sentences[i].vector);
+  }
 
   std::vector<size_t> order(sentences.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -157,21 +141,25 @@ absl::Status AddDense(std::string_view question, const text::Encoder& encoder,
   std::vector<std::string> contexts;
   for (size_t i : order)
     contexts.push_back(absl::StrCat(sentences[i].heading, ". ", sentences[i].context));
-  WEIR_ASSIGN_OR_RETURN(const auto around,
-                        Similarities(query, {contexts.begin(), contexts.end()}, encoder, context));
-  for (size_t j = 0; j < order.size(); ++j) sentences[order[j]].features[kDenseContext] = around[j];
+  WEIR_ASSIGN_OR_RETURN(
+      const std::vector<Vector> around,
+      EncodePassages({contexts.begin(), contexts.end()}, encoder, context));
+  for (size_t j = 0; j < order.size(); ++j) {
+    sentences[order[j]].features[kDenseContext] = Dot(query, around[j]);
+  }
   return absl::OkStatus();
 }
 
 void AddLexical(const Question& question, std::vector<Evidence>& sentences) {
   std::vector<StemSet> sets;
-  for (const Evidence& e : sentences) sets.push_back(SetOf(e.text));
+  for (const Evidence& e : sentences) sets.push_back(ContentStemSet(e.text));
   const LocalIdf idf(question, sets);
   for (size_t i = 0; i < sentences.size(); ++i) {
     Evidence& e = sentences[i];
     e.features[kCoverage] = idf.Coverage(sets[i]);
-    e.features[kContextCoverage] = idf.Coverage(SetOf(absl::StrCat(e.heading, " ", e.context)));
-    e.features[kTitle] = idf.Coverage(SetOf(e.document.title));
+    e.features[kContextCoverage] =
+        idf.Coverage(ContentStemSet(absl::StrCat(e.heading, " ", e.context)));
+    e.features[kTitle] = idf.Coverage(ContentStemSet(e.document.title));
     e.features[kAnswerType] = HoldsType(question.type, e.text) ? 1 : 0;
     e.features[kBigrams] = BigramShare(question.stems, ContentStems(e.text));
     e.features[kLength] = std::min(5.0, std::log2(static_cast<double>(WordCount(e.text))));
@@ -221,6 +209,23 @@ absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question_text,
   Rank(set);
   set.refusal = Summarise(question, set);
   return set;
+}
+
+absl::StatusOr<std::vector<Vector>> EncodePassages(const std::vector<std::string_view>& texts,
+                                                   const text::Encoder& encoder,
+                                                   const Context& context) {
+  const size_t d = encoder.dimensions();
+  std::vector<float> rows(texts.size() * d);
+  WEIR_RETURN_IF_ERROR(encoder.Encode(texts, text::EncodeAs::kPassage, rows, context));
+  std::vector<Vector> out;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    out.emplace_back(rows.begin() + i * d, rows.begin() + (i + 1) * d);
+  }
+  return out;
+}
+
+double Dot(const Vector& a, const Vector& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 void Rank(EvidenceSet& set) {

@@ -16,6 +16,8 @@
 
 namespace weir::answer {
 
+using Vector = std::vector<float>;  // of an encoder, normalised
+
 struct Evidence {
   text::DocumentRef document;
   int page = 0;
@@ -23,6 +25,7 @@ struct Evidence {
   std::string text;     // the sentence
   std::string context;  // previous, this and next sentence of the passage
   std::string heading;
+  Vector vector;  // of the sentence as a passage; drafts and their sentences are compared with it
   int64_t passage = -1;
   int rank = 0;  // of its best passage, from 1
   std::array<double, kFeatureCount> features{};
@@ -37,6 +40,12 @@ struct EvidenceSet {
 
 absl::StatusOr<EvidenceSet> CollectEvidence(std::string_view question, const AnswerPorts& ports,
                                             const Context& context);
+
+absl::StatusOr<std::vector<Vector>> EncodePassages(const std::vector<std::string_view>& texts,
+                                                   const text::Encoder& encoder,
+                                                   const Context& context);
+// Of two vectors of one encoder: their cosine.
+double Dot(const Vector& a, const Vector& b);
 
 // Scores the sentences by their features and sorts them.
 void Rank(EvidenceSet& set);

@@ -159,4 +159,9 @@ bool HoldsType(AnswerType type, std::string_view sentence) {
   return true;
 }
 
+std::set<std::string> ContentStemSet(std::string_view text) {
+  std::vector<std::string> stems = ContentStems(text);
+  return {stems.begin(), stems.end()};
+}
+
 }  // namespace weir::answer

@@ -1,6 +1,7 @@
 // What a question asks for, as far as its words show it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,5 +24,7 @@ bool HoldsType(AnswerType type, std::string_view sentence);
 
 // Porter stems of the content words of a text, in order.
 std::vector<std::string> ContentStems(std::string_view text);
+// The same, each once.
+std::set<std::string> ContentStemSet(std::string_view text);
 
 }  // namespace weir::answer
