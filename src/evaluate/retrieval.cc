@@ -60,10 +60,8 @@ absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::strin
                                      const std::vector<BeirRecord>& queries,
                                      const RetrievalOptions& options, const text::Encoder* encoder,
                                      const Registry& registry, const Context& context) {
-  retrieve::SearchOptions search;
+  retrieve::SearchOptions search{options};
   search.mode = mode;
-  search.fusion = options.fusion;
-  search.alpha = options.alpha;
   search.top_k = options.depth + 1;  // one may be the query itself
   search.fetch = std::max(options.fetch, search.top_k);
   search.dedupe = false;  // judgements name each copy

@@ -12,37 +12,24 @@
 #include "base/context.h"
 #include "base/registry.h"
 #include "evaluate/metrics.h"
+#include "retrieve/pipeline.h"
 #include "text/ports.h"
 
 namespace weir::evaluate {
 
-struct RetrievalOptions {
+struct RetrievalOptions : retrieve::FusionOptions {
   std::string split = "test";
   std::vector<std::string> pipelines = {"lexical", "dense", "hybrid"};
-  std::string fusion = "convex";
-  double alpha = 0.6;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
-  int64_t fetch = 100;
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
   std::string write_runs;  // a folder for SET.PIPELINE.trec and SET.PIPELINE.tsv; "" for none
   template <class V>
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
     v(pipelines, {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, hybrid."});
-    v(fusion, {.name = "fusion",
-               .help = "How lexical and dense scores are fused.",
-               .choices = {"convex", "rrf"}});
-    v(alpha, {.name = "alpha",
-              .help = "Weight of the dense score in the convex sum.",
-              .min = 0,
-              .max = 1});
+    FusionOptions::Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
-    v(fetch, {.name = "fetch",
-              .help = "How many candidates each index returns.",
-              .unit = "passages",
-              .min = 1,
-              .max = 10000});
     v(index_in, {.name = "index-in",
                  .help = "Folder to keep the set's index in and use again.",
                  .fingerprint = false});

@@ -25,7 +25,14 @@ inline std::vector<std::string> ByteLetters() {
   return letters;
 }
 
-inline std::string SmallModelBytes(bool add_bos = false) {
+inline constexpr char kChatTemplate[] =
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
+    "message['content'] + "
+    "'<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ "
+    "'<|im_start|>assistant\\n' }}{% endif %}";
+
+inline std::string SmallModelBytes(bool add_bos = false,
+                                   const std::string& chat_template = kChatTemplate) {
   // A head of its own keeps the logits small, so that sampled text varies.
   model::SmallDecoder m{.vocabulary = 258, .tied = false};
   std::vector<std::string> tokens = ByteLetters();
@@ -43,11 +50,7 @@ inline std::string SmallModelBytes(bool add_bos = false) {
       .U32("tokenizer.ggml.bos_token_id", kImStart)
       .U32("tokenizer.ggml.eos_token_id", kImEnd)
       .Bool("tokenizer.ggml.add_bos_token", add_bos)
-      .Text("tokenizer.chat_template",
-            "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
-            "message['content'] + "
-            "'<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ "
-            "'<|im_start|>assistant\\n' }}{% endif %}")
+      .Text("tokenizer.chat_template", chat_template)
       .Build();
 }
 

@@ -46,6 +46,19 @@ Completion Answer(Engine& engine, const CompletionRequest& request) {
   return done.ok() ? *done : Completion();
 }
 
+TEST(EngineTest, HostileTemplateIsAFaultOfTheFile) {
+  const std::string path = testing::TempDir() + "/weir_hostile_template.gguf";
+  for (const char* source : {"{% for i in range(100000000000) %}x{% endfor %}",
+                             "{{ 'x' * 1000000000000 }}", "{% for m in messages %}"}) {
+    ASSERT_TRUE(WriteFileAtomic(path, SmallModelBytes(false, source)).ok());
+    auto engine = Engine::Load(path, "small", {}, Context());
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const auto done = (*engine)->Complete(Ask("question"), Context());
+    EXPECT_EQ(done.status().code(), absl::StatusCode::kDataLoss) << source;
+    EXPECT_EQ(done.status().message().find(path), 0u) << done.status();
+  }
+}
+
 TEST(EngineTest, CompletesTheSameWhateverRanBefore) {
   auto fresh = Make(), used = Make();
   const Completion expected = Answer(*fresh, Ask("the first question"));

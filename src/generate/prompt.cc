@@ -18,14 +18,19 @@ std::string_view TemplateOf(const model::GgufFile& file) {
 }  // namespace
 
 PromptWriter::PromptWriter(const model::GgufFile& file, const model::Tokenizer* tokenizer)
-    : PromptWriter(TemplateOf(file), tokenizer) {}
-
-PromptWriter::PromptWriter(std::string_view template_source, const model::Tokenizer* tokenizer)
-    : tokenizer_(tokenizer) {
-  if (template_source.empty()) return;
-  absl::StatusOr<model::ChatTemplate> compiled = model::ChatTemplate::Compile(template_source);
-  compiled_ = compiled.status();
+    : file_(file.path()), tokenizer_(tokenizer) {
+  const std::string_view source = TemplateOf(file);
+  if (source.empty()) return;
+  absl::StatusOr<model::ChatTemplate> compiled = model::ChatTemplate::Compile(source);
+  compiled_ = OfTheFile(compiled.status());
   if (compiled.ok()) template_.emplace(*std::move(compiled));
+}
+
+// A template that breaks a limit is a fault of the file, not a want of memory.
+absl::Status PromptWriter::OfTheFile(const absl::Status& status) const {
+  const auto code =
+      absl::IsResourceExhausted(status) ? absl::StatusCode::kDataLoss : status.code();
+  return absl::Status(code, absl::StrCat(file_, ": ", status.message()));
 }
 
 absl::StatusOr<std::string> PromptWriter::Render(
@@ -40,8 +45,10 @@ absl::StatusOr<std::string> PromptWriter::Render(
   const auto special = [this](int32_t id) {
     return id < 0 ? std::string() : tokenizer_->Piece(id, true);
   };
-  return template_->Render(messages, /*add_generation_prompt=*/true, special(tokenizer_->bos()),
-                           special(tokenizer_->eos()));
+  auto rendered = template_->Render(messages, /*add_generation_prompt=*/true,
+                                    special(tokenizer_->bos()), special(tokenizer_->eos()));
+  if (!rendered.ok()) return OfTheFile(rendered.status());
+  return rendered;
 }
 
 // The model's own BOS rule applies unless the template wrote the token already.

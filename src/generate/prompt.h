@@ -18,12 +18,12 @@ namespace weir::generate {
 // Immutable, thread-safe; borrows the tokenizer.
 class PromptWriter {
  public:
+  // A file without a template has contents joined by blank lines.
   PromptWriter(const model::GgufFile& file, const model::Tokenizer* tokenizer);
-  // With a template's source; "" for a model without one: contents are joined by blank lines.
-  PromptWriter(std::string_view template_source, const model::Tokenizer* tokenizer);
 
   // Documents are hostile: text in a message that spells a control token (<|im_end|>) becomes
-  // ordinary tokens. Errors: those of the template.
+  // ordinary tokens. Errors: kDataLoss (the template is malformed or breaks a limit),
+  // kInvalidArgument (it refuses the conversation).
   absl::StatusOr<std::vector<int32_t>> Tokens(const std::vector<text::ChatMessage>& messages) const;
 
  private:
@@ -32,6 +32,9 @@ class PromptWriter {
   bool SpellsControl(std::string_view content) const;
   absl::StatusOr<std::vector<int32_t>> TokensGuarded(std::vector<text::ChatMessage> messages) const;
 
+  absl::Status OfTheFile(const absl::Status& status) const;
+
+  std::string file_;  // named by errors
   const model::Tokenizer* tokenizer_;
   absl::Status compiled_;
   std::optional<model::ChatTemplate> template_;

@@ -27,7 +27,7 @@ class Bert::Loader {
     shape.ffn = static_cast<int>(inner.size());
     for (int i = 0; file_.Has(LayerName(i) + "attention.self.query.bias"); ++i) {
       if (i == kLayers) {
-        return absl::ResourceExhaustedError(fmt::format("BERT: more than {} layers", kLayers));
+        return absl::DataLossError(fmt::format("BERT: more than {} layers", kLayers));
       }
       WEIR_RETURN_IF_ERROR(OneLayer(LayerName(i), shape, bert.layers_.emplace_back()));
     }

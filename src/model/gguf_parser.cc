@@ -26,7 +26,7 @@ absl::Status GgufParser::Malformed(std::string_view message) const {
 }
 
 absl::Status GgufParser::TooMuch(std::string_view what, uint64_t value, uint64_t limit) const {
-  return absl::ResourceExhaustedError(
+  return absl::DataLossError(
       fmt::format("GGUF: {}: {}; at most {} (at byte {})", what, value, limit, at_));
 }
 

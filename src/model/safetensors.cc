@@ -76,7 +76,7 @@ absl::Status SafetensorsFile::Read(std::span<const std::byte> bytes) {
     return Malformed(fmt::format("a header of {} bytes in a file of {}", header, bytes.size()));
   }
   if (header > kHeaderBytes) {
-    return absl::ResourceExhaustedError(
+    return absl::DataLossError(
         fmt::format("safetensors: a header of {} bytes; at most {}", header, kHeaderBytes));
   }
   const std::string_view json(reinterpret_cast<const char*>(bytes.data()) + sizeof(header), header);

@@ -1,8 +1,8 @@
 // Safetensors files, mapped read-only: 8 bytes of header length, a JSON header, then the data. The
 // header is hostile: its length is checked first, it is read by a streaming parser that keeps only
 // names, types, shapes and offsets, and the tensors must cover the data exactly: no hole, no
-// overlap. Format page: docs/formats/safetensors.md. Errors: kDataLoss (malformed), kUnimplemented
-// (element type), kResourceExhausted (a limit), kNotFound (no such tensor). Immutable, thread-safe.
+// overlap. Format page: docs/formats/safetensors.md. Errors: kDataLoss (malformed or above a
+// limit), kUnimplemented (element type), kNotFound (no such tensor). Immutable, thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (level_ != Level::kArray) return Bad("a number");
     if (field_ == Field::kShape) {
       if (entries.back().shape.size() == SafetensorsFile::kDimensions) {
-        return Fail(absl::StatusCode::kResourceExhausted,
+        return Fail(absl::StatusCode::kDataLoss,
                     fmt::format("more than {} dimensions", SafetensorsFile::kDimensions));
       }
       entries.back().shape.push_back(value);
@@ -94,13 +94,13 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool TensorKey(const std::string& name) {
     if (name.size() > SafetensorsFile::kNameBytes) {
-      return Fail(absl::StatusCode::kResourceExhausted, "a name of more than 1024 bytes");
+      return Fail(absl::StatusCode::kDataLoss, "a name of more than 1024 bytes");
     }
     if (!names_.insert(name).second) return Bad("a name given twice");
     in_metadata_ = name == "__metadata__";
     if (in_metadata_) return true;
     if (entries.size() == SafetensorsFile::kTensors) {
-      return Fail(absl::StatusCode::kResourceExhausted, "more than 65536 tensors");
+      return Fail(absl::StatusCode::kDataLoss, "more than 65536 tensors");
     }
     entries.emplace_back().name = name;
     return true;

@@ -17,7 +17,7 @@ struct SafetensorsEntry {
   uint64_t begin = 0, end = 0;  // bytes of the data section
 };
 
-// Errors: kDataLoss (not JSON, another structure, a name or field twice), kResourceExhausted (a
+// Errors: kDataLoss (not JSON, another structure, a name or field twice, above a
 // limit).
 absl::StatusOr<std::vector<SafetensorsEntry>> ParseSafetensorsHeader(std::string_view json);
 

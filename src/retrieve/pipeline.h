@@ -17,17 +17,13 @@
 
 namespace weir::retrieve {
 
-struct SearchOptions {
-  std::string mode = "hybrid";
+// How many each index returns and how they become one list.
+struct FusionOptions {
   std::string fusion = "convex";
   double alpha = 0.6;
-  int64_t top_k = 10;
   int64_t fetch = 100;
-  bool dedupe = true;
-  template <class V> void Visit(V& v) {
-    v(mode, {.name = "mode",
-             .help = "How passages are fetched.",
-             .choices = {"lexical", "dense", "hybrid"}});
+  template <class V>
+  void Visit(V& v) {
     v(fusion, {.name = "fusion",
                .help = "How lexical and dense scores are fused.",
                .choices = {"convex", "rrf"}});
@@ -35,13 +31,26 @@ struct SearchOptions {
               .help = "Weight of the dense score in the convex sum.",
               .min = 0,
               .max = 1});
-    v(top_k,
-      {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(fetch, {.name = "fetch",
               .help = "How many candidates each index returns.",
               .unit = "passages",
               .min = 1,
               .max = 10000});
+  }
+};
+
+struct SearchOptions : FusionOptions {
+  std::string mode = "hybrid";
+  int64_t top_k = 10;
+  bool dedupe = true;
+  template <class V>
+  void Visit(V& v) {
+    v(mode, {.name = "mode",
+             .help = "How passages are fetched.",
+             .choices = {"lexical", "dense", "hybrid"}});
+    FusionOptions::Visit(v);
+    v(top_k,
+      {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
   }
 };

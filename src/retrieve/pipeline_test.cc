@@ -142,7 +142,8 @@ class FusionTest : public PipelineTest {
   std::map<int64_t, double> Fuse(const std::string& stage,
                                  const std::map<int64_t, std::map<std::string, double>>& scores,
                                  double alpha = 0.5) {
-    SearchOptions options{.alpha = alpha};
+    SearchOptions options;
+    options.alpha = alpha;
     Query query;
     query.text = "river flow";
     for (const auto& [passage, by_stage] : scores) query.At(passage).scores = by_stage;

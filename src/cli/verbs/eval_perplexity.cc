@@ -54,11 +54,12 @@ class EvalPerplexityVerb : public Verb {
     if (session.json()) {
       session.Print(nlohmann::ordered_json{{"version", 1},
                                            {"perplexity", result.perplexity},
-                                           {"tokens", result.tokens}}
+                                           {"tokens", result.tokens},
+                                           {"scored", result.scored}}
                         .dump());
     } else {
-      session.Print(absl::StrFormat("perplexity %.4f over %d scored tokens", result.perplexity,
-                                    result.tokens));
+      session.Print(absl::StrFormat("perplexity %.4f over %d tokens, %d of them scored",
+                                    result.perplexity, result.tokens, result.scored));
     }
     return kExitDone;
   }

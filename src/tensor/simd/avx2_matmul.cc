@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "tensor/simd/avx2.h"
+#include "tensor/simd/for_quantised.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -274,49 +275,11 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
 
 void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a,
                        float* y) {
-  switch (w.type) {
-    case DType::kQ4_0:
-      return Groups<DType::kQ4_0>(w, begin, end, a, y);
-    case DType::kQ4_1:
-      return Groups<DType::kQ4_1>(w, begin, end, a, y);
-    case DType::kQ5_0:
-      return Groups<DType::kQ5_0>(w, begin, end, a, y);
-    case DType::kQ5_1:
-      return Groups<DType::kQ5_1>(w, begin, end, a, y);
-    case DType::kQ8_0:
-      return Groups<DType::kQ8_0>(w, begin, end, a, y);
-    case DType::kQ4_K:
-      return Groups<DType::kQ4_K>(w, begin, end, a, y);
-    case DType::kQ5_K:
-      return Groups<DType::kQ5_K>(w, begin, end, a, y);
-    case DType::kQ6_K:
-      return Groups<DType::kQ6_K>(w, begin, end, a, y);
-    default:
-      return;  // float matrices have their own product
-  }
+  ForQuantised(w.type, [&]<DType kType>() { Groups<kType>(w, begin, end, a, y); });
 }
 
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out) {
-  switch (type) {
-    case DType::kQ4_0:
-      return UnpackType<DType::kQ4_0>(super, blocks, out);
-    case DType::kQ4_1:
-      return UnpackType<DType::kQ4_1>(super, blocks, out);
-    case DType::kQ5_0:
-      return UnpackType<DType::kQ5_0>(super, blocks, out);
-    case DType::kQ5_1:
-      return UnpackType<DType::kQ5_1>(super, blocks, out);
-    case DType::kQ8_0:
-      return UnpackType<DType::kQ8_0>(super, blocks, out);
-    case DType::kQ4_K:
-      return UnpackType<DType::kQ4_K>(super, blocks, out);
-    case DType::kQ5_K:
-      return UnpackType<DType::kQ5_K>(super, blocks, out);
-    case DType::kQ6_K:
-      return UnpackType<DType::kQ6_K>(super, blocks, out);
-    default:
-      return;
-  }
+  ForQuantised(type, [&]<DType kType>() { UnpackType<kType>(super, blocks, out); });
 }
 
 }  // namespace weir::tensor::avx2

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tensor/simd/avx512.h"
+#include "tensor/simd/for_quantised.h"
 #include "tensor/simd/unroll.h"
 
 // After all headers of others.
@@ -236,26 +237,7 @@ void Groups(const PackedMatrix& w, size_t begin, size_t end, const Activations& 
 }  // namespace
 
 void MultiplyOne(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
-  switch (w.type) {
-    case DType::kQ4_0:
-      return Groups<DType::kQ4_0>(w, begin, end, a, y);
-    case DType::kQ4_1:
-      return Groups<DType::kQ4_1>(w, begin, end, a, y);
-    case DType::kQ5_0:
-      return Groups<DType::kQ5_0>(w, begin, end, a, y);
-    case DType::kQ5_1:
-      return Groups<DType::kQ5_1>(w, begin, end, a, y);
-    case DType::kQ8_0:
-      return Groups<DType::kQ8_0>(w, begin, end, a, y);
-    case DType::kQ4_K:
-      return Groups<DType::kQ4_K>(w, begin, end, a, y);
-    case DType::kQ5_K:
-      return Groups<DType::kQ5_K>(w, begin, end, a, y);
-    case DType::kQ6_K:
-      return Groups<DType::kQ6_K>(w, begin, end, a, y);
-    default:
-      return;  // float matrices have their own product
-  }
+  ForQuantised(w.type, [&]<DType kType>() { Groups<kType>(w, begin, end, a, y); });
 }
 
 }  // namespace weir::tensor::avx512
