@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<index::Store>> Session::OpenStore(index::Store::M
   return index::Store::Open(folder, mode, context_);
 }
 
-absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_view name) {
+absl::StatusOr<model::EncoderSpec> Session::FindEncoder(std::string_view name) {
   std::string chosen(name);
   if (chosen.empty()) {
     WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kEncoder));
@@ -87,7 +87,12 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
   if (record.kind != model::ModelKind::kEncoder) {
     return absl::InvalidArgumentError(absl::StrCat("encoder: ", chosen, " is not an encoder"));
   }
-  return model::LoadEncoder(record.encoder, context_);
+  return record.encoder;
+}
+
+absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_view name) {
+  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindEncoder(name));
+  return model::LoadEncoder(spec, context_);
 }
 
 // The default; where it is not installed, the last listed that is: the catalogue's models grow, the

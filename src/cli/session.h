@@ -16,6 +16,7 @@
 #include "base/threads.h"
 #include "generate/engine.h"
 #include "index/store.h"
+#include "model/encoder.h"
 #include "text/ports.h"
 
 namespace weir::cli {
@@ -65,6 +66,7 @@ class Session {
   std::string StoreFolder() const;
   absl::StatusOr<std::unique_ptr<index::Store>> OpenStore(index::Store::Mode mode);
   // `name`: a catalogue name or path; "" takes the default that is installed.
+  absl::StatusOr<model::EncoderSpec> FindEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(
       std::string_view name, const generate::GenerateOptions& options);

@@ -60,10 +60,9 @@ absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::strin
                                      const std::vector<BeirRecord>& queries,
                                      const RetrievalOptions& options, const text::Encoder* encoder,
                                      const Registry& registry, const Context& context) {
-  retrieve::SearchOptions search{options};
-  search.mode = mode;
+  retrieve::SearchOptions search{.mode = mode, .fuse = options.fuse};
   search.top_k = options.depth + 1;  // one may be the query itself
-  search.fetch = std::max(options.fetch, search.top_k);
+  search.fuse.fetch = std::max(options.fuse.fetch, search.top_k);
   search.dedupe = false;  // judgements name each copy
   WEIR_ASSIGN_OR_RETURN(const auto pipeline,
                         retrieve::Pipeline::Make(store, encoder, search, registry));

@@ -17,9 +17,10 @@
 
 namespace weir::evaluate {
 
-struct RetrievalOptions : retrieve::FusionOptions {
+struct RetrievalOptions {
   std::string split = "test";
   std::vector<std::string> pipelines = {"lexical", "dense", "hybrid"};
+  retrieve::FusionOptions fuse;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
   std::string write_runs;  // a folder for SET.PIPELINE.trec and SET.PIPELINE.tsv; "" for none
@@ -27,7 +28,7 @@ struct RetrievalOptions : retrieve::FusionOptions {
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
     v(pipelines, {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, hybrid."});
-    FusionOptions::Visit(v);
+    fuse.Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
     v(index_in, {.name = "index-in",

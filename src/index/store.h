@@ -74,6 +74,7 @@ class Store {
   virtual void SetBm25(const Bm25Options& options) {}
   virtual absl::StatusOr<StoreStatus> Status() const = 0;
   virtual absl::StatusOr<std::vector<std::string>> Paths() const = 0;
+  virtual std::vector<int64_t> Passages() const = 0;  // ids, ascending
   // Verifies every checksum and cross reference; one line a problem, empty when clean.
   virtual absl::StatusOr<std::vector<std::string>> Check(const Context& context) const = 0;
   // BM25, top k by (score descending, passage ascending). Quoted parts of the query are phrases.

@@ -35,6 +35,7 @@ class FolderStore final : public Store {
   void SetBm25(const Bm25Options& options) override;
   absl::StatusOr<StoreStatus> Status() const override;
   absl::StatusOr<std::vector<std::string>> Paths() const override;
+  std::vector<int64_t> Passages() const override;
   absl::StatusOr<std::vector<std::string>> Check(const Context& context) const override;
   absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
                                                     const Context& context) const override;

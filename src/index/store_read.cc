@@ -1,4 +1,5 @@
 // Searching and fetching.
+#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -141,6 +142,18 @@ bool FolderStore::IsUnchanged(std::string_view path, int64_t size, int64_t mtime
 absl::StatusOr<std::vector<std::string>> FolderStore::Paths() const {
   std::lock_guard lock(catalogue_mutex_);
   return catalogue_->Paths();
+}
+
+std::vector<int64_t> FolderStore::Passages() const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  std::vector<int64_t> ids;
+  for (const auto& loaded : now->lexical) {
+    for (uint32_t row = 0; row < loaded.segment->rows(); ++row) {
+      if (!loaded.deleted->Contains(row)) ids.push_back(loaded.segment->passage(row));
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 absl::StatusOr<StoreStatus> FolderStore::Status() const {

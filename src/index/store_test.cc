@@ -134,6 +134,8 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
     }
   }
   EXPECT_EQ(store->Paths()->size(), expected.size());
+  EXPECT_EQ(static_cast<int64_t>(store->Passages().size()), store->Status()->passages);
+  for (const int64_t id : store->Passages()) EXPECT_TRUE(store->GetPassage(id).ok()) << id;
   ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
   EXPECT_EQ(store->Status()->pending, 0);
 

@@ -33,7 +33,7 @@ class OnnxParser {
     return absl::DataLossError(fmt::format("ONNX: {}", message));
   }
   static absl::Status TooMany(std::string_view what, size_t limit) {
-    return absl::ResourceExhaustedError(fmt::format("ONNX: more than {} {}", limit, what));
+    return absl::DataLossError(fmt::format("ONNX: more than {} {}", limit, what));
   }
 
   absl::Status Graph(std::span<const std::byte> bytes) {

@@ -2,9 +2,8 @@
 // initialisers and tie matrices to biases. Nothing is executed. The file is mapped; tensors borrow
 // from it. Exporters name a BERT's biases, norms and embeddings but call its matrices
 // "onnx::MatMul_N" and store them transposed ([in, out]); the Add whose bias has a name says whose
-// matrix it is (WeightOfBias). Format page: docs/formats/onnx.md. Errors: kDataLoss (malformed),
-// kUnimplemented (data elsewhere, other types), kResourceExhausted (a limit), kNotFound. Immutable,
-// thread-safe.
+// matrix it is (WeightOfBias). Format page: docs/formats/onnx.md. Errors: kDataLoss (bad, too big),
+// kUnimplemented (data elsewhere, other types), kNotFound. Immutable, thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -92,8 +92,8 @@ TEST(Onnx, RefusesMalformedFiles) {
       {Model(Bytes(5, Number(8, 1))), StatusCode::kDataLoss, "wire type"},
       {Model(Bytes(5, Bytes(2, ""))), StatusCode::kDataLoss, "wire type"},
       {Model(Bytes(5, Number(1, ~uint64_t{0}))), StatusCode::kDataLoss, "negative"},
-      {Model(Bytes(5, dims)), StatusCode::kResourceExhausted, "dimensions"},
-      {Model(Bytes(5, Bytes(1, std::string(9, '\1')))), StatusCode::kResourceExhausted, "dimen"},
+      {Model(Bytes(5, dims)), StatusCode::kDataLoss, "dimensions"},
+      {Model(Bytes(5, Bytes(1, std::string(9, '\1')))), StatusCode::kDataLoss, "dimen"},
       {Model(Bytes(5, Bytes(9, "a") + Bytes(9, "b"))), StatusCode::kUnimplemented, "one piece"},
       {Model(Bytes(5, Number(14, 1))), StatusCode::kUnimplemented, "another file"},
       {Model(tensor + tensor), StatusCode::kDataLoss, "twice"},
@@ -120,7 +120,7 @@ TEST(Onnx, ChecksTheSizeOfFloatTensors) {
 TEST(Onnx, LimitsTheNumberOfNodes) {
   std::string graph;
   for (size_t i = 0; i <= OnnxFile::kNodes; ++i) graph += Bytes(1, "");
-  EXPECT_EQ(ParseText(Model(graph)).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(ParseText(Model(graph)).status().code(), StatusCode::kDataLoss);
 }
 
 TEST(Onnx, OpensRealModel) {

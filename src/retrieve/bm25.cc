@@ -8,7 +8,7 @@ absl::Status Bm25Stage::Run(Query& query, const Resources& resources,
                             const Context& context) const {
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<index::Scored> found,
-      resources.store.SearchLexical(query.text, resources.options.fetch, context));
+      resources.store.SearchLexical(query.text, resources.options.fuse.fetch, context));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["bm25"] = hit.score;

@@ -57,7 +57,7 @@ absl::Status ConvexStage::Run(Query& query, const Resources& resources,
   WEIR_RETURN_IF_ERROR(FillMissing(query, resources));
   const Scale lexical = ScaleOf(query, "bm25");
   const Scale dense = ScaleOf(query, "dense");
-  const double alpha = resources.options.alpha;
+  const double alpha = resources.options.fuse.alpha;
   for (Candidate& candidate : query.candidates) {
     candidate.score = alpha * dense.Normalise(candidate.scores["dense"]) +
                       (1 - alpha) * lexical.Normalise(candidate.scores["bm25"]);

@@ -83,8 +83,8 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
         absl::StrCat("mode: ", options.mode, "; expected lexical, dense or hybrid"));
   }
   for (std::string_view stage : chosen->stages) {
-    WEIR_RETURN_IF_ERROR(
-        pipeline->Add(stage == "@fusion" ? std::string_view(options.fusion) : stage, registry));
+    WEIR_RETURN_IF_ERROR(pipeline->Add(
+        stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));
   }
   if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
   return pipeline;

@@ -39,8 +39,9 @@ struct FusionOptions {
   }
 };
 
-struct SearchOptions : FusionOptions {
+struct SearchOptions {
   std::string mode = "hybrid";
+  FusionOptions fuse = {};
   int64_t top_k = 10;
   bool dedupe = true;
   template <class V>
@@ -48,7 +49,7 @@ struct SearchOptions : FusionOptions {
     v(mode, {.name = "mode",
              .help = "How passages are fetched.",
              .choices = {"lexical", "dense", "hybrid"}});
-    FusionOptions::Visit(v);
+    fuse.Visit(v);
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});

@@ -143,7 +143,7 @@ class FusionTest : public PipelineTest {
                                  const std::map<int64_t, std::map<std::string, double>>& scores,
                                  double alpha = 0.5) {
     SearchOptions options;
-    options.alpha = alpha;
+    options.fuse.alpha = alpha;
     Query query;
     query.text = "river flow";
     for (const auto& [passage, by_stage] : scores) query.At(passage).scores = by_stage;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "cli/bench_record.h"
+#include "cli/peer.h"
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
 #include "model/catalogue.h"
@@ -15,23 +16,14 @@ struct BenchLlmOptions {
   std::string model;
   int64_t rounds = 3;
   std::vector<std::string> rows;
-  std::string peer;
-  std::string peer_python = "python3";
-  std::string peer_script = "tests/peers/llama_bench.py";
+  PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
     v(rows,
       {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
-    v(peer, {.name = "peer",
-             .help = "Engine to compare with on the same file, in turns.",
-             .choices = {"", "llama.cpp"}});
-    v(peer_python, {.name = "peer-python",
-                    .help = "Python interpreter that has the peer's package.",
-                    .fingerprint = false});
-    v(peer_script,
-      {.name = "peer-script", .help = "Script that drives the peer.", .fingerprint = false});
+    peer.Visit(v);
   }
 };
 
@@ -61,9 +53,9 @@ class BenchLlmVerb : public Verb {
     bench.model_path = record.path;
     bench.rounds = options_.rounds;
     bench.only = options_.rows;
-    if (!options_.peer.empty()) {
-      bench.peer_python = options_.peer_python;
-      bench.peer_script = options_.peer_script;
+    if (!options_.peer.name.empty()) {
+      bench.peer_python = options_.peer.python;
+      bench.peer_script = options_.peer.script;
     }
     WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
     std::vector<BenchRow> rows;
