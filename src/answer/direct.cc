@@ -53,7 +53,7 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
                         WriteDraft(question, packed, ports, options, context));
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
   answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
-  WEIR_RETURN_IF_ERROR(RankByDraft(draft.text, ports.encoder, context, set));
+  WEIR_RETURN_IF_ERROR(RankByDraft(question, draft.text, ports.encoder, context, set));
   WEIR_ASSIGN_OR_RETURN(const double answerable,
                         Answerable(question, set, options, ports.completer, context));
   if (answerable < options.risk) return answer;

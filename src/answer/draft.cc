@@ -14,12 +14,11 @@
 namespace weir::answer {
 namespace {
 
-double Coverage(const std::set<std::string>& wanted, std::string_view text) {
-  if (wanted.empty()) return 0;
+double CountIn(const std::set<std::string>& wanted, std::string_view text) {
   const std::set<std::string> stems = ContentStemSet(text);
-  const auto found = std::count_if(wanted.begin(), wanted.end(),
-                                   [&](const std::string& stem) { return stems.contains(stem); });
-  return static_cast<double>(found) / static_cast<double>(wanted.size());
+  return static_cast<double>(
+      std::count_if(wanted.begin(), wanted.end(),
+                    [&](const std::string& stem) { return stems.contains(stem); }));
 }
 
 }  // namespace
@@ -40,17 +39,30 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
   return ports.completer->Complete(request, context);
 }
 
-absl::Status RankByDraft(std::string_view draft, const text::Encoder& encoder,
-                         const Context& context, EvidenceSet& set) {
+double Grounded(std::string_view question, std::string_view draft, const EvidenceSet& set) {
+  constexpr size_t kSentences = 3;
+  std::set<std::string> added = ContentStemSet(draft);
+  for (const std::string& stem : ContentStemSet(question)) added.erase(stem);
+  double most = 0;
+  for (size_t i = 0; i < std::min(kSentences, set.sentences.size()); ++i) {
+    most = std::max(most, CountIn(added, set.sentences[i].text));
+  }
+  return most / static_cast<double>(added.size() + 1);
+}
+
+absl::Status RankByDraft(std::string_view question, std::string_view draft,
+                         const text::Encoder& encoder, const Context& context, EvidenceSet& set) {
   if (draft.find_first_not_of(" \t\r\n") == std::string_view::npos) return absl::OkStatus();
   WEIR_ASSIGN_OR_RETURN(const std::vector<Vector> vectors,
                         EncodePassages({draft}, encoder, context));
   const std::set<std::string> wanted = ContentStemSet(draft);
   for (Evidence& e : set.sentences) {
     e.features[kDraftDense] = Dot(vectors[0], e.vector);
-    e.features[kDraftCoverage] = Coverage(wanted, e.text);
+    e.features[kDraftCoverage] =
+        wanted.empty() ? 0 : CountIn(wanted, e.text) / static_cast<double>(wanted.size());
   }
   Rank(set);
+  set.refusal.grounded = Grounded(question, draft, set);
   return absl::OkStatus();
 }
 

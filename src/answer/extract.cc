@@ -28,7 +28,7 @@ absl::Status Reread(std::string_view question, const AnswerPorts& ports, AnswerO
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
                         WriteDraft(question, packed, ports, options, context));
-  return RankByDraft(draft.text, ports.encoder, context, set);
+  return RankByDraft(question, draft.text, ports.encoder, context, set);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ constexpr double kSentence[kFeatureCount] = {3.0, 3.0, 1.5, 1.5,  1.0, 0.5,
                                              0.7, 0.5, 0.2, -1.5, 0.3, 3.0, 6.0};
 
 // One row a calibrated model; docs/answer-quality.md says how a row is made.
-constexpr JudgeModel kJudges[] = {{"qwen2.5-coder-1.5b", -2.477, -1.040, 2.361}};
+constexpr JudgeModel kJudges[] = {{"qwen2.5-coder-1.5b", -2.881, -3.780, 1.646, 2.780}};
 
 double Logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -39,7 +39,7 @@ const JudgeModel* FindJudge(std::string_view model) {
 
 double AnswerableWithJudge(const JudgeModel& judge, const RefusalFeatures& f, double judged) {
   return Logistic(judge.intercept + judge.names_weight * f.missing_names +
-                  judge.judged_weight * judged);
+                  judge.judged_weight * judged + judge.grounded_weight * f.grounded);
 }
 
 }  // namespace weir::answer

@@ -15,6 +15,9 @@ struct RefusalFeatures {
   double coverage = 0;            // best context coverage among them
   // share of the question's names and numbers the best passages lack
   double missing_names = 0;
+  // how far one of the three best sentences holds what the draft adds to the question; 0 before
+  // there is a draft
+  double grounded = 0;
 };
 
 double SentenceScore(const std::array<double, kFeatureCount>& features);
@@ -24,7 +27,7 @@ double AnswerableProbability(const RefusalFeatures& features);
 // firm "Yes" of one model is the resting state of another, so a model without a row is not asked.
 struct JudgeModel {
   std::string_view name;  // of the catalogue
-  double intercept, names_weight, judged_weight;
+  double intercept, names_weight, judged_weight, grounded_weight;
 };
 // Null when `model` was not calibrated.
 const JudgeModel* FindJudge(std::string_view model);

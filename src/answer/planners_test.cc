@@ -6,6 +6,7 @@
 #include "answer/ask.h"
 #include "answer/cite.h"
 #include "answer/direct.h"
+#include "answer/draft.h"
 #include "answer/extract.h"
 #include "answer/pack.h"
 #include "answer/scripted.h"
@@ -57,6 +58,19 @@ TEST_F(PlannersTest, TheDraftPointsToTheSentence) {
   const text::Answer answer = *Run(ExtractPlanner(), question, "One climbs 214 steps.");
   EXPECT_EQ(answer.sentences[0].text, "It has 214 steps.");
   EXPECT_EQ(answer.sentences[0].citations[0].quote, "It has 214 steps.");
+}
+
+TEST_F(PlannersTest, ADraftIsGroundedByWhatItAdds) {
+  const AnswerPorts ports{pipeline_, encoder_, nullptr, nullptr};
+  const std::string question = "How many steps does the lighthouse of Alder have?";
+  EvidenceSet set = *CollectEvidence(question, ports, Context());
+  auto grounded = [&](std::string_view draft) {
+    EXPECT_TRUE(RankByDraft(question, draft, encoder_, Context(), set).ok());
+    return set.refusal.grounded;
+  };
+  EXPECT_DOUBLE_EQ(grounded("Steps of the lighthouse: 214."), 0.5);  // "214", over one and one more
+  EXPECT_EQ(grounded("The lighthouse of Alder: steps."), 0);         // adds nothing
+  EXPECT_EQ(grounded("Steps of the lighthouse: 300."), 0);           // adds what nothing says
 }
 
 TEST_F(PlannersTest, RefusesWithoutEvidence) {

@@ -99,7 +99,7 @@ class EvalAnswersVerb : public Verb {
                               answer::WriteDraft(q.question, packed, ports, options_.ask.answer,
                                                  session.context()));
         WEIR_RETURN_IF_ERROR(
-            answer::RankByDraft(draft.text, ports.encoder, session.context(), set));
+            answer::RankByDraft(q.question, draft.text, ports.encoder, session.context(), set));
         WEIR_ASSIGN_OR_RETURN(judged, answer::Judge(q.question, set, options_.ask.answer,
                                                     *ports.completer, session.context()));
       }
@@ -122,7 +122,7 @@ class EvalAnswersVerb : public Verb {
                            {"draft", draft.text},
                            {"refusal",
                             {set.refusal.dense, set.refusal.context, set.refusal.coverage,
-                             set.refusal.missing_names}},
+                             set.refusal.missing_names, set.refusal.grounded}},
                            {"sentences", std::move(sentences)}}
                           .dump(-1, ' ', false, Json::error_handler_t::replace),
                       "\n");
