@@ -274,7 +274,8 @@ ClaimsReport SummarizeClaims(std::vector<ClaimPair> pairs, const ClaimRule& rule
     ++counts.pairs;
     counts.accepted += s.accepted;
     counts.exact += s.Exact();
-    if (!s.accepted) ++counts.refused_by[!s.numbers ? 0 : !s.names ? 1 : !s.polarity ? 2 : 3];
+    if (!s.accepted)
+      ++counts.refused_by[!s.numbers ? 0 : !s.names ? 1 : !s.polarity ? 2 : !s.covered ? 3 : 4];
   }
   for (const ClaimKind kind : {ClaimKind::kSameDocument, ClaimKind::kOtherDocument}) {
     report.strict_threshold = std::max(

@@ -31,12 +31,12 @@
 namespace weir::evaluate {
 
 struct ClaimScore {
-  bool numbers = false, names = false, polarity = false;  // exact checks passed
+  bool numbers = false, names = false, polarity = false, covered = false;  // exact checks passed
   double lexical = 0, cosine = 0;
   double logistic = 0;  // of the two above, whatever the exact checks say
   double support = 0;   // as the verifier reports it
   bool accepted = false;
-  bool Exact() const { return numbers && names && polarity; }
+  bool Exact() const { return numbers && names && polarity && covered; }
 };
 
 using ClaimVerifier = std::function<absl::StatusOr<ClaimScore>(
@@ -62,8 +62,8 @@ struct ClaimPair {
 struct ClaimCounts {  // of one kind
   int64_t pairs = 0, accepted = 0;
   int64_t exact = 0;  // pass the exact checks
-  // The first check that fails, in this order: numbers, names, polarity, support.
-  std::array<int64_t, 4> refused_by = {};
+  // The first check that fails, in this order: numbers, names, polarity, covered, support.
+  std::array<int64_t, 5> refused_by = {};
   int64_t accepted_strictly = 0;  // at ClaimsReport::strict_threshold
   // Area under the ROC curve of support pairs against this kind, ties counting half; 0 for support
   // itself and when either has no pair.

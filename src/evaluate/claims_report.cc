@@ -35,18 +35,20 @@ std::string ClaimsTable(const ClaimsReport& report) {
       "at most 5%% of both kinds of other sentences: threshold %.4f\n\n",
       report.set, report.part, report.encoder, report.rule.intercept, report.rule.lexical,
       report.rule.cosine, report.rule.threshold, report.strict_threshold);
-  absl::StrAppend(&out,
-                  "| pairs | number | accepted | at 5% | refused by numbers, names, negation, "
-                  "support | AUC support | logistic | lexical | cosine |\n"
-                  "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+  absl::StrAppend(
+      &out,
+      "| pairs | number | accepted | at 5% | refused by numbers, names, negation, additions, "
+      "support | AUC support | logistic | lexical | cosine |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
   const bool positives = report.kinds[0].pairs > 0;
   for (size_t k = 0; k < report.kinds.size(); ++k) {
     const ClaimCounts& c = report.kinds[k];
     const bool known = k > 0 && positives && c.pairs > 0;
-    absl::StrAppendFormat(&out, "| %s | %d | %s | %s | %d, %d, %d, %d | %s | %s | %s | %s |\n",
+    absl::StrAppendFormat(&out, "| %s | %d | %s | %s | %d, %d, %d, %d, %d | %s | %s | %s | %s |\n",
                           kClaimKinds[k], c.pairs, Percent(c.accepted, c.pairs),
                           Percent(c.accepted_strictly, c.pairs), c.refused_by[0], c.refused_by[1],
-                          c.refused_by[2], c.refused_by[3], Area(c.auc_support, known),
+                          c.refused_by[2], c.refused_by[3], c.refused_by[4],
+                          Area(c.auc_support, known),
                           Area(c.auc_logistic, known), Area(c.auc_lexical, known),
                           Area(c.auc_cosine, known));
   }
@@ -66,7 +68,8 @@ std::string ClaimsToJson(const ClaimsReport& report) {
                   {{"numbers", c.refused_by[0]},
                    {"names", c.refused_by[1]},
                    {"polarity", c.refused_by[2]},
-                   {"support", c.refused_by[3]}}},
+                   {"covered", c.refused_by[3]},
+                   {"support", c.refused_by[4]}}},
                  {"accepted_strictly", c.accepted_strictly},
                  {"share_strictly", Share(c.accepted_strictly, c.pairs)}};
     if (k > 0) {
@@ -102,6 +105,7 @@ std::string ClaimFeatures(const ClaimsReport& report) {
                           {"numbers", s.numbers},
                           {"names", s.names},
                           {"polarity", s.polarity},
+                          {"covered", s.covered},
                           {"lexical", s.lexical},
                           {"cosine", s.cosine},
                           {"logistic", s.logistic},

@@ -138,6 +138,7 @@ ClaimPair Scored(ClaimKind kind, double logistic, bool exact = true) {
   pair.score = {.numbers = true,
                 .names = exact,
                 .polarity = true,
+                .covered = true,
                 .lexical = logistic,
                 .cosine = 1 - logistic,
                 .logistic = logistic,
@@ -158,8 +159,8 @@ TEST(ClaimsTest, SummaryCountsAndFindsTheStrictThreshold) {
   const auto& [support, contradict, same, other] = report.kinds;
   EXPECT_EQ(support.pairs, 20);
   EXPECT_EQ(support.accepted, 11);
-  EXPECT_THAT(support.refused_by, ElementsAre(0, 0, 0, 9));
-  EXPECT_THAT(contradict.refused_by, ElementsAre(0, 1, 0, 0));
+  EXPECT_THAT(support.refused_by, ElementsAre(0, 0, 0, 0, 9));
+  EXPECT_THAT(contradict.refused_by, ElementsAre(0, 1, 0, 0, 0));
   EXPECT_EQ(same.accepted, 1);
   EXPECT_EQ(other.exact, 19);
   // One of 20 may be accepted of each kind: .5 of the same document, so just above .475.
@@ -171,7 +172,8 @@ TEST(ClaimsTest, SummaryCountsAndFindsTheStrictThreshold) {
   EXPECT_GT(same.auc_logistic, 0.7);
   EXPECT_DOUBLE_EQ(same.auc_logistic, 1 - same.auc_cosine);
   EXPECT_THAT(ClaimsTable(report), HasSubstr("logistic(-1 + 2 lexical + 3 cosine), threshold 0.5"));
-  EXPECT_THAT(ClaimsTable(report), HasSubstr("| support | 20 | 55.0% | 55.0% | 0, 0, 0, 9 | - |"));
+  EXPECT_THAT(ClaimsTable(report),
+              HasSubstr("| support | 20 | 55.0% | 55.0% | 0, 0, 0, 0, 9 | - |"));
   EXPECT_THAT(ClaimsToJson(report), HasSubstr(R"("kind":"same document","pairs":20,"accepted":1)"));
   EXPECT_EQ(SummarizeClaims({}, {}).strict_threshold, 0);
 }
@@ -208,7 +210,8 @@ absl::StatusOr<ClaimsReport> Measure(const std::string& folder, std::string_view
   const auto verifier = [&](std::string_view claim, const std::vector<std::string_view>& quotes)
       -> absl::StatusOr<ClaimScore> {
     if (seen) seen->push_back({std::string(claim), {quotes.begin(), quotes.end()}});
-    return ClaimScore{.numbers = true, .names = true, .polarity = true, .logistic = 0.7};
+    return ClaimScore{
+        .numbers = true, .names = true, .polarity = true, .covered = true, .logistic = 0.7};
   };
   Context context;
   context.seed = seed;

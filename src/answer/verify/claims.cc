@@ -1,5 +1,6 @@
 #include "answer/verify/claims.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <map>
@@ -144,12 +145,47 @@ bool IsNegation(std::string_view lower) {
   return lower.ends_with("n't");
 }
 
-void AddStems(std::string_view text, std::set<std::string>& stems) {
+// English pronouns, auxiliaries, prepositions, conjunctions and adverbs of no content that the
+// analyser's short list of stop words leaves in.
+constexpr std::string_view kFunctionWords[] = {
+    "about",   "above",  "according", "after",   "again",    "against", "all",    "also",
+    "although", "am",    "among",     "any",     "because",  "been",    "before", "being",
+    "below",   "between", "both",     "can",     "could",    "did",     "do",     "does",
+    "doing",   "down",   "due",       "during",  "each",     "either",  "few",    "from",
+    "further", "had",    "has",       "have",    "having",   "he",      "her",    "here",
+    "him",     "his",    "how",       "however", "i",        "its",     "itself", "like",
+    "may",     "me",     "might",     "more",    "most",     "must",    "my",     "nor",
+    "off",     "once",   "only",      "other",   "our",      "out",     "over",   "own",
+    "same",    "shall",  "she",       "should",  "since",    "so",      "some",   "such",
+    "than",    "them",   "themselves", "those",  "through",  "thus",    "too",    "under",
+    "until",   "up",     "upon",      "us",      "very",     "we",      "were",   "what",
+    "when",    "where",  "whether",   "which",   "while",    "who",     "whom",   "whose",
+    "why",     "within", "would",     "you",     "your"};
+
+static_assert(std::is_sorted(std::begin(kFunctionWords), std::end(kFunctionWords)));
+
+bool IsFunctionWord(std::string_view lower) {
+  return std::binary_search(std::begin(kFunctionWords), std::end(kFunctionWords), lower);
+}
+
+void AddStems(std::string_view text, Claims& claims) {
   auto analyzer = text::Analyzer::Make("english");
   if (!analyzer.ok()) return;
   std::vector<text::Token> tokens;
   (*analyzer)->Analyze(text, tokens);
-  for (text::Token& token : tokens) stems.insert(std::move(token.term));
+  int64_t end = 0;  // of the token before
+  for (text::Token& token : tokens) {
+    const std::string_view before = text.substr(end, token.span.start - end);
+    if (claims.clauses.empty() || before.find_first_of(",;:()[]") != std::string_view::npos) {
+      claims.clauses.emplace_back();
+    }
+    end = token.span.end;
+    const std::string_view surface = text.substr(token.span.start, token.span.size());
+    if (!IsFunctionWord(absl::AsciiStrToLower(surface))) {
+      claims.clauses.back().push_back(token.term);
+    }
+    claims.stems.insert(std::move(token.term));
+  }
 }
 
 }  // namespace
@@ -168,7 +204,7 @@ Claims ReadClaims(std::string_view text, bool is_quote) {
       if (part.size() > 1) claims.names.insert(FoldName(part));
     }
   }
-  AddStems(text, claims.stems);
+  AddStems(text, claims);
   return claims;
 }
 

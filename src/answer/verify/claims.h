@@ -13,6 +13,8 @@ struct Claims {
   std::set<std::string> numbers;      // canonical decimal text: "1200", "0.05", "3"
   std::set<std::string> names;        // case-folded, as written otherwise
   std::set<std::string> stems;        // of content words, Porter
+  // The stems in order, without function words, cut at commas, semicolons, colons and brackets.
+  std::vector<std::vector<std::string>> clauses;
   int negations = 0;                  // "not", "no", "never", "without", "n't", ...
 };
 

@@ -12,11 +12,26 @@
 namespace weir::answer {
 namespace {
 
+constexpr size_t kForeignWords = 3;
+
 // The first member of `claimed` that `offered` lacks, "" if none.
 std::string FirstMissing(const std::set<std::string>& claimed,
                          const std::set<std::string>& offered) {
   for (const std::string& item : claimed) {
     if (!offered.contains(item)) return item;
+  }
+  return "";
+}
+
+// The first clause of at least `words` content words that are none of `offered`, "" if none.
+std::string ForeignClause(const std::vector<std::vector<std::string>>& clauses,
+                          const std::set<std::string>& offered, size_t words) {
+  for (const std::vector<std::string>& clause : clauses) {
+    if (clause.size() < words) continue;
+    if (std::none_of(clause.begin(), clause.end(),
+                     [&](const std::string& stem) { return offered.contains(stem); })) {
+      return absl::StrJoin(clause, " ");
+    }
   }
   return "";
 }
@@ -39,10 +54,12 @@ absl::StatusOr<double> Cosine(std::string_view a, std::string_view b, const text
   return dot;
 }
 
-void Decide(SentenceVerdict& v, const std::string& number, const std::string& name) {
+void Decide(SentenceVerdict& v, const std::string& number, const std::string& name,
+            const std::string& foreign) {
   if (!v.numbers) v.reason = absl::StrCat("number not in the quotes: ", number);
   else if (!v.names) v.reason = absl::StrCat("name not in the quotes: ", name);
   else if (!v.polarity) v.reason = "sentence and quotes disagree on negation";
+  else if (!v.covered) v.reason = absl::StrCat("clause not in the quotes: ", foreign);
   else if (v.support < kSupportThreshold)
     v.reason = absl::StrCat("support ", v.support, " below ", kSupportThreshold);
   v.supported = v.reason.empty();
@@ -67,7 +84,7 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
   }
   v.verbatim = true;  // of the caller's bytes; VerifyAnswer checks them against the file
   if (std::find(quotes.begin(), quotes.end(), sentence) != quotes.end()) {
-    v.numbers = v.names = v.polarity = v.supported = true;
+    v.numbers = v.names = v.polarity = v.covered = v.supported = true;
     v.lexical = v.cosine = v.support = 1;
     return v;
   }
@@ -76,7 +93,9 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
   const Claims offered = ReadClaims(joined, /*is_quote=*/true);
   const std::string number = FirstMissing(claimed.numbers, offered.numbers);
   const std::string name = FirstMissing(claimed.names, offered.names);
+  const std::string foreign = ForeignClause(claimed.clauses, offered.stems, kForeignWords);
   v.numbers = number.empty();
+  v.covered = foreign.empty();
   v.names = name.empty();
   // A negated claim needs a negated quote; a plain claim must not rest on one negated quote alone.
   v.polarity = claimed.negations > 0 ? offered.negations > 0
@@ -84,7 +103,7 @@ absl::StatusOr<SentenceVerdict> VerifySentence(std::string_view sentence,
   v.lexical = Share(claimed.stems, offered.stems);
   WEIR_ASSIGN_OR_RETURN(v.cosine, Cosine(sentence, joined, encoder, context));
   v.support = SupportOf(v.lexical, v.cosine);
-  Decide(v, number, name);
+  Decide(v, number, name, foreign);
   return v;
 }
 

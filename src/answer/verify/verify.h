@@ -8,6 +8,8 @@
 //     "3")
 //   names     every capitalised or mixed-case word that is not only a sentence start is in a quote
 //   polarity  sentence and quotes agree on negation
+//   covered   no clause of three or more content words of which the quotes have none: what a model
+//     adds to a well-supported sentence would else be carried by the rest of it
 //   entailment  lexical: share of content stems found in the quotes; embedding: cosine of sentence
 //     and
 //             quotes; support = logistic(a + b * lexical + c * cosine) >= kSupportThreshold
@@ -37,7 +39,7 @@ inline constexpr SupportWeights kSupportWeights = {-5.2, 4.6, 4.4};
 double SupportOf(double lexical, double cosine);
 
 struct SentenceVerdict {
-  bool verbatim = false, numbers = false, names = false, polarity = false;
+  bool verbatim = false, numbers = false, names = false, polarity = false, covered = false;
   double lexical = 0, cosine = 0, support = 0;
   bool supported = false;
   std::string reason;  // "" when supported, else the first check that failed, with the word or span

@@ -84,10 +84,36 @@ TEST(VerifyTest, NegationMustAgree) {
           .polarity);
 }
 
+// Found in a real answer: a supported sentence with an ending that the model made up.
+TEST(VerifyTest, AnAddedClauseIsRefused) {
+  const std::string_view quote =
+      "Swimmers and boats are held in this roller, and for that reason low weirs are sometimes "
+      "called drowning machines.";
+  const SentenceVerdict v = Verdict(
+      "Low weirs are sometimes called drowning machines because swimmers and boats are held in "
+      "this roller, preventing them from falling into the water.",
+      {quote});
+  EXPECT_FALSE(v.covered);
+  EXPECT_FALSE(v.supported);
+  EXPECT_THAT(v.reason, HasSubstr("prevent"));
+  EXPECT_TRUE(Verdict("Low weirs are called drowning machines because swimmers and boats are held "
+                      "in this roller.",
+                      {quote})
+                  .supported);
+}
+
 TEST(VerifyTest, UnrelatedQuoteIsRefused) {
   const SentenceVerdict v = Verdict("The library indexes documents quickly.",
                                     {"Bleeding was rare after surgery in older adults."});
   EXPECT_FALSE(v.supported);
+  EXPECT_FALSE(v.covered);
+  EXPECT_LT(v.support, kSupportThreshold);
+}
+
+TEST(VerifyTest, AShareOfTheWordsIsNotEnough) {
+  const SentenceVerdict v = Verdict("Older adults index documents after dinner quickly.",
+                                    {"Bleeding was rare after surgery in older adults."});
+  EXPECT_TRUE(v.covered);
   EXPECT_THAT(v.reason, HasSubstr("support"));
 }
 

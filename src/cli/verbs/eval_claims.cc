@@ -50,6 +50,7 @@ class EvalClaimsVerb : public Verb {
       return evaluate::ClaimScore{.numbers = v.numbers,
                                   .names = v.names,
                                   .polarity = v.polarity,
+                                  .covered = v.covered,
                                   .lexical = v.lexical,
                                   .cosine = v.cosine,
                                   .logistic = answer::SupportOf(v.lexical, v.cosine),

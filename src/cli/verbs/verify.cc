@@ -73,6 +73,7 @@ class VerifyVerb : public Verb {
                            {"numbers", v.numbers},
                            {"names", v.names},
                            {"polarity", v.polarity},
+                           {"covered", v.covered},
                            {"lexical", v.lexical},
                            {"cosine", v.cosine},
                            {"reason", v.reason}});
