@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "index/lexical/analysed.h"
@@ -20,7 +21,7 @@ void Require(bool holds) {
 }
 
 const wi::LexicalSegment& Segment() {
-  static const auto* const segment = [] {
+  static const std::shared_ptr<const wi::LexicalSegment> segment = [] {
     const auto folder = std::filesystem::temp_directory_path() /
                         ("weir_query_fuzz_" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder);
@@ -36,9 +37,9 @@ const wi::LexicalSegment& Segment() {
     auto opened = wi::LexicalSegment::Open((folder / "q.lex").string());
     Require(opened.ok());
     std::filesystem::remove_all(folder);  // it stays mapped
-    return new std::shared_ptr<const wi::LexicalSegment>(*std::move(opened));
+    return *std::move(opened);
   }();
-  return **segment;
+  return *segment;
 }
 
 }  // namespace
