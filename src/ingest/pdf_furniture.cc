@@ -40,6 +40,10 @@ bool InMargin(const PdfLine& line, const PdfPage& page) {
   return line.baseline < page.height * kMargin || line.baseline > page.height * (1 - kMargin);
 }
 
+bool Candidate(const PdfLine& line, const PdfPage& page) {
+  return InMargin(line, page) && line.text.size() <= kMaxLength;
+}
+
 // Whether at most one line stands between the line and the page's edge. `heights`: sorted
 // baselines.
 bool Outermost(const PdfLine& line, const PdfPage& page, const std::vector<float>& heights) {
@@ -69,7 +73,7 @@ int DropFurniture(std::vector<PdfPage>& pages) {
   };
   for (const PdfPage& page : pages) {
     for (const PdfLine& line : page.lines) {
-      if (!InMargin(line, page) || line.text.size() > kMaxLength) continue;
+      if (!Candidate(line, page)) continue;
       const std::string key = Key(line.text);
       Seen* s = find(key, line.baseline);
       if (s == nullptr) {
@@ -83,6 +87,18 @@ int DropFurniture(std::vector<PdfPage>& pages) {
     }
   }
   const int needed = pages.size() <= 8 ? 2 : 3;
+  const auto repeated = [&](const PdfLine& line) {
+    const Seen* s = find(Key(line.text), line.baseline);
+    return s != nullptr && s->pages >= needed;
+  };
+  // Forms and slides may say one line a page, alike but for a number: that is their text.
+  const auto emptied = std::count_if(pages.begin(), pages.end(), [&](const PdfPage& page) {
+    return !page.lines.empty() &&
+           std::all_of(page.lines.begin(), page.lines.end(), [&](const PdfLine& line) {
+             return Candidate(line, page) && (PageNumber(Key(line.text)) || repeated(line));
+           });
+  });
+  const bool headers = static_cast<size_t>(emptied) * 2 <= pages.size();
   int dropped = 0;
   for (PdfPage& page : pages) {
     std::vector<bool> drop(page.lines.size());
@@ -91,11 +107,10 @@ int DropFurniture(std::vector<PdfPage>& pages) {
     std::sort(heights.begin(), heights.end());
     for (size_t i = 0; i < page.lines.size(); ++i) {
       const PdfLine& line = page.lines[i];
-      if (!InMargin(line, page) || line.text.size() > kMaxLength) continue;
-      const std::string key = Key(line.text);
-      const Seen* s = find(key, line.baseline);
-      drop[i] = (s != nullptr && s->pages >= needed) ||
-                (PageNumber(key) && Outermost(line, page, heights));
+      if (!Candidate(line, page)) continue;
+      const bool number = PageNumber(Key(line.text));
+      drop[i] =
+          ((headers || number) && repeated(line)) || (number && Outermost(line, page, heights));
     }
     size_t kept = 0;
     for (size_t i = 0; i < page.lines.size(); ++i) {

@@ -163,6 +163,20 @@ TEST(PdfLayout, DropsHeadersFootersAndPageNumbers) {
   EXPECT_EQ(d.meta.at("furniture_lines"), "8");
 }
 
+// Certificates, slides: one line a page, alike but for a number.
+TEST(PdfLayout, KeepsWhatIsAllThatPagesSay) {
+  std::vector<PdfPage> pages;
+  for (int n = 1; n <= 5; ++n) {
+    pages.push_back(Page(n)
+                        .Put(72, 60, "Voucher " + std::to_string(n) + " admits one to the weir")
+                        .Put(300, 780, std::to_string(n))
+                        .Done());
+  }
+  const text::Document d = Layout(pages);
+  EXPECT_THAT(d.text, ::testing::HasSubstr("Voucher 1 admits"));
+  EXPECT_THAT(d.text, ::testing::HasSubstr("Voucher 5 admits"));
+}
+
 TEST(PdfLayout, TitleHeadingsAndReferences) {
   Page page(1);
   page.Put(72, 80, "On the keeping of weirs in small rivers", 18, true);
