@@ -21,6 +21,20 @@ double CountIn(const std::set<std::string>& wanted, std::string_view text) {
                     [&](const std::string& stem) { return stems.contains(stem); }));
 }
 
+// RefusalFeatures::grounded: the most stems that one of the best sentences shares with what the
+// draft adds to the question, over all that it adds and one more. A draft that only turns the
+// question round, as models do when the sources are silent, counts for little. In [0, 1).
+double Grounded(std::string_view question, std::string_view draft, const EvidenceSet& set) {
+  constexpr size_t kSentences = 3;
+  std::set<std::string> added = ContentStemSet(draft);
+  for (const std::string& stem : ContentStemSet(question)) added.erase(stem);
+  double most = 0;
+  for (size_t i = 0; i < std::min(kSentences, set.sentences.size()); ++i) {
+    most = std::max(most, CountIn(added, set.sentences[i].text));
+  }
+  return most / static_cast<double>(added.size() + 1);
+}
+
 }  // namespace
 
 absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const PackedContext& packed,
@@ -37,17 +51,6 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
     };
   }
   return ports.completer->Complete(request, context);
-}
-
-double Grounded(std::string_view question, std::string_view draft, const EvidenceSet& set) {
-  constexpr size_t kSentences = 3;
-  std::set<std::string> added = ContentStemSet(draft);
-  for (const std::string& stem : ContentStemSet(question)) added.erase(stem);
-  double most = 0;
-  for (size_t i = 0; i < std::min(kSentences, set.sentences.size()); ++i) {
-    most = std::max(most, CountIn(added, set.sentences[i].text));
-  }
-  return most / static_cast<double>(added.size() + 1);
 }
 
 absl::Status RankByDraft(std::string_view question, std::string_view draft,

@@ -26,11 +26,6 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
 absl::Status RankByDraft(std::string_view question, std::string_view draft,
                          const text::Encoder& encoder, const Context& context, EvidenceSet& set);
 
-// How far one of the three best sentences holds what the draft adds to the question: the most
-// common stems over all that are added and one more, so that a draft which only turns the question
-// round, as models do when the sources are silent, counts for little. In [0, 1).
-double Grounded(std::string_view question, std::string_view draft, const EvidenceSet& set);
-
 struct CheckedDraft {
   std::vector<text::AnswerSentence> kept;  // that the verifier supports, with their citations
   int dropped = 0;

@@ -36,7 +36,7 @@ struct DecoderWeights {
 };
 
 // Errors: kUnimplemented (architecture, rotary scaling or tensor this decoder does not know),
-// kDataLoss (missing or contradicting metadata, wrong shapes), kResourceExhausted (a limit).
+// kDataLoss (missing or contradicting metadata, wrong shapes, above a limit).
 absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file);
 absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile> file,
                                                   const Context& context);
