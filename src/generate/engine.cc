@@ -178,6 +178,7 @@ absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_vie
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_path, std::string name,
                                                      const GenerateOptions& options,
                                                      const Context& context) {
+  WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options.kv));
   WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
   WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
   WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
@@ -187,7 +188,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
                                             decoder->shape().vocabulary));
   }
   const int64_t window = std::min(options.context, decoder->shape().context);
-  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, KvChoice(), window));
+  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window));
   return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
                                        std::move(tokenizer), std::move(decoder),
                                        std::move(session));

@@ -24,6 +24,7 @@ struct GenerateOptions {
   double repetition = 1.0;
   int64_t max_tokens = 256;
   int64_t context = 4096;
+  std::string kv = "auto";
   template <class V>
   void Visit(V& v) {
     v(temperature,
@@ -55,6 +56,7 @@ struct GenerateOptions {
                 .unit = "tokens",
                 .min = 64,
                 .max = 1048576});
+    v(kv, {.name = "kv", .help = "How the KV cache is kept: q8 (int8), f16, or auto."});
   }
 };
 

@@ -40,7 +40,8 @@ class Bench {
     WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
     const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) +
                            kDecodePrompt + options_.decode_tokens;
-    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, KvChoice(), window));
+    WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options_.kv));
+    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, kv, window));
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
     std::vector<LlmBenchRow> rows;
     const Case cases[] = {
@@ -69,10 +70,9 @@ class Bench {
   }
 
   double BytesPerToken(int64_t stored) const {
-    const model::DecoderShape& s = decoder_->shape();
-    const int64_t kv =
-        stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
-    return static_cast<double>(decoder_->weight_bytes() + kv);
+    const int64_t tokens = session_->window();
+    return static_cast<double>(decoder_->weight_bytes() +
+                               stored * session_->cache_bytes() / tokens);
   }
 
   // The best of the whole run, measured beside each round: neighbours on a shared machine take half

@@ -20,6 +20,7 @@ struct LlmBenchOptions {
   int64_t prefill_tokens = 512;
   int64_t depth_tokens = 2048;         // stored before the timed tokens of decode-2k
   std::vector<std::string> only = {};  // names of rows; empty: all
+  std::string kv = "auto";               // as GenerateOptions
   // The peer's interpreter and script; empty: no peer.
   std::string peer_python, peer_script;
 };

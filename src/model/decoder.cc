@@ -132,6 +132,7 @@ void TransformerDecoder::BiasAndRotate(const DecoderLayer& layer, size_t n, Buff
       const float* cos_sin = &b.rotary[i * s.head_dim];
       RotateHeads(q, s.heads, s.head_dim, cos_sin, w_.rotary_halves);
       RotateHeads(k, s.kv_heads, s.head_dim, cos_sin, w_.rotary_halves);
+      for (size_t j = 0; j < layer.key_center.size(); ++j) k[j] -= layer.key_center[j];
     }
   });
 }

@@ -135,6 +135,26 @@ absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeigh
   return absl::OkStatus();
 }
 
+// Pairs of channels that turn by less than this over kCenterTokens are taken as standing still.
+constexpr double kCenterAngle = 1.0;  // radians
+constexpr double kCenterTokens = 4096;
+
+void CenterKeys(const DecoderWeights& w, DecoderLayer& layer) {
+  if (layer.k_bias.empty()) return;
+  const int dim = w.shape.head_dim, half = dim / 2;
+  layer.key_center.assign(layer.k_bias.size(), 0.0f);
+  for (int i = 0; i < half; ++i) {
+    double frequency = std::pow(static_cast<double>(w.shape.rope_base), -2.0 * i / dim);
+    if (!w.rotary_factors.empty()) frequency /= w.rotary_factors[i];
+    if (frequency * kCenterTokens > kCenterAngle) continue;
+    const int first = w.rotary_halves ? i : 2 * i, second = w.rotary_halves ? i + half : 2 * i + 1;
+    for (int h = 0; h < w.shape.kv_heads; ++h) {
+      layer.key_center[h * dim + first] = layer.k_bias[h * dim + first];
+      layer.key_center[h * dim + second] = layer.k_bias[h * dim + second];
+    }
+  }
+}
+
 absl::Status LoadEmbedding(const GgufFile& file, WeightReader& reader, DecoderWeights& w) {
   WEIR_ASSIGN_OR_RETURN(const GgufTensor* any, file.Tensor("token_embd.weight"));
   if (any->shape.size() != 2 || any->shape[1] == 0 || any->shape[1] > kMaxVocabulary) {
@@ -179,6 +199,7 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
   w.layers.resize(w.shape.layers);
   for (int i = 0; i < w.shape.layers; ++i) {
     WEIR_RETURN_IF_ERROR(LoadLayer(reader, w.shape, i, w.layers[i]));
+    CenterKeys(w, w.layers[i]);
   }
   WEIR_RETURN_IF_ERROR(reader.RequireAllRead());
   w.file = std::move(file);

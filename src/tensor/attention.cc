@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -18,36 +19,33 @@ constexpr int64_t kChunkTokens = kChunkBlocks * kKvBlockTokens;
 constexpr int kWantedRows = 32;  // of a prefill tile: amortises the conversion of a block to f32
 constexpr float kLog2E = 1.44269504088896f;
 
-size_t HeadBytes(int head_dim) {
+size_t HeadBytes(int head_dim, KvStorage storage) {
+  if (storage == KvStorage::kInt8) return Int8Head(head_dim).bytes;
   return static_cast<size_t>(2) * kKvBlockTokens * head_dim * sizeof(uint16_t);
 }
 
-// The state of up to kMaxTileRows rows.
+// The state of some rows, in memory of the caller.
 struct TileState {
-  TileState(int rows, int head_dim)
-      : head_dim(head_dim),
-        acc(static_cast<size_t>(rows) * head_dim),
-        peak(rows),
-        sums(16 * rows) {}
-  void Clear() {
-    std::fill(acc.begin(), acc.end(), 0.0f);
-    std::fill(peak.begin(), peak.end(), -std::numeric_limits<float>::infinity());
-    std::fill(sums.begin(), sums.end(), 0.0f);
-  }
-  void Point(AttentionTile* tile) {
-    tile->acc = acc.data();
-    tile->peak = peak.data();
-    tile->sums = sums.data();
-  }
-  int head_dim;
-  std::vector<float> acc, peak, sums;
+  float *acc, *peak, *sums;
 };
+size_t StateFloats(int rows, int head_dim) {
+  return static_cast<size_t>(rows) * (head_dim + 1 + 16);
+}
+TileState StateAt(float* memory, int rows, int head_dim) {
+  float* sums = memory + static_cast<size_t>(rows) * head_dim;
+  return {memory, sums + static_cast<size_t>(rows) * 16, sums};
+}
+void Clear(const TileState& s, int rows, int head_dim) {
+  std::fill_n(s.acc, static_cast<size_t>(rows) * head_dim, 0.0f);
+  std::fill_n(s.sums, static_cast<size_t>(rows) * 16, 0.0f);
+  std::fill_n(s.peak, rows, -std::numeric_limits<float>::infinity());
+}
 
-void Merge(const KernelSet& kernels, int rows, const TileState& later, TileState* into) {
-  const int d = into->head_dim;
+void Merge(const KernelSet& kernels, int rows, int d, const TileState& later,
+           const TileState& into) {
   for (int r = 0; r < rows; ++r) {
-    kernels.merge_row(&into->acc[static_cast<size_t>(r) * d], &into->peak[r], &into->sums[16 * r],
-                      &later.acc[static_cast<size_t>(r) * d], later.peak[r], &later.sums[16 * r],
+    kernels.merge_row(into.acc + static_cast<size_t>(r) * d, into.peak + r, into.sums + 16 * r,
+                      later.acc + static_cast<size_t>(r) * d, later.peak[r], later.sums + 16 * r,
                       d);
   }
 }
@@ -67,6 +65,67 @@ int GroupHeads(int heads, int kv_heads) {
   }
   return group;
 }
+
+// The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
+// decoding attends hundreds of times a token.
+struct TileRows {
+  int rows = 0;
+  std::vector<float> q;  // f16: times scale * log2(e); int8: scratch
+  std::vector<int64_t> begin, end;
+  std::vector<int8_t> codes;
+  std::vector<float> scales, scratch;
+  std::vector<int32_t> negative_sums, halves;
+
+  void Prepare(const KernelSet& kernels, const PagedAttention& a, const QueryTile& t, int group,
+               const float* q_all, int64_t n) {
+    const int d = a.head_dim;
+    rows = static_cast<int>(t.tokens) * group;
+    q.resize(static_cast<size_t>(rows) * d);
+    begin.resize(rows);
+    end.resize(rows);
+    const float scale = a.scale * kLog2E;
+    for (int r = 0; r < rows; ++r) {
+      const int64_t token = t.first + r / group;
+      const int64_t position = a.length - n + token;
+      const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
+      for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
+      begin[r] = a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0;
+      end[r] = position + 1;
+    }
+    if (a.storage == KvStorage::kInt8) Quantize(kernels, d);
+  }
+
+  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
+  void Quantize(const KernelSet& kernels, int d) {
+    const size_t parts = d / kInt8Part;
+    codes.resize(static_cast<size_t>(rows) * d);
+    scales.resize(rows * parts);
+    negative_sums.resize(rows * parts);
+    scratch.resize(parts);
+    halves.resize(2 * parts);
+    for (int r = 0; r < rows; ++r) {
+      kernels.quantize_row(&q[static_cast<size_t>(r) * d], d,
+                           {&codes[static_cast<size_t>(r) * d], &scales[r * parts], scratch.data(),
+                            &negative_sums[r * parts], halves.data(), 1});
+    }
+  }
+
+  void Attend(const KernelSet& kernels, int head_dim, KvStorage storage,
+              std::span<const std::byte* const> heads, int64_t first_key, const TileState& s) {
+    if (storage == KvStorage::kInt8) {
+      kernels.attend_int8({rows, head_dim, heads, first_key, codes.data(), scales.data(),
+                           negative_sums.data(), begin.data(), end.data(), s.acc, s.peak, s.sums});
+      return;
+    }
+    KeyBlock blocks[kChunkBlocks];
+    for (size_t b = 0; b < heads.size(); ++b) {
+      blocks[b] = {heads[b], heads[b] + HeadBytes(head_dim, storage) / 2};
+    }
+    kernels.attend({rows, head_dim, true, static_cast<size_t>(head_dim),
+                    std::span<const KeyBlock>(blocks, heads.size()), first_key, q.data(),
+                    begin.data(), end.data(), s.acc, s.peak, s.sums});
+  }
+};
 
 class Paged {
  public:
@@ -99,36 +158,6 @@ class Paged {
   }
 
  private:
-  // A tile with what its kernel calls borrow.
-  struct Bound {
-    Bound(const Paged& p, const QueryTile& t) : rows(static_cast<int>(t.tokens) * p.group_) {
-      const int d = p.a_.head_dim;
-      q.resize(static_cast<size_t>(rows) * d);
-      begin.resize(rows);
-      end.resize(rows);
-      const float scale = p.a_.scale * kLog2E;
-      for (int r = 0; r < rows; ++r) {
-        const int64_t token = t.first + r / p.group_;
-        const int64_t position = p.a_.length - p.n_ + token;
-        const float* from = p.q_ + (token * p.a_.heads + t.group * p.group_ + r % p.group_) * d;
-        for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
-        begin[r] = p.a_.window > 0 ? std::max<int64_t>(0, position - p.a_.window + 1) : 0;
-        end[r] = position + 1;
-      }
-      tile.rows = rows;
-      tile.head_dim = d;
-      tile.half = true;
-      tile.value_stride = d;
-      tile.q = q.data();
-      tile.begin = begin.data();
-      tile.end = end.data();
-    }
-    int rows;
-    std::vector<float> q;
-    std::vector<int64_t> begin, end;
-    AttentionTile tile;
-  };
-
   int64_t TokensOf(int64_t tile) const {
     return std::min<int64_t>(tile_tokens_, n_ - tile * tile_tokens_);
   }
@@ -144,66 +173,76 @@ class Paged {
   }
 
   // One chunk of keys from a fresh state.
-  void AttendChunk(Bound& bound, int group, int64_t chunk, TileState* state) const {
-    KeyBlock blocks[kChunkBlocks];
-    const size_t head = static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim);
+  void AttendChunk(TileRows& rows, int group, int64_t chunk, const TileState& state) const {
+    const std::byte* heads[kChunkBlocks];
+    const size_t head =
+        static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim, a_.storage);
     const int64_t used = (a_.length + kKvBlockTokens - 1) / kKvBlockTokens;
     const int64_t first = chunk * kChunkBlocks, last = std::min(first + kChunkBlocks, used);
-    for (int64_t b = first; b < last; ++b) {
-      blocks[b - first].keys = a_.blocks[b] + head;
-      blocks[b - first].values = a_.blocks[b] + head + HeadBytes(a_.head_dim) / 2;
-    }
-    state->Clear();
-    state->Point(&bound.tile);
-    bound.tile.blocks = {blocks, static_cast<size_t>(last - first)};
-    bound.tile.first_key = first * kKvBlockTokens;
-    kernels_.attend(bound.tile);
+    for (int64_t b = first; b < last; ++b) heads[b - first] = a_.blocks[b] + head;
+    Clear(state, rows.rows, a_.head_dim);
+    rows.Attend(kernels_, a_.head_dim, a_.storage, {heads, static_cast<size_t>(last - first)},
+                first * kKvBlockTokens, state);
   }
 
   void Finish(const QueryTile& t, int rows, const TileState& state) const {
     const int d = a_.head_dim;
     for (int r = 0; r < rows; ++r) {
       const int64_t at = (t.first + r / group_) * a_.heads + t.group * group_ + r % group_;
-      const float l = kernels_.finish_row(&state.acc[static_cast<size_t>(r) * d], state.peak[r],
-                                          &state.sums[16 * r], out_ + at * d, d);
+      const float l = kernels_.finish_row(state.acc + static_cast<size_t>(r) * d, state.peak[r],
+                                          state.sums + 16 * r, out_ + at * d, d);
       if (lse_ != nullptr) lse_[at] = l;
     }
   }
 
   void AttendWhole(const QueryTile& t) const {
-    Bound bound(*this, t);
-    TileState total(bound.rows, a_.head_dim), part(bound.rows, a_.head_dim);
-    const int64_t first = *std::min_element(bound.begin.begin(), bound.begin.end()) / kChunkTokens;
-    const int64_t last = (bound.end.back() + kChunkTokens - 1) / kChunkTokens;
-    AttendChunk(bound, t.group, first, &total);
+    static thread_local TileRows rows;
+    static thread_local std::vector<float> memory;
+    rows.Prepare(kernels_, a_, t, group_, q_, n_);
+    const size_t floats = StateFloats(rows.rows, a_.head_dim);
+    if (memory.size() < 2 * floats) memory.resize(2 * floats);
+    const TileState total = StateAt(memory.data(), rows.rows, a_.head_dim);
+    const TileState part = StateAt(memory.data() + floats, rows.rows, a_.head_dim);
+    const int64_t first =
+        *std::min_element(rows.begin.begin(), rows.begin.end()) / kChunkTokens;
+    const int64_t last = (rows.end.back() + kChunkTokens - 1) / kChunkTokens;
+    AttendChunk(rows, t.group, first, total);
     for (int64_t chunk = first + 1; chunk < last; ++chunk) {
-      AttendChunk(bound, t.group, chunk, &part);
-      Merge(kernels_, bound.rows, part, &total);
+      AttendChunk(rows, t.group, chunk, part);
+      Merge(kernels_, rows.rows, a_.head_dim, part, total);
     }
-    Finish(t, bound.rows, total);
+    Finish(t, rows.rows, total);
   }
 
-  // Few rows, many keys: groups x chunks are the tasks, merged afterwards in the order of the keys.
+  // Few rows, many keys: chunks x groups are the tasks, merged afterwards in the order of the keys.
+  // A thread takes neighbours, so that it reads its part of the blocks in one stream.
   void RunSplit(Threads* threads) {
-    const QueryTile all{0, n_, 0};
-    const int rows = static_cast<int>(n_) * group_;
+    static thread_local std::vector<TileRows> rows;
+    static thread_local std::vector<float> memory;
+    if (rows.size() < static_cast<size_t>(groups_)) rows.resize(groups_);
+    for (int g = 0; g < groups_; ++g) rows[g].Prepare(kernels_, a_, {0, n_, g}, group_, q_, n_);
+    const int count = rows[0].rows, d = a_.head_dim;
     const int64_t first =
         a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
     const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
-    std::vector<TileState> parts(chunks * groups_, TileState(rows, a_.head_dim));
-    RunTasks(threads, chunks * groups_, [&](int64_t task) {
-      QueryTile t = all;
-      t.group = static_cast<int>(task / chunks);
-      Bound bound(*this, t);
-      AttendChunk(bound, t.group, first + task % chunks, &parts[task]);
+    const size_t floats = StateFloats(count, d);
+    if (memory.size() < chunks * groups_ * floats) memory.resize(chunks * groups_ * floats);
+    TileRows* const all = rows.data();  // thread_local names would be the worker's own
+    float* const states = memory.data();
+    ParallelFor(threads, chunks * groups_, 1, [&](size_t begin, size_t end, int) {
+      for (size_t task = begin; task < end; ++task) {
+        const int group = static_cast<int>(task) % groups_;
+        AttendChunk(all[group], group, first + static_cast<int64_t>(task) / groups_,
+                    StateAt(states + task * floats, count, d));
+      }
     });
-    RunTasks(threads, groups_, [&](int64_t group) {
-      TileState& total = parts[group * chunks];
-      for (int64_t c = 1; c < chunks; ++c) Merge(kernels_, rows, parts[group * chunks + c], &total);
-      QueryTile t = all;
-      t.group = static_cast<int>(group);
-      Finish(t, rows, total);
-    });
+    for (int g = 0; g < groups_; ++g) {
+      const TileState total = StateAt(states + g * floats, count, d);
+      for (int64_t c = 1; c < chunks; ++c) {
+        Merge(kernels_, count, d, StateAt(states + (c * groups_ + g) * floats, count, d), total);
+      }
+      Finish({0, n_, g}, count, total);
+    }
   }
 
   const KernelSet& kernels_;
@@ -243,7 +282,8 @@ void AttendRaggedHead(const KernelSet& kernels, const RaggedHead& h) {
     }
     views[b] = {to, h.v + b * kKvBlockTokens * h.stride};
   }
-  TileState state(kWantedRows, d);
+  std::vector<float> memory(StateFloats(kWantedRows, d));
+  const TileState state = StateAt(memory.data(), kWantedRows, d);
   std::vector<float> q(static_cast<size_t>(kWantedRows) * d);
   const int64_t begin[kWantedRows] = {};
   int64_t end[kWantedRows];
@@ -255,17 +295,19 @@ void AttendRaggedHead(const KernelSet& kernels, const RaggedHead& h) {
   tile.q = q.data();
   tile.begin = begin;
   tile.end = end;
+  tile.acc = state.acc;
+  tile.peak = state.peak;
+  tile.sums = state.sums;
   for (int64_t first = 0; first < h.length; first += kWantedRows) {
     tile.rows = static_cast<int>(std::min<int64_t>(kWantedRows, h.length - first));
     for (int r = 0; r < tile.rows; ++r) {
       const float* from = h.q + (first + r) * h.stride;
       for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * (h.scale * kLog2E);
     }
-    state.Clear();
-    state.Point(&tile);
+    Clear(state, tile.rows, d);
     kernels.attend(tile);
     for (int r = 0; r < tile.rows; ++r) {
-      kernels.finish_row(&state.acc[static_cast<size_t>(r) * d], state.peak[r], &state.sums[16 * r],
+      kernels.finish_row(state.acc + static_cast<size_t>(r) * d, state.peak[r], state.sums + 16 * r,
                          h.out + (first + r) * h.out_stride, d);
     }
   }
@@ -273,18 +315,58 @@ void AttendRaggedHead(const KernelSet& kernels, const RaggedHead& h) {
 
 }  // namespace
 
-size_t KvBlockBytes(int kv_heads, int head_dim) { return kv_heads * HeadBytes(head_dim); }
+namespace {
 
-void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
-             int head_dim) {
+void WriteHalf(std::byte* head, int slot, const float* k, const float* v, int head_dim) {
+  auto* keys = reinterpret_cast<uint16_t*>(head);
+  uint16_t* values = keys + static_cast<size_t>(kKvBlockTokens) * head_dim;
+  uint16_t* value = values + static_cast<size_t>(slot) * head_dim;
+  // The key is converted in place of the value, spread, then overwritten.
+  Kernels().to_half(k, value, head_dim);
+  for (int i = 0; i < head_dim; ++i) keys[i * kKvBlockTokens + slot] = value[i];
+  Kernels().to_half(v, value, head_dim);
+}
+
+uint16_t ScaleToHalf(float scale) { return FloatToHalf(std::min(scale, 65504.0f)); }
+
+void StoreHalf(std::byte* at, uint16_t half) { std::memcpy(at, &half, sizeof(half)); }
+
+void WriteInt8(std::byte* head, int slot, const float* k, const float* v, int head_dim) {
+  const Int8Head layout(head_dim);
+  const KernelSet& kernels = Kernels();
+  int8_t codes[kInt8Part];
+  for (int c = 0; c < head_dim / kInt8Part; ++c) {
+    const float scale = kernels.quantize_vector(k + c * kInt8Part, kInt8Part, codes);
+    std::byte* keys = head + c * kInt8Part * kKvBlockTokens + slot * 4;
+    for (int i = 0; i < kInt8Part; i += 4) {
+      uint32_t word;
+      std::memcpy(&word, codes + i, 4);
+      word ^= 0x80808080u;
+      std::memcpy(keys + i * kKvBlockTokens, &word, 4);
+    }
+    StoreHalf(head + layout.key_scales + (c * kKvBlockTokens + slot) * 2, ScaleToHalf(scale));
+  }
+  static thread_local std::vector<int8_t> row;
+  row.resize(head_dim);
+  const float scale = kernels.quantize_vector(v, head_dim, row.data());
+  std::byte* values = head + layout.values + slot / 4 * head_dim * 4 + slot % 4;
+  for (int i = 0; i < head_dim; ++i) values[4 * i] = static_cast<std::byte>(row[i]);
+  StoreHalf(head + layout.value_scales + slot * 2, ScaleToHalf(scale));
+}
+
+}  // namespace
+
+size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage) {
+  return kv_heads * HeadBytes(head_dim, storage);
+}
+
+void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads, int head_dim,
+             KvStorage storage) {
+  const bool int8 = storage == KvStorage::kInt8;
   for (int h = 0; h < kv_heads; ++h) {
-    auto* keys = reinterpret_cast<uint16_t*>(block + h * HeadBytes(head_dim));
-    uint16_t* values = keys + static_cast<size_t>(kKvBlockTokens) * head_dim;
-    uint16_t* value = values + static_cast<size_t>(slot) * head_dim;
-    // The key is converted in place of the value, spread, then overwritten.
-    Kernels().to_half(k + static_cast<size_t>(h) * head_dim, value, head_dim);
-    for (int i = 0; i < head_dim; ++i) keys[i * kKvBlockTokens + slot] = value[i];
-    Kernels().to_half(v + static_cast<size_t>(h) * head_dim, value, head_dim);
+    std::byte* head = block + h * HeadBytes(head_dim, storage);
+    const size_t at = static_cast<size_t>(h) * head_dim;
+    (int8 ? WriteInt8 : WriteHalf)(head, slot, k + at, v + at, head_dim);
   }
 }
 

@@ -2,9 +2,13 @@
 // KV blocks (decoders) or contiguous rows (encoders). Every call returns the log-sum-exp beside the
 // output, so partial results merge exactly.
 //
-// KV block layout, fixed here for all policies: 32 tokens of one KV head, f16,
-//   keys   [head_dim][32]   transposed: one vector load covers 16 or 32 tokens of a channel
-//   values [32][head_dim]
+// KV block layouts, fixed here for all policies: 32 tokens, KV head after KV head.
+//   f16:  keys   [head_dim][32]        transposed: one vector load covers 16 or 32 tokens
+//         values [32][head_dim]
+//   int8: keys   [head_dim/4][32][4]   plus 128, unsigned: dword d of a token is its channels 4d..
+//         their scales [head_dim/32][32] f16, max|k| / 127 of 32 channels of a token
+//         values [8][head_dim][4]      signed: dword d of row j is channel d of tokens 4j ..
+//         their scales [32] f16, max|v| / 127 of all channels of a token
 #pragma once
 
 #include <cstddef>
@@ -17,13 +21,18 @@ namespace weir::tensor {
 
 inline constexpr int kKvBlockTokens = 32;
 
+enum class KvStorage {
+  kHalf,
+  kInt8,  // head_dim % 32 == 0
+};
+
 // Bytes of one block: keys then values of all KV heads, one layer.
-size_t KvBlockBytes(int kv_heads, int head_dim);
+size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage = KvStorage::kHalf);
 
 // Writes one token's keys and values at `slot` in [0, 32) of a block. k, v: [kv_heads, head_dim]
 // f32.
 void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
-             int head_dim);
+             int head_dim, KvStorage storage = KvStorage::kHalf);
 
 struct PagedAttention {
   std::span<const std::byte* const> blocks;  // of one layer, in order
@@ -31,11 +40,13 @@ struct PagedAttention {
   int heads = 0, kv_heads = 0, head_dim = 0;
   float scale = 0;     // usually 1 / sqrt(head_dim)
   int64_t window = 0;  // > 0: a query at p sees keys in (p - window, p]
+  KvStorage storage = KvStorage::kHalf;
 };
 
 // Causal, bottom-right aligned: query i of n sits at position length - n + i.
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
-// together.
+// together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
+// 14 bits of the largest of a block; both products are exact integers.
 void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
             Threads* threads);
 

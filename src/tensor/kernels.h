@@ -89,6 +89,35 @@ struct AttentionTile {
   float* sums = nullptr;  // [rows][16] partial sums of 2^(score - peak)
 };
 
+inline constexpr int kInt8Part = 32;              // channels of a key that share a scale
+inline constexpr float kWeightSteps = 16383.0f;  // 14 bits
+
+// Offsets inside the int8 block of one KV head; attention.h has the layout.
+struct Int8Head {
+  explicit constexpr Int8Head(int head_dim)
+      : key_scales(static_cast<size_t>(32) * head_dim),
+        values(key_scales + static_cast<size_t>(2) * head_dim),
+        value_scales(values + static_cast<size_t>(32) * head_dim),
+        bytes(value_scales + 64) {}
+  size_t key_scales, values, value_scales, bytes;
+};
+
+// As AttentionTile, over int8 blocks and int8 queries. REQUIRES: head_dim % 32 == 0.
+struct Int8Tile {
+  int rows = 0;
+  int head_dim = 0;
+  std::span<const std::byte* const> heads;   // one KV head's part of each block
+  int64_t first_key = 0;                     // position of the first key of heads[0]
+  const int8_t* q = nullptr;                 // [rows][head_dim]
+  const float* q_scales = nullptr;           // [rows][head_dim / 32], times scale * log2(e)
+  const int32_t* q_negative_sums = nullptr;  // [rows][head_dim / 32] -sum of the part's codes
+  const int64_t* begin = nullptr;            // [rows]
+  const int64_t* end = nullptr;
+  float* acc = nullptr;
+  float* peak = nullptr;
+  float* sums = nullptr;
+};
+
 struct KernelSet {
   std::string_view name;
   bool (*supported)();
@@ -99,6 +128,9 @@ struct KernelSet {
   void (*unpack)(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out);
 
   void (*attend)(const AttentionTile& tile);
+  void (*attend_int8)(const Int8Tile& tile);
+  // n a multiple of 16; returns the scale.
+  float (*quantize_vector)(const float* x, size_t n, int8_t* codes);
   // Adds the state of one row (acc2, ...) over later keys to that over earlier ones.
   void (*merge_row)(float* acc, float* peak, float* sums, const float* acc2, float peak2,
                     const float* sums2, int head_dim);

@@ -16,6 +16,7 @@ struct BenchLlmOptions {
   std::string model;
   int64_t rounds = 3;
   std::vector<std::string> rows;
+  std::string kv = "auto";
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -23,6 +24,7 @@ struct BenchLlmOptions {
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
     v(rows,
       {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+    v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     peer.Visit(v);
   }
 };
@@ -53,6 +55,7 @@ class BenchLlmVerb : public Verb {
     bench.model_path = record.path;
     bench.rounds = options_.rounds;
     bench.only = options_.rows;
+    bench.kv = options_.kv;
     if (!options_.peer.name.empty()) {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;

@@ -14,6 +14,7 @@ struct PerplexityOptions {
   std::string model;
   int64_t tokens = 20480;
   int64_t window = 512;
+  std::string kv = "auto";
   template <class V>
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
@@ -27,6 +28,7 @@ struct PerplexityOptions {
                .unit = "tokens",
                .min = 4,
                .max = 1048576});
+    v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
   }
 };
 
@@ -47,6 +49,7 @@ class EvalPerplexityVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments[0]));
     generate::GenerateOptions generate;
     generate.context = std::max(generate.context, options_.window);
+    generate.kv = options_.kv;
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.model, generate));
     WEIR_ASSIGN_OR_RETURN(
         const auto result,

@@ -4,9 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "generate/kv/block_pool.h"
-#include "generate/kv/f16_format.h"
+#include "generate/kv/plain_format.h"
 
 namespace weir::generate {
 namespace {
@@ -16,8 +17,8 @@ struct AxisValue {
 };
 // Every value this build has; the first of an axis is its default.
 constexpr AxisValue kValues[] = {
-    {"format", "f16"},      {"retention", "all"},
-    {"selection", "dense"}, {"execution", "per-sequence"},
+    {"format", "auto"},  {"format", "q8"},       {"format", "f16"},
+    {"retention", "all"}, {"selection", "dense"}, {"execution", "per-sequence"},
     {"placement", "ram"},
 };
 
@@ -43,12 +44,17 @@ class PerSequence : public KvExecution {
   }
 };
 
-std::string_view NameOn(const KvChoice& c, std::string_view axis) {
+std::string& NameOn(KvChoice& c, std::string_view axis) {
   if (axis == "format") return c.format;
   if (axis == "retention") return c.retention;
   if (axis == "selection") return c.selection;
   if (axis == "execution") return c.execution;
   return c.placement;
+}
+
+std::unique_ptr<const KvFormat> MakeFormat(std::string_view name) {
+  return std::make_unique<PlainFormat>(name == "f16" ? tensor::KvStorage::kHalf
+                                                     : tensor::KvStorage::kInt8);
 }
 
 }  // namespace
@@ -65,7 +71,33 @@ absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis) {
   return names;
 }
 
-absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& choice) {
+absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words) {
+  KvChoice choice;
+  std::vector<std::string_view> named;
+  for (std::string_view word : absl::StrSplit(words, '+')) {
+    const AxisValue* found = nullptr;
+    for (const AxisValue& v : kValues) {
+      if (v.name == word) found = &v;
+    }
+    if (found == nullptr) {
+      std::vector<std::string_view> all;
+      for (const AxisValue& v : kValues) all.push_back(v.name);
+      return absl::InvalidArgumentError(
+          absl::StrCat("kv: '", word, "'; expected ", absl::StrJoin(all, ", ")));
+    }
+    if (std::find(named.begin(), named.end(), found->axis) != named.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("kv: '", words, "' names the ", found->axis, " twice"));
+    }
+    named.push_back(found->axis);
+    NameOn(choice, found->axis) = std::string(word);
+  }
+  return choice;
+}
+
+absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& requested,
+                                                                  const KvShape& shape) {
+  KvChoice choice = requested;
   for (std::string_view axis : {"format", "retention", "selection", "execution", "placement"}) {
     WEIR_ASSIGN_OR_RETURN(const auto names, KvValues(axis));
     if (std::find(names.begin(), names.end(), NameOn(choice, axis)) != names.end()) continue;
@@ -74,7 +106,13 @@ absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& c
   }
   std::shared_ptr<KvPolicy> policy(new KvPolicy());
   policy->choice_ = choice;
-  policy->format_ = std::make_unique<F16Format>();
+  if (choice.format == "auto") {
+    policy->format_ = MakeFormat("q8");
+    if (!policy->format_->Check(shape).ok()) policy->format_ = MakeFormat("f16");
+  } else {
+    policy->format_ = MakeFormat(choice.format);
+  }
+  WEIR_RETURN_IF_ERROR(policy->format_->Check(shape));
   policy->execution_ = std::make_unique<PerSequence>();
   WEIR_RETURN_IF_ERROR(CheckKvPair(*policy->format_, *policy->MakeSelection()));
   return std::shared_ptr<const KvPolicy>(std::move(policy));

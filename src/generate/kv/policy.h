@@ -101,6 +101,8 @@ class KvSelection : public KvHooks {
 class KvFormat {
  public:
   virtual ~KvFormat() = default;
+  // kUnimplemented when the format cannot hold heads of this shape.
+  virtual absl::Status Check(const KvShape& shape) const { return absl::OkStatus(); }
   virtual size_t BlockBytes(const KvShape& shape) const = 0;
   // One token at `slot` in [0, 32). k, v: [kv_heads, head_dim] f32.
   virtual void Write(std::byte* block, int slot, const float* k, const float* v,
@@ -145,11 +147,16 @@ class KvPlacement {
   virtual size_t block_bytes() const = 0;
 };
 
-// The names of one run's choice, as `--kv` gives them.
+// The names of one run's choice.
 struct KvChoice {
-  std::string format = "f16", retention = "all", selection = "dense", execution = "per-sequence",
+  std::string format = "auto", retention = "all", selection = "dense", execution = "per-sequence",
               placement = "ram";
 };
+
+// What `--kv` says: values of different axes joined by '+', as "q8" or "kivi2+hydragen"; an axis
+// that is not named keeps its default. Errors: kInvalidArgument (an unknown or repeated word; the
+// message lists the values).
+absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words);
 
 // The values of an axis ("format", ...), the default first. kNotFound for another word.
 absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis);
@@ -158,13 +165,15 @@ absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis);
 // brings a selection of their own.
 absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection);
 
-// One policy, made from a choice: unknown names and pairs that do not work together are refused
-// here, before anything is allocated.
+// One policy, made from a choice: unknown names, pairs that do not work together and formats that
+// cannot hold the shape are refused here, before anything is allocated. Format "auto" is q8 where
+// the shape allows it, else f16.
 class KvPolicy {
  public:
   // Errors: kInvalidArgument (a name; the message lists the values), kUnimplemented (a refused
-  // pair).
-  static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(const KvChoice& choice);
+  // pair or shape).
+  static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(const KvChoice& choice,
+                                                              const KvShape& shape);
 
   const KvFormat& format() const { return *format_; }
   const KvExecution& execution() const { return *execution_; }

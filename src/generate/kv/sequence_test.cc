@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "generate/kv/block_pool.h"
-#include "generate/kv/f16_format.h"
+#include "generate/kv/plain_format.h"
 #include "generate/sample/random.h"
 #include "gtest/gtest.h"
 
@@ -89,7 +89,7 @@ std::vector<int> Ids(int n, int first = 1) {
 class SequenceTest : public testing::Test {
  protected:
   void Pool(int64_t tokens) { placement_ = *policy_->MakePlacement(kShape, tokens); }
-  std::shared_ptr<const KvPolicy> policy_ = *KvPolicy::Make({});
+  std::shared_ptr<const KvPolicy> policy_ = *KvPolicy::Make({.format = "f16"}, kShape);
   std::unique_ptr<KvPlacement> placement_;
 };
 
@@ -231,16 +231,19 @@ class OneToken : public SinkAndNewest {
 };
 
 TEST(KvPolicyTest, RefusesUnknownValuesAndPairs) {
-  EXPECT_EQ(KvPolicy::Make({.format = "kivi2"}).status().code(),
+  EXPECT_EQ(KvPolicy::Make({.format = "q3"}, kShape).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.retention = "window"}).status().code(),
+  EXPECT_EQ(KvPolicy::Make({.retention = "window"}, kShape).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.selection = ""}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.execution = "x"}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(KvPolicy::Make({.placement = "wire"}).status().code(),
+  EXPECT_EQ(KvPolicy::Make({.selection = ""}, kShape).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(CheckKvPair(F16Format(), OneToken()).code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(KvValues("format")->front(), "f16");
+  EXPECT_EQ(KvPolicy::Make({.execution = "x"}, kShape).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(KvPolicy::Make({.placement = "wire"}, kShape).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckKvPair(PlainFormat(tensor::KvStorage::kHalf), OneToken()).code(),
+            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(KvValues("format")->front(), "auto");
   EXPECT_EQ(KvValues("colour").status().code(), absl::StatusCode::kNotFound);
 }
 

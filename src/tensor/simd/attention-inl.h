@@ -137,14 +137,32 @@ inline uint32_t VisibleKeys(int64_t first_key, int64_t begin, int64_t end) {
   return static_cast<uint32_t>(((uint64_t{1} << hi) - 1) & ~((uint64_t{1} << lo) - 1));
 }
 
-// Turns the scores of row r into weights and rescales what the row holds to its new peak.
-inline void UpdateRow(const AttentionTile& t, int r, uint32_t visible, float* scores) {
+// Keys of the block at first_key that some row sees.
+inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, int64_t first_key) {
+  ValueRange range{32, 0};
+  for (int r = 0; r < rows; ++r) {
+    range.first = std::min<int64_t>(range.first, std::clamp<int64_t>(begin[r] - first_key, 0, 32));
+    range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(end[r] - first_key, 0, 32));
+  }
+  return range;
+}
+
+// The state of one row.
+struct RowState {
+  float* acc;
+  float* peak;
+  float* sums;
+  int head_dim;
+};
+
+// Turns the scores of a row into weights and rescales what the row holds to its new peak.
+inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
   Floats s0 = Load(scores), s1 = Load(scores + 16);
   if (visible != 0xffffffffu) {
     s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
     s1 = Select(visible >> 16, s1, Set(-INFINITY));
   }
-  const float old_peak = t.peak[r];
+  const float old_peak = *row.peak;
   const float largest = ReduceMax(Max(s0, s1));
   const float peak = largest > old_peak ? largest : old_peak;
   if (peak == -INFINITY) {  // nothing seen yet: exactly no contribution
@@ -158,29 +176,25 @@ inline void UpdateRow(const AttentionTile& t, int r, uint32_t visible, float* sc
   float factor = 1.0f;
   if (peak != old_peak) {
     factor = First(ExpTwo(Set(old_peak - peak)));
-    ScaleRow(t.acc + r * t.head_dim, factor, t.head_dim);
+    ScaleRow(row.acc, factor, row.head_dim);
   }
-  Store(t.sums + 16 * r, Fma(Load(t.sums + 16 * r), Set(factor), Add(p0, p1)));
-  t.peak[r] = peak;
+  Store(row.sums, Fma(Load(row.sums), Set(factor), Add(p0, p1)));
+  *row.peak = peak;
 }
 
 template <bool kHalf>
 inline void AttendBlock(const AttentionTile& t, const void* keys, const void* values, size_t stride,
                         int64_t first_key) {
   alignas(64) float scores[kMaxTileRows * 32];
-  ValueRange range{32, 0};
-  for (int r = 0; r < t.rows; ++r) {
-    range.first =
-        std::min<int64_t>(range.first, std::clamp<int64_t>(t.begin[r] - first_key, 0, 32));
-    range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(t.end[r] - first_key, 0, 32));
-  }
+  const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
   if (range.last <= range.first) return;
   for (int r = 0; r < t.rows; r += kScoreRows) {
     ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
                                   t.head_dim, keys, scores + r * 32);
   }
   for (int r = 0; r < t.rows; ++r) {
-    UpdateRow(t, r, VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
+    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim},
+              VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
   }
   AllValues<kHalf>(t.rows, scores, values, stride, range, t.acc, t.head_dim);
 }

@@ -23,6 +23,9 @@ namespace {
 inline constexpr int kScoreRows = 3;
 inline constexpr int kValueRows = 4;
 inline constexpr int kValueVectors = 1;
+inline constexpr int kInt8ScoreRows = 3;
+inline constexpr int kInt8ValueRows = 2;
+inline constexpr int kInt8ValueVectors = 1;
 inline constexpr int kFloatRows = 6;
 inline constexpr int kFloatGroups = 1;
 
@@ -30,6 +33,7 @@ namespace shared {
 // clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
+#include "tensor/simd/attention_int8-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
@@ -62,6 +66,8 @@ extern const KernelSet kAvx2Kernels = {
     .multiply = avx2::Multiply,
     .unpack = avx2::Unpack,
     .attend = avx2::shared::AttendTile,
+    .attend_int8 = avx2::shared::AttendInt8Tile,
+    .quantize_vector = avx2::shared::QuantizeVector,
     .merge_row = avx2::shared::MergeRow,
     .finish_row = avx2::shared::FinishRow,
     .to_half = avx2::shared::ToHalf,

@@ -22,6 +22,9 @@ namespace {
 inline constexpr int kScoreRows = 8;
 inline constexpr int kValueRows = 4;
 inline constexpr int kValueVectors = 4;
+inline constexpr int kInt8ScoreRows = 6;
+inline constexpr int kInt8ValueRows = 3;
+inline constexpr int kInt8ValueVectors = 4;
 inline constexpr int kFloatRows = 12;
 inline constexpr int kFloatGroups = 2;
 
@@ -29,6 +32,7 @@ namespace shared {
 // clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
+#include "tensor/simd/attention_int8-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
@@ -62,6 +66,8 @@ extern const KernelSet kAvx512Kernels = {
     .multiply = avx512::Multiply,
     .unpack = avx512::Unpack,
     .attend = avx512::shared::AttendTile,
+    .attend_int8 = avx512::shared::AttendInt8Tile,
+    .quantize_vector = avx512::shared::QuantizeVector,
     .merge_row = avx512::shared::MergeRow,
     .finish_row = avx512::shared::FinishRow,
     .to_half = avx512::shared::ToHalf,

@@ -11,12 +11,16 @@ namespace {
 inline constexpr int kScoreRows = 1;
 inline constexpr int kValueRows = 1;
 inline constexpr int kValueVectors = 1;
+inline constexpr int kInt8ScoreRows = 1;
+inline constexpr int kInt8ValueRows = 1;
+inline constexpr int kInt8ValueVectors = 1;
 
 namespace shared {
 using ::weir::tensor::scalar::Ints;
 // clang-format off
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
+#include "tensor/simd/attention_int8-inl.h"
 // clang-format on
 }  // namespace shared
 
@@ -65,6 +69,8 @@ const KernelSet kScalarKernels = {
     .multiply = scalar::Multiply,
     .unpack = scalar::Unpack,
     .attend = scalar::shared::AttendTile,
+    .attend_int8 = scalar::shared::AttendInt8Tile,
+    .quantize_vector = scalar::shared::QuantizeVector,
     .merge_row = scalar::shared::MergeRow,
     .finish_row = scalar::shared::FinishRow,
     .to_half = scalar::shared::ToHalf,

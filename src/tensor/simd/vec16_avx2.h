@@ -173,4 +173,52 @@ inline void StoreBytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 
+// For attention over int8 blocks: a line is 16 lanes of 4 bytes.
+inline Ints ZeroInts() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline Ints LoadLine(const void* p) {
+  const auto* from = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
+}
+inline Floats ToFloats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+inline __m256i BroadcastDword(const void* p) {
+  int32_t word;
+  std::memcpy(&word, p, 4);
+  return _mm256_set1_epi32(word);
+}
+inline Ints KeyStart(int32_t) { return ZeroInts(); }
+// Signed keys as magnitudes times queries that carry their signs: pairs just fit 16 bits.
+inline __m256i DotKeys(__m256i acc, __m256i line, __m256i q) {
+  const __m256i key = _mm256_xor_si256(line, _mm256_set1_epi8(static_cast<char>(0x80)));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(key), _mm256_sign_epi8(q, key));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline Ints DotKeys(Ints acc, Ints line, const int8_t* q) {
+  const __m256i word = BroadcastDword(q);
+  return {DotKeys(acc.lo, line.lo, word), DotKeys(acc.hi, line.hi, word)};
+}
+inline __m256i DotValues(__m256i acc, __m256i weights, __m256i line) {
+  const __m256i pairs = _mm256_maddubs_epi16(weights, line);
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline Ints DotValues(Ints acc, const uint8_t* weights, Ints line) {
+  const __m256i word = BroadcastDword(weights);
+  return {DotValues(acc.lo, word, line.lo), DotValues(acc.hi, word, line.hi)};
+}
+inline Ints AddShifted7(Ints high, Ints low) {
+  return {_mm256_add_epi32(_mm256_slli_epi32(high.lo, 7), low.lo),
+          _mm256_add_epi32(_mm256_slli_epi32(high.hi, 7), low.hi)};
+}
+inline __m256i ToWeights(__m256 a) {
+  return _mm256_min_epi32(_mm256_max_epi32(_mm256_cvtps_epi32(a), _mm256_setzero_si256()),
+                          _mm256_set1_epi32(16383));
+}
+inline Ints ToWeights(Floats a) { return {ToWeights(a.lo), ToWeights(a.hi)}; }
+inline Ints ShiftRight7(Ints a) {
+  return {_mm256_srli_epi32(a.lo, 7), _mm256_srli_epi32(a.hi, 7)};
+}
+inline Ints LowSeven(Ints a) {
+  const __m256i mask = _mm256_set1_epi32(127);
+  return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
+}
+
 }  // namespace weir::tensor::avx2

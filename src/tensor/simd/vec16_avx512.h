@@ -106,4 +106,33 @@ inline void StoreBytes(int8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
+// For attention over int8 blocks: a line is 16 lanes of 4 bytes.
+inline Ints ZeroInts() { return {_mm512_setzero_si512()}; }
+inline Ints LoadLine(const void* p) { return {_mm512_loadu_si512(p)}; }
+inline Floats ToFloats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
+inline __m512i BroadcastDword(const void* p) {
+  int32_t word;
+  std::memcpy(&word, p, 4);
+  return _mm512_set1_epi32(word);
+}
+// Keys are stored plus 128: the sum starts at what that adds.
+inline Ints KeyStart(int32_t negative_sum) {
+  return {_mm512_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(negative_sum) << 7))};
+}
+inline Ints DotKeys(Ints acc, Ints line, const int8_t* q) {
+  return {_mm512_dpbusd_epi32(acc.v, line.v, BroadcastDword(q))};
+}
+inline Ints DotValues(Ints acc, const uint8_t* weights, Ints line) {
+  return {_mm512_dpbusd_epi32(acc.v, BroadcastDword(weights), line.v)};
+}
+inline Ints AddShifted7(Ints high, Ints low) {
+  return {_mm512_add_epi32(_mm512_slli_epi32(high.v, 7), low.v)};
+}
+inline Ints ToWeights(Floats a) {
+  return {_mm512_min_epi32(_mm512_max_epi32(_mm512_cvtps_epi32(a.v), _mm512_setzero_si512()),
+                           _mm512_set1_epi32(16383))};
+}
+inline Ints ShiftRight7(Ints a) { return {_mm512_srli_epi32(a.v, 7)}; }
+inline Ints LowSeven(Ints a) { return {_mm512_and_si512(a.v, _mm512_set1_epi32(127))}; }
+
 }  // namespace weir::tensor::avx512

@@ -172,4 +172,55 @@ inline void StoreBytes(int8_t* p, Ints a) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
 
+// For attention over int8 blocks: a line is 16 lanes of 4 bytes.
+inline Ints ZeroInts() {
+  return MapInts([](int) { return 0; });
+}
+inline Ints LoadLine(const void* p) {
+  Ints out;
+  std::memcpy(out.v, p, sizeof(out.v));
+  return out;
+}
+inline Floats ToFloats(Ints a) {
+  return Map([&](int i) { return static_cast<float>(a.v[i]); });
+}
+inline int32_t ByteOf(int32_t word, int i) {
+  return static_cast<int8_t>(static_cast<uint32_t>(word) >> (8 * i));
+}
+// What the sum of a part starts at; here keys are taken as signed, so at nothing.
+inline Ints KeyStart(int32_t) { return ZeroInts(); }
+// Adds the four products of (stored key - 128) and query of each lane.
+inline Ints DotKeys(Ints acc, Ints line, const int8_t* q) {
+  return MapInts([&](int i) {
+    int32_t sum = acc.v[i];
+    for (int b = 0; b < 4; ++b)
+      sum += ByteOf(line.v[i] ^ static_cast<int32_t>(0x80808080u), b) * q[b];
+    return sum;
+  });
+}
+// Adds the four products of weight (7 bits) and signed value of each lane.
+inline Ints DotValues(Ints acc, const uint8_t* weights, Ints line) {
+  return MapInts([&](int i) {
+    int32_t sum = acc.v[i];
+    for (int b = 0; b < 4; ++b) sum += ByteOf(line.v[i], b) * weights[b];
+    return sum;
+  });
+}
+inline Ints AddShifted7(Ints high, Ints low) {
+  return MapInts([&](int i) { return high.v[i] * 128 + low.v[i]; });
+}
+// Rounds to even and clamps to 14 bits; what is no number becomes 0.
+inline Ints ToWeights(Floats a) {
+  return MapInts([&](int i) {
+    if (!(std::fabs(a.v[i]) < 1e9f)) return 0;
+    return std::clamp(static_cast<int32_t>(std::nearbyint(a.v[i])), 0, 16383);
+  });
+}
+inline Ints ShiftRight7(Ints a) {
+  return MapInts([&](int i) { return a.v[i] >> 7; });
+}
+inline Ints LowSeven(Ints a) {
+  return MapInts([&](int i) { return a.v[i] & 127; });
+}
+
 }  // namespace weir::tensor::scalar

@@ -1,12 +1,16 @@
-// The plain format: keys and values in half precision, in the block layout of tensor/attention.h.
+// The formats whose kernels live in tensor/attention.h: f16 (half precision) and q8 (int8 keys in
+// parts of 32 channels, int8 values with one scale a token).
 #pragma once
 
 #include "generate/kv/policy.h"
 
 namespace weir::generate {
 
-class F16Format : public KvFormat {
+class PlainFormat : public KvFormat {
  public:
+  explicit PlainFormat(tensor::KvStorage storage) : storage_(storage) {}
+
+  absl::Status Check(const KvShape& shape) const override;
   size_t BlockBytes(const KvShape& shape) const override;
   void Write(std::byte* block, int slot, const float* k, const float* v,
              const KvShape& shape) const override;
@@ -15,6 +19,9 @@ class F16Format : public KvFormat {
   bool Reads(ReadPlan::Kind kind) const override { return kind != ReadPlan::Kind::kTokens; }
   void Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q, int64_t n,
               float* out, float* lse, const KvShape& shape, Threads* threads) const override;
+
+ private:
+  tensor::KvStorage storage_;
 };
 
 }  // namespace weir::generate
