@@ -17,8 +17,9 @@ constexpr uint64_t kMaxVocabulary = 1 << 21;
 
 class WeightReader {
  public:
-  WeightReader(const GgufFile& file, const Context& context, int64_t& bytes)
-      : file_(file), context_(context), bytes_(bytes) {}
+  WeightReader(const GgufFile& file, const Context& context, tensor::MatrixArena* arena,
+               int64_t& bytes)
+      : file_(file), context_(context), arena_(arena), bytes_(bytes) {}
 
   bool Has(std::string_view name) const { return file_.Tensor(name).ok(); }
 
@@ -39,7 +40,7 @@ class WeightReader {
     WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, Checked(name, {columns, rows}));
     absl::StatusOr<tensor::Matrix> packed =
-        tensor::Matrix::Pack(tensor->Matrix(), context_.threads);
+        tensor::Matrix::Pack(tensor->Matrix(), context_.threads, arena_);
     if (!packed.ok()) return Annotate(packed.status(), absl::StrCat("tensor ", name));
     out = *std::move(packed);
     WEIR_RETURN_IF_ERROR(file_.Release(*tensor));
@@ -75,6 +76,7 @@ class WeightReader {
  private:
   const GgufFile& file_;
   const Context& context_;
+  tensor::MatrixArena* arena_;
   int64_t& bytes_;
   absl::flat_hash_set<std::string_view> seen_;
 };
@@ -181,6 +183,17 @@ absl::Status LoadEmbedding(const GgufFile& file, WeightReader& reader, DecoderWe
   return reader.Matrix(head, vocabulary, hidden, w.head);
 }
 
+// All matrices of the file but an embedding that is only looked up.
+size_t PackedBytes(const GgufFile& file) {
+  size_t bytes = 0;
+  const bool own_head = file.Tensor("output.weight").ok();
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.shape.size() != 2 || (own_head && tensor.name == "token_embd.weight")) continue;
+    bytes += tensor::Matrix::PackedBytes(tensor.Matrix());
+  }
+  return bytes;
+}
+
 }  // namespace
 
 absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile> file,
@@ -193,7 +206,8 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
     return absl::DataLossError(
         absl::StrCat("block_count: ", w.shape.layers, ", but the last layer is not there"));
   }
-  WeightReader reader(*file, context, w.bytes);
+  WEIR_ASSIGN_OR_RETURN(tensor::MatrixArena arena, tensor::MatrixArena::Make(PackedBytes(*file)));
+  WeightReader reader(*file, context, &arena, w.bytes);
   WEIR_RETURN_IF_ERROR(LoadEmbedding(*file, reader, w));
   WEIR_RETURN_IF_ERROR(LoadRotary(*file, reader, w));
   w.layers.resize(w.shape.layers);

@@ -111,18 +111,19 @@ struct TileRows {
   }
 
   void Attend(const KernelSet& kernels, int head_dim, KvStorage storage,
-              std::span<const std::byte* const> heads, int64_t first_key, const TileState& s) {
+              const std::byte* const* heads, size_t count, int64_t first_key,
+              const TileState& s) {
     if (storage == KvStorage::kInt8) {
-      kernels.attend_int8({rows, head_dim, heads, first_key, codes.data(), scales.data(),
+      kernels.attend_int8({rows, head_dim, heads, count, first_key, codes.data(), scales.data(),
                            negative_sums.data(), begin.data(), end.data(), s.acc, s.peak, s.sums});
       return;
     }
     KeyBlock blocks[kChunkBlocks];
-    for (size_t b = 0; b < heads.size(); ++b) {
+    for (size_t b = 0; b < count; ++b) {
       blocks[b] = {heads[b], heads[b] + HeadBytes(head_dim, storage) / 2};
     }
     kernels.attend({rows, head_dim, true, static_cast<size_t>(head_dim),
-                    std::span<const KeyBlock>(blocks, heads.size()), first_key, q.data(),
+                    std::span<const KeyBlock>(blocks, count), first_key, q.data(),
                     begin.data(), end.data(), s.acc, s.peak, s.sums});
   }
 };
@@ -172,16 +173,25 @@ class Paged {
     });
   }
 
-  // One chunk of keys from a fresh state.
-  void AttendChunk(TileRows& rows, int group, int64_t chunk, const TileState& state) const {
-    const std::byte* heads[kChunkBlocks];
-    const size_t head =
-        static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim, a_.storage);
+  // Where a group's part of a block begins.
+  size_t HeadOffset(int group) const {
+    return static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim, a_.storage);
+  }
+
+  // One chunk of keys from a fresh state; `next` is the chunk and group that the thread takes next.
+  void AttendChunk(TileRows& rows, int group, int64_t chunk, int next_group, int64_t next_chunk,
+                   const TileState& state) const {
+    const std::byte* heads[kChunkBlocks + kAheadBlocks] = {};
+    const size_t head = HeadOffset(group);
     const int64_t used = (a_.length + kKvBlockTokens - 1) / kKvBlockTokens;
     const int64_t first = chunk * kChunkBlocks, last = std::min(first + kChunkBlocks, used);
     for (int64_t b = first; b < last; ++b) heads[b - first] = a_.blocks[b] + head;
     Clear(state, rows.rows, a_.head_dim);
-    rows.Attend(kernels_, a_.head_dim, a_.storage, {heads, static_cast<size_t>(last - first)},
+    for (int64_t i = 0; i < static_cast<int64_t>(kAheadBlocks); ++i) {
+      const int64_t b = next_chunk * kChunkBlocks + i;
+      if (b < used) heads[last - first + i] = a_.blocks[b] + HeadOffset(next_group);
+    }
+    rows.Attend(kernels_, a_.head_dim, a_.storage, heads, static_cast<size_t>(last - first),
                 first * kKvBlockTokens, state);
   }
 
@@ -206,9 +216,9 @@ class Paged {
     const int64_t first =
         *std::min_element(rows.begin.begin(), rows.begin.end()) / kChunkTokens;
     const int64_t last = (rows.end.back() + kChunkTokens - 1) / kChunkTokens;
-    AttendChunk(rows, t.group, first, total);
+    AttendChunk(rows, t.group, first, t.group, first + 1, total);
     for (int64_t chunk = first + 1; chunk < last; ++chunk) {
-      AttendChunk(rows, t.group, chunk, part);
+      AttendChunk(rows, t.group, chunk, t.group, chunk + 1, part);
       Merge(kernels_, rows.rows, a_.head_dim, part, total);
     }
     Finish(t, rows.rows, total);
@@ -231,8 +241,10 @@ class Paged {
     float* const states = memory.data();
     ParallelFor(threads, chunks * groups_, 1, [&](size_t begin, size_t end, int) {
       for (size_t task = begin; task < end; ++task) {
-        const int group = static_cast<int>(task) % groups_;
-        AttendChunk(all[group], group, first + static_cast<int64_t>(task) / groups_,
+        const auto group_of = [&](size_t t) { return static_cast<int>(t) % groups_; };
+        const auto chunk_of = [&](size_t t) { return first + static_cast<int64_t>(t) / groups_; };
+        const int group = group_of(task);
+        AttendChunk(all[group], group, chunk_of(task), group_of(task + 1), chunk_of(task + 1),
                     StateAt(states + task * floats, count, d));
       }
     });

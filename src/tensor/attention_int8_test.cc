@@ -244,8 +244,10 @@ TEST(AttendInt8Test, TargetsAreBitEqual) {
     std::vector<float> got(kRows * (kDim + 17), 0.0f);
     float* peak = &got[kRows * kDim];
     std::fill_n(peak, kRows, -INFINITY);
-    kernels->attend_int8({kRows, kDim, cache.blocks, 0, codes.data(), scales.data(), sums.data(),
-                          begin.data(), end.data(), got.data(), peak, peak + kRows});
+    std::vector<const std::byte*> heads = cache.blocks;
+    heads.resize(kBlocks + kAheadBlocks);
+    kernels->attend_int8({kRows, kDim, heads.data(), kBlocks, 0, codes.data(), scales.data(),
+                          sums.data(), begin.data(), end.data(), got.data(), peak, peak + kRows});
     if (want.empty()) want = got;
     EXPECT_EQ(0, std::memcmp(want.data(), got.data(), got.size() * 4)) << kernels->name;
     std::vector<int8_t> vector(kDim);

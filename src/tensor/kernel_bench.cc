@@ -197,6 +197,51 @@ struct AttentionShape {
   int heads, kv_heads, head_dim;
 };
 
+void MeasureAttention(Bench& bench, const AttentionShape& s, KvStorage storage) {
+  const bool int8 = storage == KvStorage::kInt8;
+  const std::string name = std::string(s.name) + (int8 ? " q8" : " f16");
+  if (!bench.Wanted(name)) return;
+  const size_t width = static_cast<size_t>(s.kv_heads) * s.head_dim;
+  const size_t block = KvBlockBytes(s.kv_heads, s.head_dim, storage);
+  const size_t layer_bytes = s.length / 32 * block;
+  // Decoding reads a layer once a token: as many layers as stream from memory.
+  const bool decode = s.n == 1;
+  const size_t layers = decode ? (size_t{100} << 20) / layer_bytes : 1;
+  const AlignedBytes bytes = AllocateAligned(layers * layer_bytes);
+  std::vector<const std::byte*> blocks;
+  for (int64_t t = 0; t < s.length; ++t) {
+    const std::vector<float> k = bench.Floats(width), v = bench.Floats(width);
+    WriteKv(bytes.get() + t / 32 * block, static_cast<int>(t % 32), k.data(), v.data(), s.kv_heads,
+            s.head_dim, storage);
+  }
+  for (size_t l = 0; l < layers; ++l) {
+    if (l > 0) std::copy_n(bytes.get(), layer_bytes, bytes.get() + l * layer_bytes);
+    for (int64_t b = 0; b < s.length / 32; ++b)
+      blocks.push_back(bytes.get() + l * layer_bytes + b * block);
+  }
+  const std::vector<float> q = bench.Floats(s.n * s.heads * s.head_dim);
+  std::vector<float> out(q.size());
+  const double keys = decode ? s.length : s.n * (s.n + 1) / 2;  // query, key pairs
+  // Int8: keys take one dot, values two (weights of 14 bits are two factors of 7).
+  bench.Row(name, decode ? "GB/s" : "GMAC/s",
+            decode ? static_cast<double>(layers * layer_bytes)
+                   : keys * s.heads * s.head_dim * (int8 ? 3 : 2),
+            bench.Limit(decode ? "limit read 96 MB" : int8 ? "limit int8 dot" : "limit f32"), [&] {
+              for (size_t l = 0; l < layers; ++l) {
+                const PagedAttention a = {
+                    std::span(blocks).subspan(l * s.length / 32, s.length / 32),
+                    s.length,
+                    s.heads,
+                    s.kv_heads,
+                    s.head_dim,
+                    0.125f,
+                    0,
+                    storage};
+                Attend(a, q.data(), s.n, out.data(), nullptr, bench.threads());
+              }
+            });
+}
+
 void MeasureAttention(Bench& bench) {
   constexpr AttentionShape kShapes[] = {
       {"attention decode 2k, 9/3 x 64", 1, 2048, 9, 3, 64},
@@ -204,26 +249,8 @@ void MeasureAttention(Bench& bench) {
       {"attention prefill 512, 9/3 x 64", 512, 512, 9, 3, 64},
       {"attention prefill 512, 12/2 x 128", 512, 512, 12, 2, 128}};
   for (const AttentionShape& s : kShapes) {
-    if (!bench.Wanted(s.name)) continue;
-    const size_t width = static_cast<size_t>(s.kv_heads) * s.head_dim;
-    const size_t block = KvBlockBytes(s.kv_heads, s.head_dim);
-    std::vector<std::byte> storage((s.length / 32) * block);
-    std::vector<const std::byte*> blocks;
-    for (int64_t t = 0; t < s.length; ++t) {
-      const std::vector<float> k = bench.Floats(width), v = bench.Floats(width);
-      WriteKv(storage.data() + t / 32 * block, static_cast<int>(t % 32), k.data(), v.data(),
-              s.kv_heads, s.head_dim);
-      if (t % 32 == 0) blocks.push_back(storage.data() + t / 32 * block);
-    }
-    const std::vector<float> q = bench.Floats(s.n * s.heads * s.head_dim);
-    std::vector<float> out(q.size());
-    const PagedAttention a = {blocks, s.length, s.heads, s.kv_heads, s.head_dim, 0.125f, 0};
-    const double keys = s.n == 1 ? s.length : s.n * (s.n + 1) / 2;  // query, key pairs
-    const bool decode = s.n == 1;
-    bench.Row(s.name, decode ? "GB/s" : "GMAC/s",
-              decode ? static_cast<double>(storage.size()) : keys * s.heads * s.head_dim * 2,
-              bench.Limit(decode ? "limit read 96 MB" : "limit f32"),
-              [&] { Attend(a, q.data(), s.n, out.data(), nullptr, bench.threads()); });
+    MeasureAttention(bench, s, KvStorage::kInt8);
+    MeasureAttention(bench, s, KvStorage::kHalf);
   }
 }
 

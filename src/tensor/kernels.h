@@ -90,6 +90,7 @@ struct AttentionTile {
 };
 
 inline constexpr int kInt8Part = 32;              // channels of a key that share a scale
+inline constexpr size_t kAheadBlocks = 2;         // how far ahead int8 blocks are asked for
 inline constexpr float kWeightSteps = 16383.0f;  // 14 bits
 
 // Offsets inside the int8 block of one KV head; attention.h has the layout.
@@ -106,7 +107,9 @@ struct Int8Head {
 struct Int8Tile {
   int rows = 0;
   int head_dim = 0;
-  std::span<const std::byte* const> heads;   // one KV head's part of each block
+  // One KV head's part of each block, and of those that will be read after them (or null).
+  const std::byte* const* heads = nullptr;   // [blocks + kAheadBlocks]
+  size_t blocks = 0;
   int64_t first_key = 0;                     // position of the first key of heads[0]
   const int8_t* q = nullptr;                 // [rows][head_dim]
   const float* q_scales = nullptr;           // [rows][head_dim / 32], times scale * log2(e)

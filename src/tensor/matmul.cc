@@ -13,15 +13,34 @@ namespace weir::tensor {
 struct Matrix::Packed {
   PackedMatrix matrix;
   MatrixView view;  // for rows
-  AlignedBytes bytes;
+  std::shared_ptr<std::byte[]> bytes;
 };
+
+absl::StatusOr<MatrixArena> MatrixArena::Make(size_t bytes) {
+  MatrixArena arena;
+  arena.memory_ = AllocateAligned(bytes);
+  if (arena.memory_ == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat("memory for ", bytes, " bytes of weights"));
+  }
+  arena.bytes_ = bytes;
+  return arena;
+}
+
+size_t Matrix::PackedBytes(const MatrixView& view) {
+  if (view.columns % InfoOf(view.type).block_columns != 0) return 0;
+  const size_t group = GroupBytes(view.type, view.columns);
+  const size_t groups = view.rows / kGroupRows + (view.rows % kGroupRows != 0);
+  if (group != 0 && groups > std::numeric_limits<ptrdiff_t>::max() / group) return 0;
+  return group * groups;
+}
 
 Matrix::Matrix() = default;
 Matrix::~Matrix() = default;
 Matrix::Matrix(Matrix&&) noexcept = default;
 Matrix& Matrix::operator=(Matrix&&) noexcept = default;
 
-absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads) {
+absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads,
+                                    MatrixArena* arena) {
   const DTypeInfo& info = InfoOf(view.type);
   if (view.columns % info.block_columns != 0) {
     return absl::InvalidArgumentError(absl::StrCat("matrix columns: ", view.columns, "; ",
@@ -46,15 +65,24 @@ absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads) {
   if (m.group_bytes != 0 && m.groups > std::numeric_limits<ptrdiff_t>::max() / m.group_bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("matrix of ", view.rows, " x ", view.columns));
   }
-  out.packed_->bytes = AllocateAligned(m.groups * m.group_bytes);
-  if (out.packed_->bytes == nullptr) {
+  const size_t bytes = m.groups * m.group_bytes;
+  std::byte* memory = nullptr;
+  if (arena != nullptr && bytes <= arena->bytes_ - arena->used_) {
+    memory = arena->memory_.get() + arena->used_;
+    arena->used_ += bytes;
+    out.packed_->bytes = arena->memory_;
+  } else {
+    out.packed_->bytes = AllocateAligned(bytes);
+    memory = out.packed_->bytes.get();
+  }
+  if (memory == nullptr) {
     return absl::ResourceExhaustedError(
         absl::StrCat("memory for a matrix of ", view.rows, " x ", view.columns));
   }
-  m.data = out.packed_->bytes.get();
+  m.data = memory;
   ParallelFor(threads, m.groups, 1, [&](size_t begin, size_t end, int) {
     for (size_t g = begin; g < end; ++g)
-      PackGroup(view, g, out.packed_->bytes.get() + g * m.group_bytes);
+      PackGroup(view, g, memory + g * m.group_bytes);
   });
   return out;
 }

@@ -26,6 +26,20 @@ struct MatrixView {
   size_t columns = 0;
 };
 
+// One allocation for the matrices of a model, in the order in which they are read: what one product
+// leaves unread of a prefetch is the beginning of the next, and large pages cover all of it. A
+// matrix keeps the allocation alive.
+class MatrixArena {
+ public:
+  // kResourceExhausted when the system refuses. Memory is touched only when it is packed into.
+  static absl::StatusOr<MatrixArena> Make(size_t bytes);
+
+ private:
+  friend class Matrix;
+  std::shared_ptr<std::byte[]> memory_;
+  size_t bytes_ = 0, used_ = 0;
+};
+
 // A matrix ready for products. Immutable and thread-safe once packed.
 class Matrix {
  public:
@@ -34,8 +48,12 @@ class Matrix {
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;
 
-  // Errors: kInvalidArgument if columns is not whole blocks. `view.data` must outlive the matrix.
-  static absl::StatusOr<Matrix> Pack(const MatrixView& view, Threads* threads);
+  // Errors: kInvalidArgument if columns is not whole blocks, kResourceExhausted. `view.data` must
+  // outlive the matrix. Without an arena (or when it is full) the matrix has memory of its own.
+  static absl::StatusOr<Matrix> Pack(const MatrixView& view, Threads* threads,
+                                     MatrixArena* arena = nullptr);
+  // What Pack takes; 0 for a matrix that it refuses.
+  static size_t PackedBytes(const MatrixView& view);
   size_t rows() const { return rows_; }
   size_t columns() const { return columns_; }
   DType type() const { return type_; }

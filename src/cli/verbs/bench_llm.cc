@@ -15,6 +15,7 @@ namespace {
 struct BenchLlmOptions {
   std::string model;
   int64_t rounds = 3;
+  int64_t tokens = 64;
   std::vector<std::string> rows;
   std::string kv = "auto";
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
@@ -22,6 +23,11 @@ struct BenchLlmOptions {
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file."});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
+    v(tokens, {.name = "tokens",
+               .help = "Tokens that a decode round times.",
+               .unit = "tokens",
+               .min = 1,
+               .max = 100000});
     v(rows,
       {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
@@ -54,6 +60,7 @@ class BenchLlmVerb : public Verb {
     generate::LlmBenchOptions bench;
     bench.model_path = record.path;
     bench.rounds = options_.rounds;
+    bench.decode_tokens = options_.tokens;
     bench.only = options_.rows;
     bench.kv = options_.kv;
     if (!options_.peer.name.empty()) {

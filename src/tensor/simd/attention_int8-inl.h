@@ -5,9 +5,17 @@
 //   acc = fma(float(sum_j code_j * value_j), largest / 16383, acc)
 // 14 bits are two u8 factors of 7 bits: their products with int8 never saturate vpmaddubsw.
 
+// Blocks lie apart and are made of short streams, which the hardware follows badly: each line that
+// is read asks for its twin in the block `ahead` (null: none), one by one, since a burst would be
+// more than a core can track.
+inline void AskAhead(const std::byte* ahead, size_t offset) {
+  if (ahead != nullptr) __builtin_prefetch(ahead + offset);
+}
+
 // scores[r][0, 32) for R rows.
 template <int R>
-inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, float* scores) {
+inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const std::byte* ahead,
+                       float* scores) {
   const int parts = t.head_dim / kInt8Part;
   const Int8Head layout(t.head_dim);
   const int8_t* q = t.q + row * t.head_dim;
@@ -24,6 +32,8 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, float*
     WEIR_UNROLL
     for (int i = 0; i < kInt8Part / 4; ++i) {
       const Ints k0 = LoadLine(keys + 128 * i), k1 = LoadLine(keys + 128 * i + 64);
+      AskAhead(ahead, c * kInt8Part * 32 + 128 * i);
+      AskAhead(ahead, c * kInt8Part * 32 + 128 * i + 64);
       WEIR_UNROLL
       for (int r = 0; r < R; ++r) {
         const int8_t* word = q + r * t.head_dim + c * kInt8Part + 4 * i;
@@ -32,6 +42,7 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, float*
       }
     }
     const std::byte* scales = head + layout.key_scales + c * 64;
+    AskAhead(ahead, layout.key_scales + c * 64);
     const Floats f0 = LoadHalf(scales), f1 = LoadHalf(scales + 32);
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -49,11 +60,11 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, float*
 
 template <int R>
 inline void Int8ScoresUpTo(int rows, const Int8Tile& t, int row, const std::byte* head,
-                           float* scores) {
+                           const std::byte* ahead, float* scores) {
   if constexpr (R > 1) {
-    if (rows < R) return Int8ScoresUpTo<R - 1>(rows, t, row, head, scores);
+    if (rows < R) return Int8ScoresUpTo<R - 1>(rows, t, row, head, ahead, scores);
   }
-  Int8Scores<R>(t, row, head, scores);
+  Int8Scores<R>(t, row, head, ahead, scores);
 }
 
 // Weights of 32 keys as 7 + 7 bits. Keys that the row does not see get exactly 0, whatever their
@@ -82,8 +93,8 @@ inline void MakeWeightCodes(const float* p, const std::byte* scales, uint32_t vi
 
 // acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][0, 16 V).
 template <int R, int V>
-inline void Int8Values(const WeightCodes& w, int row, const std::byte* values, ValueRange keys,
-                       float* acc, int head_dim) {
+inline void Int8Values(const WeightCodes& w, int row, const std::byte* values,
+                       const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
   Ints high[R][V], low[R][V];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -94,7 +105,10 @@ inline void Int8Values(const WeightCodes& w, int row, const std::byte* values, V
     const std::byte* from = values + static_cast<size_t>(j) * head_dim * 4;
     Ints line[V];
     WEIR_UNROLL
-    for (int v = 0; v < V; ++v) line[v] = LoadLine(from + 64 * v);
+    for (int v = 0; v < V; ++v) {
+      line[v] = LoadLine(from + 64 * v);
+      AskAhead(ahead, static_cast<size_t>(j) * head_dim * 4 + 64 * v);
+    }
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
       WEIR_UNROLL
@@ -117,14 +131,15 @@ inline void Int8Values(const WeightCodes& w, int row, const std::byte* values, V
 
 template <int R, int V>
 inline void Int8ValuesUpTo(int rows, const WeightCodes& w, int row, const std::byte* values,
-                           ValueRange keys, float* acc, int head_dim) {
+                           const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
   if constexpr (R > 1) {
-    if (rows < R) return Int8ValuesUpTo<R - 1, V>(rows, w, row, values, keys, acc, head_dim);
+    if (rows < R) return Int8ValuesUpTo<R - 1, V>(rows, w, row, values, ahead, keys, acc, head_dim);
   }
-  Int8Values<R, V>(w, row, values, keys, acc, head_dim);
+  Int8Values<R, V>(w, row, values, ahead, keys, acc, head_dim);
 }
 
-inline void Int8Block(const Int8Tile& t, const std::byte* head, int64_t first_key) {
+inline void Int8Block(const Int8Tile& t, const std::byte* head, const std::byte* ahead,
+                      int64_t first_key) {
   alignas(64) float scores[kMaxTileRows * 32];
   WeightCodes weights;
   const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
@@ -132,7 +147,7 @@ inline void Int8Block(const Int8Tile& t, const std::byte* head, int64_t first_ke
   const Int8Head layout(t.head_dim);
   for (int r = 0; r < t.rows; r += kInt8ScoreRows) {
     Int8ScoresUpTo<kInt8ScoreRows>(std::min(kInt8ScoreRows, t.rows - r), t, r, head,
-                                   scores + r * 32);
+                                   r == 0 ? ahead : nullptr, scores + r * 32);
   }
   for (int r = 0; r < t.rows; ++r) {
     const uint32_t visible = VisibleKeys(first_key, t.begin[r], t.end[r]);
@@ -144,23 +159,24 @@ inline void Int8Block(const Int8Tile& t, const std::byte* head, int64_t first_ke
     const int rows = std::min(kInt8ValueRows, t.rows - r);
     float* acc = t.acc + r * t.head_dim;
     const std::byte* values = head + layout.values;
+    const auto next = [&](int d) {
+      return r == 0 && ahead != nullptr ? ahead + layout.values + d * 4 : nullptr;
+    };
     int d = 0;
     for (; d + 16 * kInt8ValueVectors <= t.head_dim; d += 16 * kInt8ValueVectors) {
-      Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors>(rows, weights, r, values + d * 4, range,
-                                                        acc + d, t.head_dim);
+      Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors>(rows, weights, r, values + d * 4, next(d),
+                                                        range, acc + d, t.head_dim);
     }
     for (; d < t.head_dim; d += 16) {
-      Int8ValuesUpTo<kInt8ValueRows, 1>(rows, weights, r, values + d * 4, range, acc + d,
+      Int8ValuesUpTo<kInt8ValueRows, 1>(rows, weights, r, values + d * 4, next(d), range, acc + d,
                                         t.head_dim);
     }
   }
 }
 
 inline void AttendInt8Tile(const Int8Tile& t) {
-  int64_t first_key = t.first_key;
-  for (const std::byte* head : t.heads) {
-    Int8Block(t, head, first_key);
-    first_key += 32;
+  for (size_t b = 0; b < t.blocks; ++b) {
+    Int8Block(t, t.heads[b], t.heads[b + kAheadBlocks], t.first_key + 32 * static_cast<int64_t>(b));
   }
 }
 
