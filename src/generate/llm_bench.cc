@@ -70,8 +70,11 @@ class Bench {
 
   double BytesPerToken(int64_t stored) const {
     const model::DecoderShape& s = decoder_->shape();
-    const int64_t kv =
-        stored * s.layers * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
+    int64_t tokens = 0;
+    for (const model::DecoderShape::Layer& layer : s.per_layer) {
+      tokens += layer.window > 0 ? std::min(layer.window, stored) : stored;
+    }
+    const int64_t kv = tokens * s.kv_heads * s.head_dim * 2 * 2;  // keys and values in f16
     return static_cast<double>(decoder_->weight_bytes() + kv);
   }
 
