@@ -139,6 +139,7 @@ absl::StatusOr<ModelFacts> ReadFacts(const ModelRecord& record, bool hash) {
   }
   if (!status.ok()) return Annotate(status, facts.path);
   if (!record.licence.empty()) facts.licence = record.licence;
+  facts.terms = record.terms;
   if (hash) {
     WEIR_ASSIGN_OR_RETURN(facts.sha256, Sha256File(facts.path));
   }

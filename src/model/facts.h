@@ -19,7 +19,7 @@ struct ModelFacts {
   ModelKind kind = ModelKind::kDecoder;
   std::string path;    // of the weights
   std::string sha256;  // of the weights; "" when not asked for
-  std::string licence;
+  std::string licence, terms;
   std::string architecture;  // "llama", "qwen2", "gemma3", "bert"
   int64_t bytes = 0;         // of the weights' file
   int64_t parameters = 0;
