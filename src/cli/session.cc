@@ -96,14 +96,14 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
 }
 
 // The default; where it is not installed, the last listed that is: the catalogue's models grow, the
-// user's own stand after them.
+// user's own stand after them. A model under terms of its own must be named.
 absl::StatusOr<std::string> Session::DefaultDecoder() {
   WEIR_ASSIGN_OR_RETURN(const auto preferred, model::DefaultModel(model::ModelKind::kDecoder));
   if (preferred.installed) return preferred.name;
   WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
   std::string chosen = preferred.name;
   for (const model::ModelRecord& m : models) {
-    if (m.kind == model::ModelKind::kDecoder && m.installed) chosen = m.name;
+    if (m.kind == model::ModelKind::kDecoder && m.installed && m.terms.empty()) chosen = m.name;
   }
   if (chosen != preferred.name) {
     Note(absl::StrCat("using ", chosen, "; answers are better with ", preferred.name,

@@ -70,9 +70,13 @@ class Bench {
   }
 
   double BytesPerToken(int64_t stored) const {
-    const int64_t tokens = session_->window();
+    int64_t tokens = 0;  // over all layers
+    for (const model::DecoderShape::Layer& layer : decoder_->shape().per_layer) {
+      tokens += layer.window > 0 ? std::min(layer.window, stored) : stored;
+    }
+    const int64_t room = session_->window() * decoder_->shape().layers;
     return static_cast<double>(decoder_->weight_bytes() +
-                               stored * session_->cache_bytes() / tokens);
+                               tokens * session_->cache_bytes() / room);
   }
 
   // The best of the whole run, measured beside each round: neighbours on a shared machine take half

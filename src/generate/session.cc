@@ -20,10 +20,13 @@ constexpr size_t kScoreLogits = 8 << 20;
 }  // namespace
 
 KvShape KvShapeOf(const model::DecoderShape& shape) {
-  return {.layers = shape.layers,
-          .heads = shape.heads,
-          .kv_heads = shape.kv_heads,
-          .head_dim = shape.head_dim};
+  KvShape kv{.layers = shape.layers,
+             .heads = shape.heads,
+             .kv_heads = shape.kv_heads,
+             .head_dim = shape.head_dim};
+  for (const model::DecoderShape::Layer& layer : shape.per_layer)
+    kv.windows.push_back(layer.window);
+  return kv;
 }
 
 double LogSumExp(std::span<float> logits) {

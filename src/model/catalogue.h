@@ -35,6 +35,7 @@ struct ModelRecord {
   std::string name;
   ModelKind kind = ModelKind::kDecoder;
   std::string licence, description;
+  std::string terms;  // what a user must know before fetching; such a model is used by name only
   std::vector<ModelFile> files;
   int64_t context = 0;
   EncoderSpec encoder;      // kEncoder: paths filled by Locate

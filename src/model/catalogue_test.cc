@@ -20,6 +20,8 @@ using absl::StatusCode;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
+constexpr size_t kCatalogued = 6;  // models of the catalogue
+
 std::string SmallGguf(const std::string& architecture, uint32_t layers) {
   return GgufBuilder()
       .Text("general.architecture", architecture)
@@ -68,12 +70,15 @@ class Catalogue : public testing::Test {
 TEST_F(Catalogue, EveryEntryIsComplete) {
   auto models = ParseModels(kCatalogueJson);
   ASSERT_TRUE(models.ok()) << models.status();
-  EXPECT_EQ(models->size(), 5);
+  EXPECT_EQ(models->size(), kCatalogued);
   int decoders = 0, encoders = 0;
   for (const ModelRecord& m : *models) {
     SCOPED_TRACE(m.name);
     EXPECT_FALSE(m.licence.empty());
     EXPECT_GT(m.context, 0);
+    // Weights whose use is restricted say so before they are fetched, and are nobody's default.
+    EXPECT_EQ(m.terms.empty(), m.licence != "Gemma terms");
+    EXPECT_FALSE(m.is_default && !m.terms.empty());
     (m.kind == ModelKind::kDecoder ? decoders : encoders) += m.is_default;
     for (const ModelFile& f : m.files) {
       EXPECT_EQ(f.sha256.find_first_not_of("0123456789abcdef"), std::string::npos);
@@ -134,7 +139,7 @@ TEST_F(Catalogue, AddsAFileUnderAName) {
   EXPECT_EQ(added->files[0].sha256, *Sha256File(path));
   ASSERT_TRUE(AddFile(path, "other", Context()).ok());
   ASSERT_TRUE(AddFile(path, "other", Context()).ok());  // again: replaced, not doubled
-  EXPECT_EQ(ListModels()->size(), 5 + 2);
+  EXPECT_EQ(ListModels()->size(), kCatalogued + 2);
   auto located = Locate("other");
   ASSERT_TRUE(located.ok()) << located.status();
   EXPECT_EQ(located->path, path);
@@ -169,7 +174,7 @@ TEST_F(Catalogue, RefusesWhatItCannotRun) {
   EXPECT_EQ(AddFile(good, "../x", Context()).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(AddFile(good, "minilm-l6", Context()).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(AddFile("/none/x.gguf", "", Context()).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(ListModels()->size(), 5);
+  EXPECT_EQ(ListModels()->size(), kCatalogued);
 }
 
 TEST_F(Catalogue, AddsAnEncoderFolder) {
@@ -214,6 +219,7 @@ TEST_F(Catalogue, RefusesMalformedModelsJson) {
       {"\"name\":\"a\"", "\"name\":\"../a\""},
       {"\"name\":\"a\"", "\"name\":1"},
       {"decoder", "painter"},
+      {"\"licence\"", "\"terms\":1,\"licence\""},
       {"\"context\":1", "\"context\":-1"},
       {"\"context\":1", "\"context\":1e30"},
       {"\"file\":\"f\"", "\"file\":\"../f\""},
@@ -243,7 +249,10 @@ TEST_F(Catalogue, RefusesMalformedModelsJson) {
 TEST(CatalogueReal, FactsOfInstalledModels) {
   int seen = 0;
   const std::pair<const char*, int64_t> parameters[] = {
-      {"smollm2-135m", 134515008}, {"minilm-l6", 22713216}, {"bge-small-en", 33212160}};
+      {"smollm2-135m", 134515008},
+      {"gemma3-270m", 268098176},
+      {"minilm-l6", 22713216},
+      {"bge-small-en", 33212160}};
   for (const auto& [name, count] : parameters) {
     auto record = Locate(name);
     if (!record.ok()) continue;

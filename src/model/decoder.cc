@@ -28,12 +28,13 @@ class Buffers : public Decoder::Workspace {
     attended.resize(n * s.heads * s.head_dim);
     gate.resize(n * s.ffn);
     up.resize(n * s.ffn);
-    rotary.resize(n * s.head_dim);
+    rotary.resize(s.rope_bases.size() * n * s.head_dim);
   }
   DecoderTimes& times() override { return times_; }
 
   int64_t batch;
-  std::vector<float> x, normed, q, k, v, attended, gate, up, rotary;
+  std::vector<float> x, normed, q, k, v, attended, gate, up;
+  std::vector<float> rotary;  // [rope_bases][batch][head_dim] cosines and sines
 
  private:
   DecoderTimes times_;
@@ -72,10 +73,13 @@ class TransformerDecoder : public Decoder {
   void Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
   void Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b, Threads* threads) const;
   void Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const;
-  void BiasAndRotate(const DecoderLayer& layer, size_t n, Buffers& b, Threads* threads) const;
-  // x += delta (unless null), then normed = norm(x) with `weight` (unless null), row by row.
-  void AddAndNorm(const float* delta, const std::vector<float>* weight, size_t n, Buffers& b,
-                  Threads* threads) const;
+  // What happens to queries, keys and values between their products and attention.
+  void PrepareHeads(int index, size_t n, Buffers& b, Threads* threads) const;
+  // Row by row: b.x += b.normed, which goes through the norm `inner` before unless that is empty;
+  // then b.normed = norm(b.x) with `next`.
+  void AddAndNorm(const std::vector<float>& inner, const std::vector<float>& next, size_t n,
+                  Buffers& b, Threads* threads) const;
+  void Gate(size_t n, Buffers& b, Threads* threads) const;
 
   DecoderWeights w_;
 };
@@ -90,49 +94,86 @@ void RotateHeads(float* heads, int count, int dim, const float* cos_sin, bool ha
   }
 }
 
+void NormHeads(float* heads, int count, const std::vector<float>& weight, float epsilon) {
+  const size_t dim = weight.size();
+  for (int h = 0; h < count && dim > 0; ++h) {
+    tensor::RmsNorm(heads + h * dim, weight.data(), epsilon, heads + h * dim, dim);
+  }
+}
+
+// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables.
 void TransformerDecoder::Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b,
                                Threads* threads) const {
-  const size_t hidden = w_.shape.hidden, dim = w_.shape.head_dim;
+  const DecoderShape& s = w_.shape;
+  const size_t hidden = s.hidden, dim = s.head_dim;
   const size_t row_bytes = tensor::RowBytes(w_.embedding.type, hidden);
-  const float* factors = w_.rotary_factors.empty() ? nullptr : w_.rotary_factors.data();
+  const float scale = w_.family->scaled_embedding ? std::sqrt(static_cast<float>(hidden)) : 1.0f;
   ParallelFor(threads, tokens.size(), kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
-      tensor::Dequantize(w_.embedding.type, w_.embedding.data + tokens[i] * row_bytes,
-                         &b.x[i * hidden], hidden);
-      tensor::RotaryTable(position + static_cast<int64_t>(i), w_.shape.head_dim, w_.shape.rope_base,
-                          factors, &b.rotary[i * dim]);
+      float* x = &b.x[i * hidden];
+      tensor::Dequantize(w_.embedding.type, w_.embedding.data + tokens[i] * row_bytes, x, hidden);
+      if (scale != 1) {
+        for (size_t c = 0; c < hidden; ++c) x[c] *= scale;
+      }
+      for (size_t r = 0; r < s.rope_bases.size(); ++r) {
+        const std::vector<float>& factors = w_.rotary_factors[r];
+        tensor::RotaryTable(position + static_cast<int64_t>(i), s.head_dim, s.rope_bases[r],
+                            factors.empty() ? nullptr : factors.data(),
+                            &b.rotary[(r * b.batch + i) * dim]);
+      }
+      tensor::RmsNorm(x, w_.layers[0].attention_norm.data(), s.norm_epsilon, &b.normed[i * hidden],
+                      hidden);
     }
   });
 }
 
-void TransformerDecoder::AddAndNorm(const float* delta, const std::vector<float>* weight, size_t n,
-                                    Buffers& b, Threads* threads) const {
+void TransformerDecoder::AddAndNorm(const std::vector<float>& inner, const std::vector<float>& next,
+                                    size_t n, Buffers& b, Threads* threads) const {
   const size_t hidden = w_.shape.hidden;
+  const float epsilon = w_.shape.norm_epsilon;
   ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
-      float* x = &b.x[i * hidden];
-      if (delta != nullptr) tensor::Add(x, delta + i * hidden, hidden);
-      if (weight != nullptr) {
-        tensor::RmsNorm(x, weight->data(), w_.shape.norm_epsilon, &b.normed[i * hidden], hidden);
-      }
+      float *x = &b.x[i * hidden], *normed = &b.normed[i * hidden];
+      if (!inner.empty()) tensor::RmsNorm(normed, inner.data(), epsilon, normed, hidden);
+      tensor::Add(x, normed, hidden);
+      tensor::RmsNorm(x, next.data(), epsilon, normed, hidden);
     }
   });
 }
 
-void TransformerDecoder::BiasAndRotate(const DecoderLayer& layer, size_t n, Buffers& b,
-                                       Threads* threads) const {
+void TransformerDecoder::PrepareHeads(int index, size_t n, Buffers& b, Threads* threads) const {
   const DecoderShape& s = w_.shape;
+  const DecoderLayer& layer = w_.layers[index];
   const size_t q_size = size_t(s.heads) * s.head_dim, kv_size = size_t(s.kv_heads) * s.head_dim;
+  const size_t table = static_cast<size_t>(s.per_layer[index].rotary) * b.batch;
   ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       float *q = &b.q[i * q_size], *k = &b.k[i * kv_size], *v = &b.v[i * kv_size];
       if (!layer.q_bias.empty()) tensor::Add(q, layer.q_bias.data(), q_size);
       if (!layer.k_bias.empty()) tensor::Add(k, layer.k_bias.data(), kv_size);
       if (!layer.v_bias.empty()) tensor::Add(v, layer.v_bias.data(), kv_size);
-      const float* cos_sin = &b.rotary[i * s.head_dim];
-      RotateHeads(q, s.heads, s.head_dim, cos_sin, w_.rotary_halves);
-      RotateHeads(k, s.kv_heads, s.head_dim, cos_sin, w_.rotary_halves);
+      NormHeads(q, s.heads, layer.q_norm, s.norm_epsilon);
+      NormHeads(k, s.kv_heads, layer.k_norm, s.norm_epsilon);
+      const float* cos_sin = &b.rotary[(table + i) * s.head_dim];
+      RotateHeads(q, s.heads, s.head_dim, cos_sin, w_.family->rotary_halves);
+      RotateHeads(k, s.kv_heads, s.head_dim, cos_sin, w_.family->rotary_halves);
       for (size_t j = 0; j < layer.key_center.size(); ++j) k[j] -= layer.key_center[j];
+    }
+  });
+}
+
+void TransformerDecoder::Gate(size_t n, Buffers& b, Threads* threads) const {
+  const size_t ffn = w_.shape.ffn;
+  const bool gelu = w_.family->activation == GateActivation::kGeluTanh;
+  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+    // Row by row: the bits of a row must not depend on where a batch was split.
+    for (size_t i = begin; i < end; ++i) {
+      float *gate = &b.gate[i * ffn], *up = &b.up[i * ffn];
+      if (gelu) {
+        tensor::GeluTanhMultiply(gate, up, gate, ffn);
+      } else {
+        tensor::SiluMultiply(gate, up, gate, ffn);
+      }
     }
   });
 }
@@ -148,25 +189,19 @@ void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
   float* qkv_out[] = {b.q.data(), b.k.data(), b.v.data()};
   tensor::MultiplyTogether(qkv, b.normed.data(), n, qkv_out, threads);
   clock.Charge(t.qkv);
-  BiasAndRotate(layer, n, b, threads);
+  PrepareHeads(index, n, b, threads);
   clock.Charge(t.other);
   kv.Append(index, static_cast<int64_t>(n), b.k.data(), b.v.data(), threads);
   kv.Attend(index, static_cast<int64_t>(n), b.q.data(), b.attended.data(), threads);
   clock.Charge(t.attention);
   layer.output.Multiply(b.attended.data(), n, b.normed.data(), threads);
   clock.Charge(t.output);
-  AddAndNorm(b.normed.data(), &layer.ffn_norm, n, b, threads);
+  AddAndNorm(layer.post_attention_norm, layer.ffn_norm, n, b, threads);
   clock.Charge(t.other);
   const tensor::Matrix* gate_up[] = {&layer.gate, &layer.up};
   float* gate_up_out[] = {b.gate.data(), b.up.data()};
   tensor::MultiplyTogether(gate_up, b.normed.data(), n, gate_up_out, threads);
-  const size_t ffn = w_.shape.ffn;
-  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
-    // Row by row: the bits of a row must not depend on where a batch was split.
-    for (size_t i = begin; i < end; ++i) {
-      tensor::SiluMultiply(&b.gate[i * ffn], &b.up[i * ffn], &b.gate[i * ffn], ffn);
-    }
-  });
+  Gate(n, b, threads);
   layer.down.Multiply(b.gate.data(), n, b.normed.data(), threads);
   clock.Charge(t.ffn);
 }
@@ -177,14 +212,13 @@ void TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, 
   const size_t n = tokens.size();
   StageClock clock;
   Embed(tokens, kv.length(), b, threads);
-  AddAndNorm(nullptr, &w_.layers[0].attention_norm, n, b, threads);
   clock.Charge(b.times().other);
   for (int l = 0; l < w_.shape.layers; ++l) {
     Layer(l, n, kv, b, threads);
     StageClock rest;
     const bool last = l + 1 == w_.shape.layers;
-    AddAndNorm(b.normed.data(), last ? &w_.output_norm : &w_.layers[l + 1].attention_norm, n, b,
-               threads);
+    AddAndNorm(w_.layers[l].post_ffn_norm,
+               last ? w_.output_norm : w_.layers[l + 1].attention_norm, n, b, threads);
     rest.Charge(b.times().other);
   }
   kv.Commit(static_cast<int64_t>(n));

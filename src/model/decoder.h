@@ -1,4 +1,4 @@
-// Decoder-only transformers of the Llama and Qwen2 families from a GGUF file.
+// Decoder-only transformers of the Llama, Qwen2 and Gemma 3 families from a GGUF file.
 // Weights are immutable and shared; a Workspace belongs to one caller. Thread-compatible.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
@@ -15,10 +16,18 @@
 namespace weir::model {
 
 struct DecoderShape {
-  std::string architecture;  // "llama", "qwen2"
+  // What may differ from layer to layer.
+  struct Layer {
+    int64_t window = 0;  // > 0: a token sees the newest `window` tokens, itself included; 0: all
+    int rotary = 0;      // which of rope_bases turns its queries and keys
+  };
+
+  std::string architecture;  // "llama", "qwen2", "gemma3"
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocabulary = 0;
-  int64_t context = 0;  // trained window, tokens
-  float rope_base = 10000, norm_epsilon = 1e-5f;
+  int64_t context = 0;            // trained window, tokens
+  std::vector<float> rope_bases;  // the first is the file's own
+  std::vector<Layer> per_layer;   // [layers]
+  float norm_epsilon = 1e-5f;
 };
 
 enum class LogitRows { kNone, kLast, kAll };

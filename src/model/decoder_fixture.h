@@ -13,11 +13,15 @@
 namespace weir::model {
 
 struct SmallDecoder {
-  std::string architecture = "llama";  // or "qwen2": biases, rotary halves
+  // Or "qwen2": biases, rotary halves; or "gemma3": halves, inner norms, and what `window` says.
+  std::string architecture = "llama";
   int layers = 2, hidden = 64, heads = 4, kv_heads = 2, head_dim = 16, ffn = 96, vocabulary = 50;
   bool tied = true;
   float base = 10000, epsilon = 1e-5f;
   std::vector<float> rope_freqs = {};
+  int window = 0, window_pattern = 0;  // written when not 0
+  float window_base = 0;
+  double rope_divisor = 1;  // what a naive reference divides positions by; not written
   std::map<std::string, std::vector<float>> tensors = {};  // filled by Fill, all F32
   std::map<std::string, std::vector<uint64_t>> shapes = {};
 
@@ -60,6 +64,12 @@ struct SmallDecoder {
         Add(p + "attn_k.bias", {kv}, 0.5f, 0, ++seed);
         Add(p + "attn_v.bias", {kv}, 0.5f, 0, ++seed);
       }
+      if (architecture == "gemma3") {
+        Add(p + "attn_q_norm.weight", {uint64_t(head_dim)}, 0.3f, 1, ++seed);
+        Add(p + "attn_k_norm.weight", {uint64_t(head_dim)}, 0.3f, 1, ++seed);
+        Add(p + "post_attention_norm.weight", {h}, 0.3f, 1, ++seed);
+        Add(p + "post_ffw_norm.weight", {h}, 0.3f, 1, ++seed);
+      }
     }
     if (!rope_freqs.empty()) {
       tensors["rope_freqs.weight"] = rope_freqs;
@@ -82,6 +92,12 @@ struct SmallDecoder {
         .U32(p + "rope.dimension_count", head_dim)
         .F32(p + "rope.freq_base", base)
         .F32(p + "attention.layer_norm_rms_epsilon", epsilon);
+    if (architecture == "gemma3") {
+      b.U32(p + "attention.key_length", head_dim).U32(p + "attention.value_length", head_dim);
+    }
+    if (window != 0) b.U32(p + "attention.sliding_window", window);
+    if (window_pattern != 0) b.U32(p + "attention.sliding_window_pattern", window_pattern);
+    if (window_base != 0) b.F32(p + "rope.freq_base_swa", window_base);
     for (const auto& [name, values] : tensors) {
       b.Tensor(
           name, shapes.at(name), 0,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "model/decoder_family.h"
 #include "model/decoder_weights.h"
 
 namespace weir::model {
@@ -41,13 +42,16 @@ class ShapeReader {
       return absl::DataLossError(absl::StrCat(prefix_, key, ": not finite"));
     return value;
   }
-  // A key that means another computation unless it has this value.
+  // A key, whole or fractional, that means another computation unless its value is 0.
   absl::Status RequireAbsentOrZero(std::string_view key) const {
     const std::string name = absl::StrCat(prefix_, key);
     if (!file_.Has(name)) return absl::OkStatus();
-    WEIR_ASSIGN_OR_RETURN(const uint64_t value, file_.Unsigned(name));
-    if (value == 0) return absl::OkStatus();
-    return absl::UnimplementedError(absl::StrCat(name, ": ", value, " is not supported"));
+    absl::StatusOr<double> value = file_.Number(name);
+    if (!value.ok()) {
+      WEIR_ASSIGN_OR_RETURN(value, file_.Unsigned(name));
+    }
+    if (*value == 0) return absl::OkStatus();
+    return absl::UnimplementedError(absl::StrCat(name, ": ", *value, " is not supported"));
   }
 
  private:
@@ -55,33 +59,16 @@ class ShapeReader {
   std::string prefix_;
 };
 
-}  // namespace
-
-absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file) {
-  DecoderShape shape;
-  WEIR_ASSIGN_OR_RETURN(const std::string_view architecture, file.String("general.architecture"));
-  shape.architecture = std::string(architecture);
-  if (architecture != "llama" && architecture != "qwen2") {
-    return absl::UnimplementedError(absl::StrCat("general.architecture: '", architecture,
-                                                 "'; this build runs llama and qwen2 decoders"));
-  }
-  const ShapeReader reader(file, absl::StrCat(architecture, "."));
-  for (const char* key : {"expert_count", "attention.sliding_window"}) {
-    WEIR_RETURN_IF_ERROR(reader.RequireAbsentOrZero(key));
-  }
-  WEIR_ASSIGN_OR_RETURN(shape.layers, reader.Whole("block_count", kMaxLayers));
-  WEIR_ASSIGN_OR_RETURN(shape.hidden, reader.Whole("embedding_length", kMaxHidden));
-  WEIR_ASSIGN_OR_RETURN(shape.ffn, reader.Whole("feed_forward_length", kMaxFfn));
+absl::Status ReadHeads(const GgufFile& file, const ShapeReader& reader, DecoderShape& shape) {
   WEIR_ASSIGN_OR_RETURN(shape.heads, reader.Whole("attention.head_count", kMaxHeads));
   WEIR_ASSIGN_OR_RETURN(shape.kv_heads,
                         reader.WholeOr("attention.head_count_kv", kMaxHeads, shape.heads));
-  WEIR_ASSIGN_OR_RETURN(shape.context, reader.Whole("context_length", kMaxContext));
   if (shape.heads % shape.kv_heads != 0) {
     return absl::DataLossError(absl::StrCat("attention.head_count: ", shape.heads,
                                             " is no multiple of head_count_kv ", shape.kv_heads));
   }
   if (shape.hidden % shape.heads != 0 &&
-      !file.Has(absl::StrCat(architecture, ".attention.key_length"))) {
+      !file.Has(absl::StrCat(shape.architecture, ".attention.key_length"))) {
     return absl::DataLossError(absl::StrCat("embedding_length: ", shape.hidden,
                                             " is no multiple of head_count ", shape.heads));
   }
@@ -98,14 +85,68 @@ absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file) {
                      ", rope.dimension_count ", rotary, "; expected the same multiple of 16 up to ",
                      kMaxHeadDim));
   }
-  WEIR_ASSIGN_OR_RETURN(const double base, reader.NumberOr("rope.freq_base", 10000));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<float> ReadBase(const ShapeReader& reader, std::string_view key, double otherwise) {
+  WEIR_ASSIGN_OR_RETURN(const double base, reader.NumberOr(key, otherwise));
+  if (base > 1 && base < 1e12) return static_cast<float>(base);
+  return absl::DataLossError(absl::StrCat(key, ": ", base, " is out of range"));
+}
+
+// Which layers see a window only, and the bases they turn by. As llama.cpp reads a file: the last
+// of every `sliding_window_pattern` layers sees all tokens, the others turn by freq_base_swa.
+absl::Status ReadLayers(const ShapeReader& reader, const DecoderFamily& family,
+                        DecoderShape& shape) {
+  WEIR_ASSIGN_OR_RETURN(const float base, ReadBase(reader, "rope.freq_base", 10000));
+  shape.rope_bases = {base};
+  shape.per_layer.resize(shape.layers);
+  if (family.full_attention_every == 0) {
+    return reader.RequireAbsentOrZero("attention.sliding_window");
+  }
+  if (reader.RequireAbsentOrZero("attention.sliding_window").ok()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const int64_t window,
+                        reader.Whole("attention.sliding_window", kMaxContext));
+  WEIR_ASSIGN_OR_RETURN(const int64_t every,
+                        reader.WholeOr("attention.sliding_window_pattern", kMaxLayers,
+                                       family.full_attention_every));
+  WEIR_ASSIGN_OR_RETURN(const float windowed_base,
+                        ReadBase(reader, "rope.freq_base_swa", family.windowed_rope_base));
+  shape.rope_bases.push_back(windowed_base);
+  for (int i = 0; i < shape.layers; ++i) {
+    if (i % every != every - 1) shape.per_layer[i] = {.window = window, .rotary = 1};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<DecoderShape> ReadDecoderShape(const GgufFile& file) {
+  DecoderShape shape;
+  WEIR_ASSIGN_OR_RETURN(const std::string_view architecture, file.String("general.architecture"));
+  shape.architecture = std::string(architecture);
+  const DecoderFamily* family = FindDecoderFamily(architecture);
+  if (family == nullptr) {
+    return absl::UnimplementedError(absl::StrCat("general.architecture: '", architecture,
+                                                 "'; this build runs ", DecoderFamilyNames(),
+                                                 " decoders"));
+  }
+  const ShapeReader reader(file, absl::StrCat(architecture, "."));
+  for (const char* key : {"expert_count", "attn_logit_softcapping", "final_logit_softcapping"}) {
+    WEIR_RETURN_IF_ERROR(reader.RequireAbsentOrZero(key));
+  }
+  WEIR_ASSIGN_OR_RETURN(shape.layers, reader.Whole("block_count", kMaxLayers));
+  WEIR_ASSIGN_OR_RETURN(shape.hidden, reader.Whole("embedding_length", kMaxHidden));
+  WEIR_ASSIGN_OR_RETURN(shape.ffn, reader.Whole("feed_forward_length", kMaxFfn));
+  WEIR_RETURN_IF_ERROR(ReadHeads(file, reader, shape));
+  WEIR_ASSIGN_OR_RETURN(shape.context, reader.Whole("context_length", kMaxContext));
+  WEIR_RETURN_IF_ERROR(ReadLayers(reader, *family, shape));
   WEIR_ASSIGN_OR_RETURN(const double epsilon,
                         reader.NumberOr("attention.layer_norm_rms_epsilon", 1e-5));
-  if (!(base > 1 && base < 1e12) || !(epsilon > 0 && epsilon < 1)) {
-    return absl::DataLossError(absl::StrCat("rope.freq_base ", base, ", layer_norm_rms_epsilon ",
-                                            epsilon, ": out of range"));
+  if (!(epsilon > 0 && epsilon < 1)) {
+    return absl::DataLossError(
+        absl::StrCat("attention.layer_norm_rms_epsilon: ", epsilon, " is out of range"));
   }
-  shape.rope_base = static_cast<float>(base);
   shape.norm_epsilon = static_cast<float>(epsilon);
   return shape;
 }

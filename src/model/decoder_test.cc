@@ -33,12 +33,14 @@ class PlainKv : public KvSequence {
   }
   void Attend(int layer, int64_t n, const float* q, float* out, Threads*) override {
     const int d = s_.head_dim, group = s_.heads / s_.kv_heads;
+    const int64_t window = s_.per_layer[layer].window;
     for (int64_t i = 0; i < n; ++i) {
+      const int64_t first = window > 0 ? std::max<int64_t>(0, length_ + i + 1 - window) : 0;
       for (int h = 0; h < s_.heads; ++h) {
         const float* query = q + (i * s_.heads + h) * d;
         std::vector<double> sum(d);
         double total = 0;
-        for (int64_t t = 0; t <= length_ + i; ++t) {
+        for (int64_t t = first; t <= length_ + i; ++t) {
           const size_t at = (t * s_.kv_heads + h / group) * d;
           double dot = 0;
           for (int c = 0; c < d; ++c) dot += double(query[c]) * k_[layer][at + c];
@@ -64,15 +66,18 @@ using Row = std::vector<double>;
 // The textbook forward pass of one sequence, all in double.
 class NaiveDecoder {
  public:
-  explicit NaiveDecoder(const SmallDecoder& m) : m_(m) {}
+  explicit NaiveDecoder(const SmallDecoder& m) : m_(m), gemma_(m.architecture == "gemma3") {}
 
   std::vector<Row> Logits(const std::vector<int32_t>& tokens) {
     std::vector<Row> x;
     for (int32_t t : tokens) {
       const auto& e = m_.tensors.at("token_embd.weight");
       x.emplace_back(e.begin() + t * m_.hidden, e.begin() + (t + 1) * m_.hidden);
+      if (gemma_) {
+        for (double& v : x.back()) v *= std::sqrt(double(m_.hidden));
+      }
     }
-    for (int l = 0; l < m_.layers; ++l) Layer("blk." + std::to_string(l) + ".", x);
+    for (int l = 0; l < m_.layers; ++l) Layer(l, x);
     std::vector<Row> out;
     for (const Row& r : x)
       out.push_back(
@@ -101,13 +106,28 @@ class NaiveDecoder {
     for (size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * m_.tensors.at(name)[i];
     return y;
   }
-  void Rotate(Row& row, int heads, size_t position) const {
+  // Which layers of a Gemma 3 see `window` tokens only: all but every sixth or as the file says.
+  bool HasWindow(int layer) const {
+    const int every = m_.window_pattern > 0 ? m_.window_pattern : 6;
+    return gemma_ && m_.window > 0 && (layer + 1) % every != 0;
+  }
+  void NormHeads(Row& row, const std::string& name) const {
+    if (!gemma_) return;
+    for (size_t h = 0; h < row.size(); h += m_.head_dim) {
+      const Row head = Norm(Row(&row[h], &row[h] + m_.head_dim), name);
+      std::copy(head.begin(), head.end(), &row[h]);
+    }
+  }
+  void Rotate(Row& row, int heads, size_t position, int layer) const {
     const int d = m_.head_dim;
+    double base = m_.base;
+    if (HasWindow(layer)) base = m_.window_base > 0 ? m_.window_base : 10000;
     for (int h = 0; h < heads; ++h) {
       for (int i = 0; i < d / 2; ++i) {
-        double angle = position * std::pow(m_.base, -2.0 * i / d);
+        double angle = position * std::pow(base, -2.0 * i / d);
         if (!m_.rope_freqs.empty()) angle /= m_.rope_freqs[i];
-        const bool halves = m_.architecture == "qwen2";
+        if (!HasWindow(layer)) angle /= m_.rope_divisor;
+        const bool halves = m_.architecture != "llama";
         double &a = row[h * d + (halves ? i : 2 * i)],
                &b = row[h * d + (halves ? i + d / 2 : 2 * i + 1)];
         const double u = a * std::cos(angle) - b * std::sin(angle),
@@ -116,43 +136,61 @@ class NaiveDecoder {
       }
     }
   }
-  void Layer(const std::string& p, std::vector<Row>& x) const {
+  void AddInto(Row& x, const Row& delta, const std::string& norm) const {
+    const Row d = gemma_ ? Norm(delta, norm) : delta;
+    for (size_t c = 0; c < x.size(); ++c) x[c] += d[c];
+  }
+  Row Attend(const Row& q, const std::vector<Row>& k, const std::vector<Row>& v, int layer) const {
     const int d = m_.head_dim, group = m_.heads / m_.kv_heads;
+    const size_t window = m_.window;
+    const size_t first = HasWindow(layer) && k.size() > window ? k.size() - window : 0;
+    const double scale = gemma_ && m_.layers == 62 ? std::sqrt(double(m_.hidden) / m_.heads)
+                                                   : std::sqrt(double(d));
+    Row attended(q.size());
+    for (int h = 0; h < m_.heads; ++h) {
+      Row w(k.size());
+      double total = 0;
+      for (size_t t = first; t < k.size(); ++t) {
+        double dot = 0;
+        for (int c = 0; c < d; ++c) dot += q[h * d + c] * k[t][h / group * d + c];
+        total += w[t] = std::exp(dot / scale);
+      }
+      for (size_t t = first; t < k.size(); ++t) {
+        for (int c = 0; c < d; ++c) attended[h * d + c] += w[t] / total * v[t][h / group * d + c];
+      }
+    }
+    return attended;
+  }
+  double Activate(double g) const {
+    if (!gemma_) return g / (1 + std::exp(-g));
+    return 0.5 * g * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (g + 0.044715 * g * g * g)));
+  }
+  void Layer(int layer, std::vector<Row>& x) const {
+    const std::string p = "blk." + std::to_string(layer) + ".";
     std::vector<Row> k, v;
     for (size_t i = 0; i < x.size(); ++i) {
       const Row n = Norm(x[i], p + "attn_norm.weight");
       Row q = Times(p + "attn_q.weight", n);
       k.push_back(Times(p + "attn_k.weight", n));
       v.push_back(Times(p + "attn_v.weight", n));
-      Rotate(q, m_.heads, i);
-      Rotate(k.back(), m_.kv_heads, i);
-      Row attended(q.size());
-      for (int h = 0; h < m_.heads; ++h) {
-        std::vector<double> w(i + 1);
-        double total = 0;
-        for (size_t t = 0; t <= i; ++t) {
-          double dot = 0;
-          for (int c = 0; c < d; ++c) dot += q[h * d + c] * k[t][h / group * d + c];
-          total += w[t] = std::exp(dot / std::sqrt(double(d)));
-        }
-        for (size_t t = 0; t <= i; ++t) {
-          for (int c = 0; c < d; ++c) attended[h * d + c] += w[t] / total * v[t][h / group * d + c];
-        }
-      }
-      const Row o = Times(p + "attn_output.weight", attended);
-      for (size_t c = 0; c < o.size(); ++c) x[i][c] += o[c];
+      NormHeads(q, p + "attn_q_norm.weight");
+      NormHeads(k.back(), p + "attn_k_norm.weight");
+      Rotate(q, m_.heads, i, layer);
+      Rotate(k.back(), m_.kv_heads, i, layer);
+      AddInto(x[i], Times(p + "attn_output.weight", Attend(q, k, v, layer)),
+              p + "post_attention_norm.weight");
     }
     for (Row& r : x) {
       const Row n = Norm(r, p + "ffn_norm.weight");
       Row gate = Times(p + "ffn_gate.weight", n);
       const Row up = Times(p + "ffn_up.weight", n);
-      for (size_t c = 0; c < gate.size(); ++c) gate[c] = gate[c] / (1 + std::exp(-gate[c])) * up[c];
-      const Row down = Times(p + "ffn_down.weight", gate);
-      for (size_t c = 0; c < r.size(); ++c) r[c] += down[c];
+      for (size_t c = 0; c < gate.size(); ++c) gate[c] = Activate(gate[c]) * up[c];
+      AddInto(r, Times(p + "ffn_down.weight", gate), p + "post_ffw_norm.weight");
     }
   }
 
   const SmallDecoder& m_;
+  const bool gemma_;
 };
 
 // The bytes live as long as the decoder of a test.
@@ -186,7 +224,25 @@ std::vector<SmallDecoder> Variants() {
           SmallDecoder{
               .architecture = "qwen2", .kv_heads = 1, .tied = false, .base = 1e6f, .epsilon = 1e-6f}
               .Fill(),
-          SmallDecoder{.architecture = "qwen2", .layers = 3}.Fill()};
+          SmallDecoder{.architecture = "qwen2", .layers = 3}.Fill(),
+          // Heads wider than hidden / heads, as the real files have them. Seven layers: the sixth
+          // sees everything; then a pattern and a base of the file's own; then no window at all.
+          SmallDecoder{.architecture = "gemma3",
+                       .layers = 7,
+                       .kv_heads = 1,
+                       .head_dim = 32,
+                       .base = 1e6f,
+                       .epsilon = 1e-6f,
+                       .window = 9}
+              .Fill(),
+          SmallDecoder{.architecture = "gemma3",
+                       .layers = 3,
+                       .base = 1e5f,
+                       .window = 5,
+                       .window_pattern = 2,
+                       .window_base = 500}
+              .Fill(),
+          SmallDecoder{.architecture = "gemma3", .tied = false, .base = 1e6f}.Fill()};
 }
 
 TEST(DecoderTest, EqualsTheNaiveForwardPass) {
@@ -264,6 +320,68 @@ TEST(DecoderTest, LinearScalingDividesPositions) {
                     .ok());
   }
   EXPECT_EQ(out[0], out[1]);
+}
+
+std::vector<float> LastLogits(const std::string& bytes, int tokens) {
+  Loaded l(bytes);
+  EXPECT_TRUE(l.status.ok()) << l.status;
+  if (!l.status.ok()) return {};
+  PlainKv kv(l.decoder->shape());
+  auto workspace = l.decoder->MakeWorkspace(8);
+  std::vector<float> out(50);
+  EXPECT_TRUE(l.decoder
+                  ->Forward(Tokens(tokens), kv, LogitRows::kLast, std::span(out), *workspace,
+                            Context())
+                  .ok());
+  return out;
+}
+
+// Layers with a window turn by a base of their own, which no scaling touches.
+TEST(DecoderTest, ScalingSparesLayersWithAWindow) {
+  SmallDecoder m = SmallDecoder{
+      .architecture = "gemma3", .layers = 3, .base = 1e6f, .window = 6, .window_pattern = 2}
+                       .Fill();
+  const std::string scaled = m.Builder()
+                                 .Text("gemma3.rope.scaling.type", "linear")
+                                 .F32("gemma3.rope.scaling.factor", 8)
+                                 .Build();
+  const std::vector<float> plain = LastLogits(m.Builder().Build(), 20);
+  m.rope_divisor = 8;
+  const std::vector<float> got = LastLogits(scaled, 20);
+  const Row want = NaiveDecoder(m).Logits(Tokens(20)).back();
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 2e-3);
+  EXPECT_NE(got, plain);
+}
+
+// Gemma 3 27B alone divides by sqrt(hidden / heads).
+TEST(DecoderTest, SixtyTwoLayersOfGemmaScaleTheirQueriesOtherwise) {
+  const SmallDecoder m = SmallDecoder{.architecture = "gemma3",
+                                      .layers = 62,
+                                      .hidden = 32,
+                                      .heads = 2,
+                                      .kv_heads = 1,
+                                      .head_dim = 32,
+                                      .ffn = 32,
+                                      .window = 6}
+                             .Fill();
+  const std::vector<float> got = LastLogits(m.Builder().Build(), 12);
+  const Row want = NaiveDecoder(m).Logits(Tokens(12)).back();
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-2);
+}
+
+TEST(DecoderTest, SaysWhichLayersHaveAWindow) {
+  Loaded l(SmallDecoder{.architecture = "gemma3", .layers = 13, .base = 1e6f, .window = 512}
+               .Fill()
+               .Builder()
+               .Build());
+  ASSERT_TRUE(l.status.ok()) << l.status;
+  const DecoderShape& s = l.decoder->shape();
+  EXPECT_EQ(s.rope_bases, (std::vector<float>{1e6f, 1e4f}));
+  for (int i = 0; i < 13; ++i) {
+    const bool all = i == 5 || i == 11;
+    EXPECT_EQ(s.per_layer[i].window, all ? 0 : 512) << i;
+    EXPECT_EQ(s.per_layer[i].rotary, all ? 0 : 1) << i;
+  }
 }
 
 TEST(DecoderTest, RefusesBadCalls) {
@@ -351,11 +469,60 @@ TEST(DecoderTest, RefusesHostileFiles) {
   cases.push_back({"other vocabulary",
                    good.Builder().Texts("tokenizer.ggml.tokens", {"a", "b"}).Build(),
                    Code::kDataLoss});
+  for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    cases.push_back({cap, good.Builder().F32(std::string("llama.") + cap, 30).Build(),
+                     Code::kUnimplemented});
+  }
   cases.push_back({"no architecture", GgufBuilder().Build(), Code::kNotFound});
   for (const Case& c : cases) {
     Loaded l(c.bytes);
     EXPECT_EQ(l.status.code(), c.code) << c.what << ": " << l.status;
   }
+}
+
+TEST(DecoderTest, RefusesHostileGemmaFiles) {
+  using Code = absl::StatusCode;
+  const SmallDecoder good = SmallDecoder{.architecture = "gemma3", .layers = 2, .window = 8}.Fill();
+  const auto load = [&](const std::function<void(SmallDecoder&)>& change,
+                        const std::function<void(GgufBuilder&)>& more = [](GgufBuilder&) {}) {
+    SmallDecoder m = good;
+    change(m);
+    GgufBuilder b = m.Builder();
+    more(b);
+    return Loaded(b.Build()).status.code();
+  };
+  const auto same = [](SmallDecoder&) {};
+  EXPECT_EQ(load(same), Code::kOk);
+  for (const char* name : {"attn_q_norm", "attn_k_norm", "post_attention_norm", "post_ffw_norm"}) {
+    const std::string tensor = std::string("blk.1.") + name + ".weight";
+    EXPECT_EQ(load([&](auto& m) { m.tensors.erase(tensor); }), Code::kNotFound) << name;
+    EXPECT_EQ(load([&](auto& m) { m.Add(tensor, {48}, 1, 1, 1); }), Code::kDataLoss) << name;
+    EXPECT_EQ(load([&](auto& m) { m.Add(tensor, {16, 64}, 1, 1, 1); }), Code::kDataLoss) << name;
+  }
+  EXPECT_EQ(load([](auto& m) { m.window = 1 << 25; }), Code::kDataLoss);
+  EXPECT_EQ(load([](auto& m) { m.window = -1; }), Code::kDataLoss);
+  EXPECT_EQ(load([](auto& m) { m.window_pattern = 513; }), Code::kDataLoss);
+  EXPECT_EQ(load([](auto& m) { m.window_base = NAN; }), Code::kDataLoss);
+  EXPECT_EQ(load([](auto& m) { m.window_base = -5; }), Code::kDataLoss);
+  EXPECT_EQ(load([](auto& m) { m.window = 0; },
+                 [](auto& b) { b.Text("gemma3.attention.sliding_window", "8"); }),
+            Code::kDataLoss);
+  EXPECT_EQ(load(same, [](auto& b) { b.U32("gemma3.attention.sliding_window_pattern", 0); }),
+            Code::kDataLoss);
+  EXPECT_EQ(load(same,
+                 [](auto& b) {
+                   b.Numbers("gemma3.attention.sliding_window_pattern", GgufBuilder::kI32,
+                             std::vector<int32_t>{1, 0});
+                 }),
+            Code::kDataLoss);
+  EXPECT_EQ(load(same, [](auto& b) { b.F32("gemma3.final_logit_softcapping", 30); }),
+            Code::kUnimplemented);
+  EXPECT_EQ(load(same, [](auto& b) { b.F32("gemma3.final_logit_softcapping", 0); }), Code::kOk);
+  EXPECT_EQ(load([](auto& m) {
+              m.rope_freqs = std::vector<float>(8, 2.0f);
+              m.Fill();
+            }),
+            Code::kUnimplemented);
 }
 
 }  // namespace

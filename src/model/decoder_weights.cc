@@ -14,6 +14,8 @@ namespace weir::model {
 namespace {
 
 constexpr uint64_t kMaxVocabulary = 1 << 21;
+// Gemma 3 27B, whose queries are divided by sqrt(hidden / heads), not by sqrt(head_dim).
+constexpr int kWideHeadLayers = 62;
 
 class WeightReader {
  public:
@@ -63,7 +65,7 @@ class WeightReader {
     return Has(name) ? Vector(name, size, out) : absl::OkStatus();
   }
 
-  // A tensor that nothing reads (a norm of the queries, an adapter) means another computation.
+  // A tensor that nothing reads (an expert, an adapter) means another computation.
   absl::Status RequireAllRead() const {
     for (const GgufTensor& tensor : file_.tensors()) {
       if (seen_.contains(tensor.name)) continue;
@@ -81,8 +83,37 @@ class WeightReader {
   absl::flat_hash_set<std::string_view> seen_;
 };
 
-absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index,
+absl::Status LoadBiases(WeightReader& reader, const DecoderFamily& family, const std::string& p,
+                        uint64_t q_rows, uint64_t kv_rows, DecoderLayer& layer) {
+  if (family.needs_biases) {
+    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_q.bias", q_rows, layer.q_bias));
+    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_k.bias", kv_rows, layer.k_bias));
+    return reader.Vector(p + "attn_v.bias", kv_rows, layer.v_bias);
+  }
+  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_q.bias", q_rows, layer.q_bias));
+  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_k.bias", kv_rows, layer.k_bias));
+  return reader.OptionalVector(p + "attn_v.bias", kv_rows, layer.v_bias);
+}
+
+absl::Status LoadInnerNorms(WeightReader& reader, const DecoderShape& s, const std::string& p,
+                            DecoderLayer& layer) {
+  WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_q_norm.weight", s.head_dim, layer.q_norm));
+  WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_k_norm.weight", s.head_dim, layer.k_norm));
+  WEIR_RETURN_IF_ERROR(
+      reader.Vector(p + "post_attention_norm.weight", s.hidden, layer.post_attention_norm));
+  WEIR_RETURN_IF_ERROR(reader.Vector(p + "post_ffw_norm.weight", s.hidden, layer.post_ffn_norm));
+  // The KV port divides by sqrt(head_dim). The one Gemma 3 that is to be divided by another number
+  // is known by its layers alone (llama.cpp does the same); the norm of its queries takes the rest.
+  if (s.layers == kWideHeadLayers) {
+    const float factor = std::sqrt(static_cast<float>(s.head_dim) * s.heads / s.hidden);
+    for (float& w : layer.q_norm) w *= factor;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadLayer(WeightReader& reader, const DecoderWeights& w, int index,
                        DecoderLayer& layer) {
+  const DecoderShape& s = w.shape;
   const std::string p = absl::StrCat("blk.", index, ".");
   const uint64_t q_rows = uint64_t(s.heads) * s.head_dim,
                  kv_rows = uint64_t(s.kv_heads) * s.head_dim;
@@ -95,18 +126,12 @@ absl::Status LoadLayer(WeightReader& reader, const DecoderShape& s, int index,
   WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_gate.weight", s.ffn, s.hidden, layer.gate));
   WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_up.weight", s.ffn, s.hidden, layer.up));
   WEIR_RETURN_IF_ERROR(reader.Matrix(p + "ffn_down.weight", s.hidden, s.ffn, layer.down));
-  if (s.architecture == "qwen2") {
-    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_q.bias", q_rows, layer.q_bias));
-    WEIR_RETURN_IF_ERROR(reader.Vector(p + "attn_k.bias", kv_rows, layer.k_bias));
-    return reader.Vector(p + "attn_v.bias", kv_rows, layer.v_bias);
-  }
-  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_q.bias", q_rows, layer.q_bias));
-  WEIR_RETURN_IF_ERROR(reader.OptionalVector(p + "attn_k.bias", kv_rows, layer.k_bias));
-  return reader.OptionalVector(p + "attn_v.bias", kv_rows, layer.v_bias);
+  WEIR_RETURN_IF_ERROR(LoadBiases(reader, *w.family, p, q_rows, kv_rows, layer));
+  return w.family->inner_norms ? LoadInnerNorms(reader, s, p, layer) : absl::OkStatus();
 }
 
 // Frequency divisors: a tensor (Llama 3.1) and a linear scale; any other kind of scaling is
-// refused.
+// refused. They are of the file's own base: layers with a window turn unscaled.
 absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeights& w) {
   const std::string prefix = absl::StrCat(w.shape.architecture, ".rope.scaling.");
   std::string_view kind = "none";
@@ -123,16 +148,19 @@ absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeigh
         absl::StrCat(prefix, "type: '", kind, "'; expected none or linear"));
   }
   const int half = w.shape.head_dim / 2;
-  if (reader.Has("rope_freqs.weight")) {
-    WEIR_RETURN_IF_ERROR(reader.Vector("rope_freqs.weight", half, w.rotary_factors));
-    for (float f : w.rotary_factors) {
+  w.rotary_factors.resize(w.shape.rope_bases.size());
+  std::vector<float>& factors = w.rotary_factors[0];
+  // With a window it would be unclear which bases it divides: refused as a tensor not known.
+  if (w.shape.rope_bases.size() == 1 && reader.Has("rope_freqs.weight")) {
+    WEIR_RETURN_IF_ERROR(reader.Vector("rope_freqs.weight", half, factors));
+    for (float f : factors) {
       if (!(std::isfinite(f) && f > 0))
         return absl::DataLossError("tensor rope_freqs.weight: a factor that is not positive");
     }
   }
   if (scale != 1) {
-    w.rotary_factors.resize(half, 1.0f);
-    for (float& f : w.rotary_factors) f *= static_cast<float>(scale);
+    factors.resize(half, 1.0f);
+    for (float& f : factors) f *= static_cast<float>(scale);
   }
   return absl::OkStatus();
 }
@@ -141,15 +169,20 @@ absl::Status LoadRotary(const GgufFile& file, WeightReader& reader, DecoderWeigh
 constexpr double kCenterAngle = 1.0;  // radians
 constexpr double kCenterTokens = 4096;
 
-void CenterKeys(const DecoderWeights& w, DecoderLayer& layer) {
-  if (layer.k_bias.empty()) return;
+void CenterKeys(DecoderWeights& w, int index) {
+  DecoderLayer& layer = w.layers[index];
+  if (layer.k_bias.empty() || !layer.k_norm.empty()) return;
   const int dim = w.shape.head_dim, half = dim / 2;
+  const int rotary = w.shape.per_layer[index].rotary;
+  const std::vector<float>& factors = w.rotary_factors[rotary];
   layer.key_center.assign(layer.k_bias.size(), 0.0f);
   for (int i = 0; i < half; ++i) {
-    double frequency = std::pow(static_cast<double>(w.shape.rope_base), -2.0 * i / dim);
-    if (!w.rotary_factors.empty()) frequency /= w.rotary_factors[i];
+    double frequency =
+        std::pow(static_cast<double>(w.shape.rope_bases[rotary]), -2.0 * i / dim);
+    if (!factors.empty()) frequency /= factors[i];
     if (frequency * kCenterTokens > kCenterAngle) continue;
-    const int first = w.rotary_halves ? i : 2 * i, second = w.rotary_halves ? i + half : 2 * i + 1;
+    const bool halves = w.family->rotary_halves;
+    const int first = halves ? i : 2 * i, second = halves ? i + half : 2 * i + 1;
     for (int h = 0; h < w.shape.kv_heads; ++h) {
       layer.key_center[h * dim + first] = layer.k_bias[h * dim + first];
       layer.key_center[h * dim + second] = layer.k_bias[h * dim + second];
@@ -200,7 +233,7 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
                                                   const Context& context) {
   DecoderWeights w;
   WEIR_ASSIGN_OR_RETURN(w.shape, ReadDecoderShape(*file));
-  w.rotary_halves = w.shape.architecture == "qwen2";
+  w.family = FindDecoderFamily(w.shape.architecture);
   // Cheaper than finding out after packing half of the layers.
   if (!file->Tensor(absl::StrCat("blk.", w.shape.layers - 1, ".ffn_down.weight")).ok()) {
     return absl::DataLossError(
@@ -212,8 +245,8 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
   WEIR_RETURN_IF_ERROR(LoadRotary(*file, reader, w));
   w.layers.resize(w.shape.layers);
   for (int i = 0; i < w.shape.layers; ++i) {
-    WEIR_RETURN_IF_ERROR(LoadLayer(reader, w.shape, i, w.layers[i]));
-    CenterKeys(w, w.layers[i]);
+    WEIR_RETURN_IF_ERROR(LoadLayer(reader, w, i, w.layers[i]));
+    CenterKeys(w, i);
   }
   WEIR_RETURN_IF_ERROR(reader.RequireAllRead());
   w.file = std::move(file);

@@ -1,4 +1,4 @@
-// Weights of a Llama or Qwen2 decoder, read from a GGUF file whose every shape is checked first.
+// Weights of a decoder, read from a GGUF file whose every shape is checked first.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,17 @@
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "model/decoder.h"
+#include "model/decoder_family.h"
 #include "model/gguf.h"
 #include "tensor/matmul.h"
 
 namespace weir::model {
 
-// Biases are empty where the file has none.
+// Biases and the family's inner norms are empty where the file has none.
 struct DecoderLayer {
-  std::vector<float> attention_norm, ffn_norm;  // [hidden]
+  std::vector<float> attention_norm, ffn_norm;            // [hidden]
+  std::vector<float> post_attention_norm, post_ffn_norm;  // [hidden]
+  std::vector<float> q_norm, k_norm;                      // [head_dim]
   tensor::Matrix q, k, v;                       // [heads|kv_heads * head_dim, hidden]
   std::vector<float> q_bias, k_bias, v_bias;
   // [kv_heads * head_dim], subtracted from every key after RoPE, or empty: the part of the key bias
@@ -30,9 +33,10 @@ struct DecoderLayer {
 
 struct DecoderWeights {
   DecoderShape shape;
-  bool rotary_halves = false;         // Qwen2 pairs (i, i + dim/2), Llama's files (i, i + 1)
-  std::vector<float> rotary_factors;  // [head_dim / 2] divisors of the frequencies; empty: all 1
-  tensor::MatrixView embedding;       // [vocabulary, hidden], in the mapped file
+  const DecoderFamily* family = nullptr;
+  // For each of the shape's bases [head_dim / 2] divisors of the frequencies; empty: all 1.
+  std::vector<std::vector<float>> rotary_factors;
+  tensor::MatrixView embedding;  // [vocabulary, hidden], in the mapped file
   std::vector<DecoderLayer> layers;
   std::vector<float> output_norm;  // [hidden]
   tensor::Matrix head;             // [vocabulary, hidden]; packed from the embedding when tied

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/status.h"
 #include "fmt/core.h"
+#include "model/decoder_family.h"
 #include "model/gguf.h"
 #include "model/onnx.h"
 #include "model/quoted.h"
@@ -91,9 +92,9 @@ absl::Status ReadBertFacts(const ModelRecord& record, ModelFacts& facts) {
 absl::Status ReadGgufFacts(const GgufFile& file, ModelFacts& facts) {
   WEIR_ASSIGN_OR_RETURN(std::string_view architecture, file.String("general.architecture"));
   facts.architecture = architecture;
-  if (architecture != "llama" && architecture != "qwen2") {
-    return absl::UnimplementedError(
-        fmt::format("architecture {}; this build runs llama and qwen2", Quoted(architecture)));
+  if (FindDecoderFamily(architecture) == nullptr) {
+    return absl::UnimplementedError(fmt::format("architecture {}; this build runs {}",
+                                                Quoted(architecture), DecoderFamilyNames()));
   }
   const std::string base = facts.architecture + ".";
   WEIR_ASSIGN_OR_RETURN(uint64_t layers, Count(file, base + "block_count", kLayers));
@@ -138,6 +139,7 @@ absl::StatusOr<ModelFacts> ReadFacts(const ModelRecord& record, bool hash) {
   }
   if (!status.ok()) return Annotate(status, facts.path);
   if (!record.licence.empty()) facts.licence = record.licence;
+  facts.terms = record.terms;
   if (hash) {
     WEIR_ASSIGN_OR_RETURN(facts.sha256, Sha256File(facts.path));
   }

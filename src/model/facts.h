@@ -19,8 +19,8 @@ struct ModelFacts {
   ModelKind kind = ModelKind::kDecoder;
   std::string path;    // of the weights
   std::string sha256;  // of the weights; "" when not asked for
-  std::string licence;
-  std::string architecture;  // "llama", "qwen2", "bert"
+  std::string licence, terms;
+  std::string architecture;  // "llama", "qwen2", "gemma3", "bert"
   int64_t bytes = 0;         // of the weights' file
   int64_t parameters = 0;
   int64_t context = 0;  // tokens: of the trained window, or of one text

@@ -18,7 +18,8 @@ class KvSequence {
   // Stores the n reserved tokens' keys (after RoPE) and values of one layer.
   // k, v: [n, kv_heads, head_dim] f32.
   virtual void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) = 0;
-  // Attention of the n newest tokens over all stored ones. q, out: [n, heads, head_dim] f32.
+  // Attention of the n newest tokens over the stored ones that DecoderShape::Layer::window lets
+  // each of them see, divided by sqrt(head_dim). q, out: [n, heads, head_dim] f32.
   virtual void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) = 0;
   // Makes the n tokens part of length(), after the last layer.
   virtual void Commit(int64_t n) = 0;

@@ -128,6 +128,7 @@ absl::StatusOr<ModelRecord> ParseModel(const Json& json) {
   if (kind != "decoder" && kind != "encoder") f.Fail("kind");
   out.kind = kind == "encoder" ? ModelKind::kEncoder : ModelKind::kDecoder;
   out.licence = f.Text("licence");
+  out.terms = f.Text("terms", false);
   out.description = f.Text("description", false);
   out.context = f.Number("context");
   out.is_default = f.Flag("default");

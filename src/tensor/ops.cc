@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "tensor/kernels.h"
+#include "tensor/simd/gate.h"
 
 namespace weir::tensor {
 
@@ -19,6 +20,11 @@ void Add(float* x, const float* y, size_t n) { Kernels().add_to(x, y, n); }
 
 void SiluMultiply(const float* gate, const float* up, float* out, size_t n) {
   Kernels().silu_multiply(gate, up, out, n);
+}
+
+void GeluTanhMultiply(const float* gate, const float* up, float* out, size_t n) {
+  static const GateKernel kernel = GeluTanhKernel(Kernels());
+  kernel(gate, up, out, n);
 }
 
 void Gelu(float* x, size_t n) { Kernels().gelu(x, n); }

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "tensor/kernels.h"
+#include "tensor/simd/gate.h"
 #include "tensor/test_matrices.h"
 
 namespace weir::tensor {
@@ -68,6 +69,43 @@ TEST(OpsTest, LayerNorm) {
                                k.layer_norm(x.data(), w.data(), b.data(), 1e-12f, out.data(), n);
                              }),
                 want, n == 2 ? 1e-4 : 1e-5);
+  }
+}
+
+TEST(OpsTest, RmsNormInPlace) {
+  std::mt19937 random(6);
+  for (const size_t n : kSizes) {
+    const std::vector<float> x = RandomFloats(n, random), w = RandomFloats(n, random);
+    std::vector<float> want(n), got = x;
+    RmsNorm(x.data(), w.data(), 1e-6f, want.data(), n);
+    RmsNorm(got.data(), w.data(), 1e-6f, got.data(), n);
+    EXPECT_EQ(got, want);
+  }
+}
+
+TEST(OpsTest, GeluTanhMultiplyOverTheWholeRange) {
+  for (const size_t n : {size_t{1}, size_t{17}, size_t{40001}}) {
+    std::vector<float> x(n), up(n);
+    for (size_t i = 0; i < n; ++i) {
+      x[i] = (static_cast<float>(i) - static_cast<float>(n / 2)) * 0.005f;  // up to -100 .. 100
+      up[i] = static_cast<float>(i % 7) - 2.5f;
+    }
+    const std::vector<float> got =
+        OnAllTargets(n, [&](const KernelSet& k, std::vector<float>& out) {
+          GeluTanhKernel(k)(x.data(), up.data(), out.data(), n);
+        });
+    for (size_t i = 0; i < n; ++i) {
+      const double v = x[i], u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
+      // 0.5 (1 + tanh u) without the cancellation of large negative u. Exp's argument is an f32 of
+      // up to 87, which costs 2^-24 of it in the tail.
+      const double want = v / (1 + std::exp(-2 * u)) * up[i];
+      const double size = std::fabs(want);
+      ASSERT_NEAR(got[i], want, (1e-6 + 1.5e-7 * std::min(88.0, 2 * std::fabs(u))) * size + 1e-30)
+          << v;
+    }
+    std::vector<float> in_place = x;
+    GeluTanhMultiply(in_place.data(), up.data(), in_place.data(), n);
+    EXPECT_EQ(in_place, got);
   }
 }
 

@@ -24,6 +24,7 @@ std::string FactsJson(const model::ModelFacts& f) {
               {"path", f.path},
               {"sha256", f.sha256},
               {"licence", f.licence},
+              {"terms", f.terms},
               {"architecture", f.architecture},
               {"parameters", f.parameters},
               {"tensor_types", std::move(types)},
@@ -37,13 +38,24 @@ std::string FactsJson(const model::ModelFacts& f) {
 std::string FactsText(const model::ModelFacts& f) {
   std::string types;
   for (const auto& [type, count] : f.tensor_types) absl::StrAppend(&types, " ", type, " ", count);
+  const std::string terms = f.terms.empty() ? "" : absl::StrCat("terms         ", f.terms, "\n");
   return absl::StrFormat(
-      "name          %s\npath          %s\nsha256        %s\nlicence       %s\narchitecture  %s\n"
+      "name          %s\npath          %s\nsha256        %s\nlicence       %s\n%sarchitecture  %s\n"
       "parameters    %.1f M\ntensors      %s\nsize          %.1f MB\ncontext       %d tokens\n"
       "memory        %.1f MB of weights and %.1f MB of KV cache per 1,024 tokens\n",
-      f.name, f.path, f.sha256, f.licence.empty() ? "not stated" : f.licence, f.architecture,
+      f.name, f.path, f.sha256, f.licence.empty() ? "not stated" : f.licence, terms,
+      f.architecture,
       f.parameters * 1e-6, types, f.bytes * 1e-6, f.context, f.weight_memory * 1e-6,
       f.kv_memory_1k * 1e-6);
+}
+
+// Before a fetch, so that it can still be stopped.
+absl::Status NoteTerms(std::string_view name, Session& session) {
+  WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
+  for (const model::ModelRecord& m : models) {
+    if (m.name == name && !m.terms.empty()) session.Note(absl::StrCat(m.name, ": ", m.terms));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int> PrintFacts(const model::ModelRecord& record, Session& session) {
@@ -81,6 +93,7 @@ class ModelAddVerb : public Verb {
     for (const std::string& argument : arguments) {
       std::error_code error;
       const bool is_file = std::filesystem::exists(argument, error);
+      if (!is_file) WEIR_RETURN_IF_ERROR(NoteTerms(argument, session));
       absl::StatusOr<model::ModelRecord> record =
           is_file ? model::AddFile(argument, options_.name, session.context())
                   : model::Fetch(argument, session.context());

@@ -21,18 +21,17 @@ void PlainFormat::Write(std::byte* block, int slot, const float* k, const float*
   tensor::WriteKv(block, slot, k, v, shape.kv_heads, shape.head_dim, storage_);
 }
 
-void PlainFormat::Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q,
-                         int64_t n, float* out, float* lse, const KvShape& shape,
-                         Threads* threads) const {
+void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
   tensor::PagedAttention a;
-  a.blocks = blocks;
-  a.length = length;
+  a.blocks = job.blocks;
+  a.length = job.length;
+  a.window = job.window;
   a.heads = shape.heads;
   a.kv_heads = shape.kv_heads;
   a.head_dim = shape.head_dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
   a.storage = storage_;
-  tensor::Attend(a, q, n, out, lse, threads);
+  tensor::Attend(a, job.q, job.queries, job.out, job.lse, threads);
 }
 
 }  // namespace weir::generate

@@ -17,8 +17,7 @@ class PlainFormat : public KvFormat {
   // Any subset of whole blocks works, since softmax does not mind which tokens are there; single
   // tokens would need a gathering kernel.
   bool Reads(ReadPlan::Kind kind) const override { return kind != ReadPlan::Kind::kTokens; }
-  void Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q, int64_t n,
-              float* out, float* lse, const KvShape& shape, Threads* threads) const override;
+  void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const override;
 
  private:
   tensor::KvStorage storage_;

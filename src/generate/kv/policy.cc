@@ -38,9 +38,7 @@ class PerSequence : public KvExecution {
  public:
   void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,
               Threads* threads) const override {
-    for (const AttendJob& job : jobs) {
-      format.Attend(job.blocks, job.length, job.q, job.queries, job.out, job.lse, shape, threads);
-    }
+    for (const AttendJob& job : jobs) format.Attend(job, shape, threads);
   }
 };
 

@@ -32,6 +32,10 @@ inline constexpr int kBlockTokens = tensor::kKvBlockTokens;
 
 struct KvShape {
   int layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  // [layers], or empty. > 0: a query sees the newest so many tokens of the layer, itself included.
+  std::vector<int64_t> windows = {};
+
+  int64_t window(int layer) const { return windows.empty() ? 0 : windows[layer]; }
 };
 
 using BlockId = uint32_t;  // an address in a placement
@@ -93,9 +97,21 @@ class KvSelection : public KvHooks {
  public:
   // The widest kind of plan it makes: what the format must be able to read.
   virtual ReadPlan::Kind reads() const = 0;
-  // q: [n, heads, head_dim] f32 after RoPE; `length` counts the n new tokens.
+  // q: [n, heads, head_dim] f32 after RoPE; `length` counts the n new tokens. Not asked for layers
+  // with a window, which is all that they read.
   virtual ReadPlan BeforeAttention(int layer, int64_t n, const float* q, int64_t length) = 0;
   virtual std::unique_ptr<KvSelection> Fork() const = 0;
+};
+
+// One sequence's read of one layer: attention of `queries` queries over the given blocks, of which
+// `length` tokens are stored, the queries' own last.
+struct AttendJob {
+  std::span<const std::byte* const> blocks;
+  int64_t length = 0, queries = 0;
+  int64_t window = 0;  // > 0: a query sees the newest so many tokens only
+  const float* q = nullptr;
+  float* out = nullptr;
+  float* lse = nullptr;  // [queries, heads] or null
 };
 
 class KvFormat {
@@ -108,20 +124,8 @@ class KvFormat {
   virtual void Write(std::byte* block, int slot, const float* k, const float* v,
                      const KvShape& shape) const = 0;
   virtual bool Reads(ReadPlan::Kind kind) const = 0;
-  // Attention of n queries over the given blocks, of which `length` tokens are stored, the queries'
-  // own last. lse: [n, heads] or null.
-  virtual void Attend(std::span<const std::byte* const> blocks, int64_t length, const float* q,
-                      int64_t n, float* out, float* lse, const KvShape& shape,
-                      Threads* threads) const = 0;
-};
-
-// One sequence's read of one layer, as an execution sees it.
-struct AttendJob {
-  std::span<const std::byte* const> blocks;
-  int64_t length = 0, queries = 0;
-  const float* q = nullptr;
-  float* out = nullptr;
-  float* lse = nullptr;
+  // Reads no block that lies before the windows of all queries.
+  virtual void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const = 0;
 };
 
 class KvExecution {

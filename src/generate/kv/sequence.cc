@@ -94,8 +94,15 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
 
 void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
   const int64_t length = length_ + n;
-  const ReadPlan plan = selection_->BeforeAttention(layer, n, q, length);
-  AttendJob job{.blocks = addresses_[layer], .length = length, .queries = n, .q = q, .out = out};
+  const int64_t window = shape_.window(layer);
+  AttendJob job{.blocks = addresses_[layer],
+                .length = length,
+                .queries = n,
+                .window = window,
+                .q = q,
+                .out = out};
+  ReadPlan plan;
+  if (window == 0) plan = selection_->BeforeAttention(layer, n, q, length);
   if (plan.kind == ReadPlan::Kind::kBlocks) {
     // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
     // filled.

@@ -197,6 +197,7 @@ class SinkAndNewest : public KvSelection {
   ReadPlan::Kind reads() const override { return ReadPlan::Kind::kBlocks; }
   bool needs_lse() const override { return true; }
   ReadPlan BeforeAttention(int, int64_t, const float*, int64_t length) override {
+    ++asked;
     const uint32_t newest = static_cast<uint32_t>((length - 1) / kBlockTokens);
     return {.kind = ReadPlan::Kind::kBlocks,
             .blocks = newest == 0 ? std::vector<uint32_t>{0} : std::vector<uint32_t>{0, newest}};
@@ -205,7 +206,7 @@ class SinkAndNewest : public KvSelection {
     seen += view.lse != nullptr && std::isfinite(view.lse[0]);
   }
   std::unique_ptr<KvSelection> Fork() const override { return std::make_unique<SinkAndNewest>(); }
-  int seen = 0;
+  int seen = 0, asked = 0;
 };
 
 TEST_F(SequenceTest, ReadsTheBlocksThatASelectionPlans) {
@@ -223,6 +224,62 @@ TEST_F(SequenceTest, ReadsTheBlocksThatASelectionPlans) {
     for (size_t i = 0; i < width; ++i) EXPECT_NEAR(out[layer * width + i], expected[i], 2e-3);
   }
   EXPECT_EQ(watch->seen, 101 * kShape.layers);
+}
+
+// Layer 0 has a window; a selection is asked for the other layers alone.
+TEST_F(SequenceTest, AWindowIsAllThatALayerReads) {
+  constexpr int kWindow = 70;
+  KvShape shape = kShape;
+  shape.windows = {kWindow, 0};
+  Pool(1024);
+  auto selection = std::make_unique<SinkAndNewest>();
+  SinkAndNewest* watch = selection.get();
+  PagedSequence s(policy_, shape, placement_.get(), std::move(selection));
+  const std::vector<int> ids = Ids(700);
+  std::vector<float> out;
+  for (int id : ids) out = Feed(s, std::span(&id, 1));
+  EXPECT_EQ(watch->asked, 700);  // once a token: for layer 1
+  const size_t width = kShape.heads * kShape.head_dim;
+  const auto windowed = Naive(ids, 0, [](size_t t) { return t + kWindow >= 700; });
+  for (size_t i = 0; i < width; ++i) EXPECT_NEAR(out[i], windowed[i], 2e-3);
+  const auto chosen = Naive(ids, 1, [](size_t t) { return t < 32 || t >= 672; });
+  for (size_t i = 0; i < width; ++i) EXPECT_NEAR(out[width + i], chosen[i], 2e-3);
+
+  // Blocks before the window of the next token are not read: poison there does not show.
+  std::unique_ptr<PagedSequence> fork = s.Fork();
+  const auto clean = Feed(*fork, Ids(3, 900));
+  std::vector<float> poison(kShape.kv_heads * kShape.head_dim, NAN);
+  for (int64_t t = 0; t < (700 - kWindow) / kBlockTokens * kBlockTokens; ++t) {
+    // Tokens came one by one, so the layers took blocks in turns.
+    const auto id = static_cast<BlockId>(t / kBlockTokens * kShape.layers);
+    policy_->format().Write(placement_->Address(id), t % kBlockTokens, poison.data(), poison.data(),
+                            shape);
+  }
+  s.Truncate(700);
+  EXPECT_EQ(Feed(s, Ids(3, 900)), clean);
+}
+
+TEST_F(SequenceTest, AnySplitWithAWindowIsBitEqual) {
+  Pool(4096);
+  KvShape shape = kShape;
+  shape.windows = {100, 300};
+  const std::vector<int> ids = Ids(700);
+  PagedSequence whole(policy_, shape, placement_.get());
+  const auto all = Feed(whole, ids);
+  const size_t width = kShape.heads * kShape.head_dim;
+  for (int step : {1, 7, 32, 300}) {
+    PagedSequence split(policy_, shape, placement_.get());
+    for (int at = 0; at < 700; at += step) {
+      const int n = std::min(step, 700 - at);
+      const auto part = Feed(split, std::span(ids).subspan(at, n));
+      for (int layer = 0; layer < kShape.layers; ++layer) {
+        ASSERT_TRUE(std::equal(part.begin() + layer * n * width,
+                               part.begin() + (layer + 1) * n * width,
+                               all.begin() + (layer * 700 + at) * width))
+            << step << " " << at;
+      }
+    }
+  }
 }
 
 class OneToken : public SinkAndNewest {

@@ -19,7 +19,8 @@ constexpr size_t kMaxTextBytes = size_t{1} << 30;
 constexpr std::string_view kEndPieces[] = {
     "<|endoftext|>", "<|im_end|>",    "<|eot_id|>",      "<|eom_id|>",    "<|end|>",
     "<|return|>",    "<end_of_turn>", "<|end_of_text|>", "<EOT>",         "[EOS]",
-    "<|fim_pad|>",   "<|repo_name|>", "<|file_sep|>",    "<｜end▁of▁sentence｜>"};
+    "<|fim_pad|>",   "<|repo_name|>", "<|file_sep|>",    "<｜end▁of▁sentence｜>",
+    "</s>"};
 
 absl::StatusOr<int32_t> IdOr(const GgufFile& file, std::string_view key, int32_t otherwise,
                              int32_t size) {

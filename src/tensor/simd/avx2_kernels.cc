@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "tensor/simd/avx2.h"
+#include "tensor/simd/gate.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -86,5 +87,7 @@ extern const KernelSet kAvx2Kernels = {
     .int8_peak = avx2::Int8Peak,
     .float_peak = avx2::shared::FloatPeak,
 };
+
+extern const GateKernel kAvx2GeluTanh = avx2::shared::GeluTanhMultiply;
 
 }  // namespace weir::tensor

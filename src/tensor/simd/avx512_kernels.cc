@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tensor/simd/avx512.h"
+#include "tensor/simd/gate.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -86,5 +87,7 @@ extern const KernelSet kAvx512Kernels = {
     .int8_peak = avx512::Int8Peak,
     .float_peak = avx512::shared::FloatPeak,
 };
+
+extern const GateKernel kAvx512GeluTanh = avx512::shared::GeluTanhMultiply;
 
 }  // namespace weir::tensor

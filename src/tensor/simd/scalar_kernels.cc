@@ -1,5 +1,6 @@
 // The scalar target: the shared templates over plain arrays, and the twins of scalar_matmul.cc.
 #include "tensor/kernels.h"
+#include "tensor/simd/gate.h"
 #include "tensor/simd/scalar.h"
 #include "tensor/simd/unroll.h"
 #include "tensor/simd/vec16_scalar.h"
@@ -89,5 +90,7 @@ const KernelSet kScalarKernels = {
     .int8_peak = scalar::Int8Peak,
     .float_peak = scalar::shared::FloatPeak,
 };
+
+extern const GateKernel kScalarGeluTanh = scalar::shared::GeluTanhMultiply;
 
 }  // namespace weir::tensor

@@ -173,7 +173,7 @@ def main():
         for special in (False, True):
             cases.append({"from": "json", "base": base, "patch": patch, "special": special,
                           "ids": json_ids({**roots[base], **patch}, special)})
-    for name in ("smollm2-135m", "qwen2.5-coder-0.5b"):
+    for name in ("smollm2-135m", "qwen2.5-coder-0.5b", "gemma3-270m"):
         path = glob.glob(f"{sys.argv[2]}/models/{name}/*.gguf")[0]
         cases.append({"from": "home", "base": f"{name}/{os.path.basename(path)}", "special": False, "ids": llama_ids(path, False)})
     for name in ("minilm-l6", "bge-small-en"):
