@@ -99,6 +99,18 @@ absl::StatusOr<AttentionPlan> PlanAttention(const AttentionShape& shape, int64_t
   return plan;
 }
 
+std::optional<double> SlopeOf(std::span<const AttentionPlan> plans) {
+  double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+  for (const AttentionPlan& plan : plans) {
+    const double a = std::log(static_cast<double>(plan.cache_words));
+    const double b = std::log(static_cast<double>(plan.best().words.total()));
+    n += 1, x += a, y += b, xx += a * a, xy += a * b;
+  }
+  const double spread = n * xx - x * x;
+  if (plans.size() < 2 || spread <= 0) return std::nullopt;
+  return (n * xy - x * y) / spread;
+}
+
 std::vector<int64_t> SweepSizes(const AttentionShape& shape, int64_t first) {
   const int64_t d = shape.head_dim, last = std::min(kLargestCache, 4 * shape.keys * d);
   std::vector<int64_t> sizes;

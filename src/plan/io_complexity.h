@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -97,6 +98,10 @@ struct AttentionPlan {
 
 // kInvalidArgument for a shape that Check refuses, or a cache outside [3, 2^40] words.
 absl::StatusOr<AttentionPlan> PlanAttention(const AttentionShape& shape, int64_t cache_words);
+
+// Least squares of log words over log M: the exponent of M that the plans show. Nothing for fewer
+// than two sizes.
+std::optional<double> SlopeOf(std::span<const AttentionPlan> plans);
 
 // Cache sizes for a sweep: from `first` in steps of sqrt(2) to beyond N d, d^2 among them.
 std::vector<int64_t> SweepSizes(const AttentionShape& shape, int64_t first);

@@ -37,15 +37,14 @@ std::vector<int64_t> Sizes(int64_t first, int64_t last) {
   return sizes;
 }
 
-// Least squares of log words over log M.
+// Of planned words, which Counted has shown to be those that a walk moves.
 double Slope(const AttentionShape& shape, int64_t first, int64_t last) {
-  double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+  std::vector<AttentionPlan> plans;
   for (const int64_t m : Sizes(first, last)) {
-    const double a = std::log(static_cast<double>(m));
-    const double b = std::log(static_cast<double>(Counted(shape, m)));
-    n += 1, x += a, y += b, xx += a * a, xy += a * b;
+    Counted(shape, m);
+    plans.push_back(*PlanAttention(shape, m));
   }
-  return (n * xy - x * y) / (n * xx - x * x);
+  return SlopeOf(plans).value_or(0);
 }
 
 TEST(IoComplexityTest, CountsStayWithinTwelveOfTheBound) {
@@ -75,8 +74,7 @@ TEST(IoComplexityTest, CountsFallAsTheCacheGrows) {
 }
 
 // -1/2 below d^2 at N = 1024. Above, reading Q and writing O once (2 N d words at any M) flattens
-// the line as M nears N d, so the -1 of the theorem, which is about N >> M / d, needs a longer N;
-// the same line at N = 1024 is -1 in the words that depend on M.
+// the line as M nears N d: the -1 of the theorem is about N >> M / d, so it takes a longer N.
 TEST(IoComplexityTest, SlopesBendAtTheSquareOfTheHeadDimension) {
   for (const int64_t d : kDims) {
     EXPECT_NEAR(Slope(Square(1024, d), 64, d * d), -0.5, 0.1) << "d " << d;
@@ -90,6 +88,18 @@ int64_t RowOuterWords(const AttentionShape& shape, int64_t m) {
   EXPECT_EQ(tiles.has_value(), m >= 4 * shape.head_dim + 3);
   if (!tiles) return std::numeric_limits<int64_t>::max();
   return CountWords(shape, Schedule::kRowOuter, *tiles, m).total();
+}
+
+TEST(IoComplexityTest, SlopesOfKnownLines) {
+  std::vector<AttentionPlan> plans(3);
+  for (int i = 0; i < 3; ++i) {
+    plans[i].cache_words = int64_t{100} << i;
+    plans[i].schedules.resize(1);
+    plans[i].schedules[0].words.loads = int64_t{6400} >> (2 * i);  // M^-2
+  }
+  EXPECT_NEAR(*SlopeOf(plans), -2, 1e-9);
+  EXPECT_FALSE(SlopeOf(std::span(plans).first(1)).has_value());
+  EXPECT_FALSE(SlopeOf(std::vector<AttentionPlan>(2, plans[0])).has_value());
 }
 
 TEST(IoComplexityTest, RegimesCrossOver) {

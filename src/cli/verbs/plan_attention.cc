@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "cli/attention_report.h"
 #include "cli/verbs.h"
@@ -72,6 +73,7 @@ class PlanAttentionVerb : public Verb {
       WEIR_ASSIGN_OR_RETURN(report.clock, plan::ClockTiles(report.shape, words, options_.rounds,
                                                            session.context()));
     }
+    if (options_.sweep) NoteSlopes(report, session);
     session.Print(session.json()  ? AttentionToJson(report)
                   : options_.sweep ? AttentionToCsv(report)
                                    : AttentionToText(report));
@@ -151,6 +153,20 @@ class PlanAttentionVerb : public Verb {
     if (2 * p.cache_words < line_words) return absl::OkStatus();
     WEIR_ASSIGN_OR_RETURN(level.lru_lines, simulate(line_words));
     return absl::OkStatus();
+  }
+
+  // The exponents that the theorem says are -1/2 and -1.
+  static void NoteSlopes(const AttentionReport& report, Session& session) {
+    for (const plan::Regime regime : {plan::Regime::kTwoPhase, plan::Regime::kTiled}) {
+      std::vector<plan::AttentionPlan> plans;
+      for (const AttentionLevel& level : report.levels) {
+        if (level.plan.regime == regime) plans.push_back(level.plan);
+      }
+      if (const auto slope = plan::SlopeOf(plans)) {
+        session.Note(absl::StrFormat("regime %s, %d cache sizes: slope %.3f", plan::NameOf(regime),
+                                     plans.size(), *slope));
+      }
+    }
   }
 
   PlanAttentionOptions options_;
