@@ -155,17 +155,26 @@ class PlanAttentionVerb : public Verb {
     return absl::OkStatus();
   }
 
-  // The exponents that the theorem says are -1/2 and -1.
+  // The exponents that the theorem says are -1/2 and -1. Near n d the 2 n d words of queries and
+  // outputs, which no cache saves, flatten the line: so once more without the last four octaves.
   static void NoteSlopes(const AttentionReport& report, Session& session) {
-    for (const plan::Regime regime : {plan::Regime::kTwoPhase, plan::Regime::kTiled}) {
-      std::vector<plan::AttentionPlan> plans;
-      for (const AttentionLevel& level : report.levels) {
-        if (level.plan.regime == regime) plans.push_back(level.plan);
-      }
-      if (const auto slope = plan::SlopeOf(plans)) {
-        session.Note(absl::StrFormat("regime %s, %d cache sizes: slope %.3f", plan::NameOf(regime),
-                                     plans.size(), *slope));
-      }
+    const int64_t all = plan::kLargestCache;
+    const int64_t far = report.shape.keys * report.shape.head_dim / 16;
+    NoteSlope(report, plan::Regime::kTwoPhase, all, "", session);
+    NoteSlope(report, plan::Regime::kTiled, all, "", session);
+    NoteSlope(report, plan::Regime::kTiled, far, " with M <= n d / 16", session);
+  }
+
+  static void NoteSlope(const AttentionReport& report, plan::Regime regime, int64_t most,
+                        const char* range, Session& session) {
+    std::vector<plan::AttentionPlan> plans;
+    for (const AttentionLevel& level : report.levels) {
+      const bool counts = level.plan.regime == regime && level.plan.cache_words <= most;
+      if (counts) plans.push_back(level.plan);
+    }
+    if (const auto slope = plan::SlopeOf(plans)) {
+      session.Note(absl::StrFormat("regime %s, %d cache sizes%s: slope %.3f", plan::NameOf(regime),
+                                   plans.size(), range, *slope));
     }
   }
 
