@@ -118,16 +118,20 @@ TileSizes KernelTiles(const AttentionShape& shape, TiledSchedule schedule, int64
   const auto whole = [](double size, int64_t unit) {
     return std::max<int64_t>(1, static_cast<int64_t>(size) / unit) * unit;
   };
-  if (schedule == TiledSchedule::kTwoPhase) {
-    const double b = std::sqrt(static_cast<double>(cache_words + d * d)) - d;  // b^2 + 2 b d = M
-    const int64_t columns = whole(std::min<double>(b, n + kPanel - 1), kPanel);
-    return {whole(std::min<double>(b, n), kRegisterRows), columns, d};
-  }
   const double balance = 4 * rates.multiply_adds / rates.words;
+  const int64_t wanted = std::min(whole(balance + kRegisterRows - 1, kRegisterRows),
+                                  whole(n + kRegisterRows - 1, kRegisterRows));
+  if (schedule == TiledSchedule::kTwoPhase) {
+    // Phase 2 holds columns^2 values, weights and sums; the slab is what phase 1 has room for.
+    const double m = static_cast<double>(cache_words), r = static_cast<double>(wanted);
+    const int64_t columns =
+        whole(std::min<double>(std::sqrt(m + r * r) - r, n + kPanel - 1), kPanel);
+    const double slab = (m - r * columns) / (r + columns);
+    return {wanted, columns, static_cast<int64_t>(std::clamp<double>(slab, 1, d))};
+  }
   const int64_t most = whole(std::max<double>(1, (cache_words - 2.0 * kPanel * d) /
                                                      (2.0 * d + kPanel + 2)), kRegisterRows);
-  const int64_t rows = std::min({whole(balance + kRegisterRows - 1, kRegisterRows), most,
-                                 whole(n + kRegisterRows - 1, kRegisterRows)});
+  const int64_t rows = std::min(wanted, most);
   const double columns = (cache_words - rows * (2.0 * d + 2)) / (2.0 * d + rows);
   return {rows, whole(std::clamp<double>(columns, 1, n + kPanel - 1), kPanel), d};
 }

@@ -21,7 +21,8 @@ MachineRates MeasureRates();
 
 // Tiles for a real kernel, whose words moved are hidden behind arithmetic as long as each key meets
 // rows enough: those rows (four times the machine's balance), and then the widest key tile that
-// fits, because sums are taken up again once a key tile.
+// fits, because sums are taken up again once a key tile. Not the tiles of the fewest words: those
+// are as narrow as one key.
 tensor::TileSizes KernelTiles(const AttentionShape& shape, tensor::TiledSchedule schedule,
                               int64_t cache_words, const MachineRates& rates);
 

@@ -25,7 +25,9 @@ TEST(AttentionClockTest, KernelTilesFitTheCache) {
       }
       const TileSizes two = KernelTiles(shape, TiledSchedule::kTwoPhase, m, rates);
       EXPECT_EQ(two.columns % 32, 0);
-      EXPECT_GE(two.rows, 12);
+      EXPECT_EQ(two.rows % 12, 0);
+      EXPECT_LE(two.columns * (two.columns + 2 * two.rows), m) << d << " " << m;
+      EXPECT_LE(two.rows * two.columns + two.slab * (two.rows + two.columns), m) << d << " " << m;
     }
   }
   const AttentionShape tiny = {3, 3, 256, 1, 1, false};
