@@ -11,8 +11,9 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
         MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
         MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
         MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
-        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakeListVerb,       MakeConfigVerb,
-        MakeLicensesVerb,       MakeCompletionVerb,  MakeManVerb}) {
+        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakePlanAttentionVerb,
+        MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
+        MakeManVerb}) {
     verbs.push_back(make());
   }
   return verbs;

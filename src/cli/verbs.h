@@ -29,6 +29,7 @@ std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeBenchLlmVerb();
 std::unique_ptr<Verb> MakeBenchSearchVerb();
 std::unique_ptr<Verb> MakeBenchEncodeVerb();
+std::unique_ptr<Verb> MakePlanAttentionVerb();
 std::unique_ptr<Verb> MakeListVerb();
 std::unique_ptr<Verb> MakeConfigVerb();
 std::unique_ptr<Verb> MakeLicensesVerb();
