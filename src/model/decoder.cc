@@ -29,12 +29,14 @@ class Buffers : public Decoder::Workspace {
     gate.resize(n * s.ffn);
     up.resize(n * s.ffn);
     rotary.resize(s.rope_bases.size() * n * s.head_dim);
+    positions.resize(n);
   }
   DecoderTimes& times() override { return times_; }
 
   int64_t batch;
   std::vector<float> x, normed, q, k, v, attended, gate, up;
   std::vector<float> rotary;  // [rope_bases][batch][head_dim] cosines and sines
+  std::vector<int64_t> positions;
 
  private:
   DecoderTimes times_;
@@ -71,7 +73,7 @@ class TransformerDecoder : public Decoder {
 
  private:
   void Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
-  void Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b, Threads* threads) const;
+  void Embed(std::span<const int32_t> tokens, Buffers& b, Threads* threads) const;
   void Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const;
   // What happens to queries, keys and values between their products and attention.
   void PrepareHeads(int index, size_t n, Buffers& b, Threads* threads) const;
@@ -101,8 +103,9 @@ void NormHeads(float* heads, int count, const std::vector<float>& weight, float 
   }
 }
 
-// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables.
-void TransformerDecoder::Embed(std::span<const int32_t> tokens, int64_t position, Buffers& b,
+// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables of
+// b.positions.
+void TransformerDecoder::Embed(std::span<const int32_t> tokens, Buffers& b,
                                Threads* threads) const {
   const DecoderShape& s = w_.shape;
   const size_t hidden = s.hidden, dim = s.head_dim;
@@ -117,7 +120,7 @@ void TransformerDecoder::Embed(std::span<const int32_t> tokens, int64_t position
       }
       for (size_t r = 0; r < s.rope_bases.size(); ++r) {
         const std::vector<float>& factors = w_.rotary_factors[r];
-        tensor::RotaryTable(position + static_cast<int64_t>(i), s.head_dim, s.rope_bases[r],
+        tensor::RotaryTable(b.positions[i], s.head_dim, s.rope_bases[r],
                             factors.empty() ? nullptr : factors.data(),
                             &b.rotary[(r * b.batch + i) * dim]);
       }
@@ -211,7 +214,8 @@ void TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, 
                                Threads* threads) const {
   const size_t n = tokens.size();
   StageClock clock;
-  Embed(tokens, kv.length(), b, threads);
+  kv.Positions(static_cast<int64_t>(n), b.positions.data());
+  Embed(tokens, b, threads);
   clock.Charge(b.times().other);
   for (int l = 0; l < w_.shape.layers; ++l) {
     Layer(l, n, kv, b, threads);

@@ -13,6 +13,12 @@ class KvSequence {
  public:
   virtual ~KvSequence() = default;
   virtual int64_t length() const = 0;  // tokens stored; the next token's position
+  // Where the next n rows stand, which their keys and queries are turned by. What runs other rows
+  // than one sequence's next ones (several sequences in one step, stored tokens computed again)
+  // says so here; the decoder does not care.
+  virtual void Positions(int64_t n, int64_t* out) const {
+    for (int64_t i = 0; i < n; ++i) out[i] = length() + i;
+  }
   // Makes room for n more tokens in every layer; kResourceExhausted leaves the sequence as it was.
   virtual absl::Status Reserve(int64_t n) = 0;
   // Stores the n reserved tokens' keys (after RoPE) and values of one layer.

@@ -72,10 +72,4 @@ inline Lines6K UnpackLines6K(const std::byte* half, size_t t) {
            AndOr(_mm512_srli_epi16(high, 2), mask, HighNibbles(b))}};
 }
 
-inline __m512i BroadcastWord(const void* p) {
-  int32_t word;
-  std::memcpy(&word, p, 4);
-  return _mm512_set1_epi32(word);
-}
-
 }  // namespace weir::tensor::avx512

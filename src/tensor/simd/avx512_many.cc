@@ -14,6 +14,7 @@
 // The order matters.
 // clang-format off
 #include "tensor/simd/target_avx512.h"
+#include "tensor/simd/avx512_dot.h"
 #include "tensor/simd/avx512_lines.h"
 // clang-format on
 
@@ -129,7 +130,7 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
         for (int m = 0; m < M; ++m) {
           const __m512i x = BroadcastWord(codes + m * kSuperColumns + 4 * t);
           WEIR_UNROLL
-          for (int g = 0; g < G; ++g) dot[m][g] = _mm512_dpbusd_epi32(dot[m][g], line[g], x);
+          for (int g = 0; g < G; ++g) DotInto(dot[m][g], line[g], x);
         }
       }
       WEIR_UNROLL

@@ -13,6 +13,7 @@
 // The order matters.
 // clang-format off
 #include "tensor/simd/target_avx512.h"
+#include "tensor/simd/avx512_dot.h"
 #include "tensor/simd/avx512_lines.h"
 // clang-format on
 

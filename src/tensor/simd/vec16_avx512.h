@@ -110,25 +110,16 @@ inline void StoreBytes(int8_t* p, Ints a) {
 inline Ints ZeroInts() { return {_mm512_setzero_si512()}; }
 inline Ints LoadLine(const void* p) { return {_mm512_loadu_si512(p)}; }
 inline Floats ToFloats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
-inline __m512i BroadcastDword(const void* p) {
-  int32_t word;
-  std::memcpy(&word, p, 4);
-  return _mm512_set1_epi32(word);
-}
 // Keys are stored plus 128: the sum starts at what that adds.
 inline Ints KeyStart(int32_t negative_sum) {
   return {_mm512_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(negative_sum) << 7))};
 }
-// In assembly: around the intrinsic GCC 12 copies every accumulator of a register tile twice.
-inline void DotInto(__m512i& acc, __m512i u8, __m512i s8) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u8), "v"(s8));
-}
 inline Ints DotKeys(Ints acc, Ints line, const int8_t* q) {
-  DotInto(acc.v, line.v, BroadcastDword(q));
+  DotInto(acc.v, line.v, BroadcastWord(q));
   return acc;
 }
 inline Ints DotValues(Ints acc, const uint8_t* weights, Ints line) {
-  DotInto(acc.v, BroadcastDword(weights), line.v);
+  DotInto(acc.v, BroadcastWord(weights), line.v);
   return acc;
 }
 inline Ints AddShifted7(Ints high, Ints low) {
