@@ -103,8 +103,8 @@ void NormHeads(float* heads, int count, const std::vector<float>& weight, float 
   }
 }
 
-// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables of
-// b.positions.
+// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables
+// of b.positions.
 void TransformerDecoder::Embed(std::span<const int32_t> tokens, Buffers& b,
                                Threads* threads) const {
   const DecoderShape& s = w_.shape;
