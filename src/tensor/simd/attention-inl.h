@@ -1,7 +1,9 @@
 // Online-softmax attention of a tile of rows, in 16-lane vectors (included once inside a target's
 // namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x
-// kValueVectors. Per row and block of 32 keys: scores by fma over head_dim in order, peak, p = 2^(s
-// - peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other.
+// kValueVectors. Keys are taken in spans of kSpanBlocks blocks, so that reductions and rescaling are
+// paid once in 128 keys. Per row and span: scores by fma over head_dim in order, peak, p = 2^(s -
+// peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other, and keys
+// that a row does not see add exactly nothing.
 
 template <bool kHalf>
 inline Floats LoadKeys(const void* p, size_t i) {
@@ -9,7 +11,7 @@ inline Floats LoadKeys(const void* p, size_t i) {
   return Load(static_cast<const float*>(p) + i);
 }
 
-// scores[r][0, 32) for R rows.
+// scores[r * kSpanKeys + (0 .. 31)] for R rows.
 template <int R, bool kHalf>
 inline void ScoreRows(const float* q, int head_dim, const void* keys, float* scores) {
   Floats s[R][2];
@@ -27,8 +29,8 @@ inline void ScoreRows(const float* q, int head_dim, const void* keys, float* sco
   }
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
-    Store(scores + r * 32, s[r][0]);
-    Store(scores + r * 32 + 16, s[r][1]);
+    Store(scores + r * kSpanKeys, s[r][0]);
+    Store(scores + r * kSpanKeys + 16, s[r][1]);
   }
 }
 
@@ -60,7 +62,7 @@ inline void AddValues(const float* p, const void* values, size_t stride, ValueRa
     for (int v = 0; v < V; ++v) value[v] = LoadKeys<kHalf>(values, j * stride + 16 * v);
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Floats x = Set(p[r * 32 + j]);
+      const Floats x = Set(p[r * kSpanKeys + j]);
       WEIR_UNROLL
       for (int v = 0; v < V; ++v) sum[r][v] = Fma(x, value[v], sum[r][v]);
     }
@@ -99,7 +101,7 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
                       float* acc, int head_dim) {
   for (int first = 0; first < rows; first += kValueRows) {
     const int here = std::min(kValueRows, rows - first);
-    const float* p_here = p + first * 32;
+    const float* p_here = p + first * kSpanKeys;
     float* acc_here = acc + first * head_dim;
     int d = 0;
     for (; d + 16 * kValueVectors <= head_dim; d += 16 * kValueVectors) {
@@ -114,7 +116,7 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
       for (int r = 0; r < here; ++r) {
         float sum = acc_here[r * head_dim + d];
         for (int j = keys.first; j < keys.last; ++j) {
-          sum = std::fma(p_here[r * 32 + j], ElementAt<kHalf>(values, j * stride + d), sum);
+          sum = std::fma(p_here[r * kSpanKeys + j], ElementAt<kHalf>(values, j * stride + d), sum);
         }
         acc_here[r * head_dim + d] = sum;
       }
@@ -147,6 +149,27 @@ inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, i
   return range;
 }
 
+// Which keys of a span a row sees, a word a block.
+struct SpanKeys {
+  uint32_t visible[kSpanBlocks];
+};
+
+inline SpanKeys VisibleInSpan(int64_t first_key, int blocks, int64_t begin, int64_t end) {
+  SpanKeys keys;
+  const bool all = begin <= first_key && end >= first_key + 32 * blocks;
+  for (int b = 0; b < blocks; ++b) {
+    keys.visible[b] = all ? 0xffffffffu : VisibleKeys(first_key + 32 * b, begin, end);
+  }
+  return keys;
+}
+
+// Blocks of a tile that share one step: those up to the next multiple of kSpanKeys. The cut depends
+// on positions alone, so that no split of a call changes a row's bits.
+inline int BlocksOfSpan(int64_t first_key, size_t left) {
+  const int64_t whole = kSpanBlocks - first_key / 32 % kSpanBlocks;
+  return static_cast<int>(std::min<int64_t>(whole, static_cast<int64_t>(left)));
+}
+
 // The state of one row.
 struct RowState {
   float* acc;
@@ -155,48 +178,51 @@ struct RowState {
   int head_dim;
 };
 
+// The largest visible score. Those that are not visible become -infinity.
+inline float PeakOfSpan(const SpanKeys& keys, int blocks, float* scores) {
+  Floats most = Set(-INFINITY);
+  for (int b = 0; b < blocks; ++b) {
+    const uint32_t visible = keys.visible[b];
+    if (visible == 0) continue;
+    Floats s0 = Load(scores + 32 * b), s1 = Load(scores + 32 * b + 16);
+    if (visible != 0xffffffffu) {
+      s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
+      s1 = Select(visible >> 16, s1, Set(-INFINITY));
+      Store(scores + 32 * b, s0);
+      Store(scores + 32 * b + 16, s1);
+    }
+    most = Max(most, Max(s0, s1));
+  }
+  return ReduceMax(most);
+}
+
 // Turns the scores of a row into weights and rescales what the row holds to its new peak.
-inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
-  Floats s0 = Load(scores), s1 = Load(scores + 16);
-  if (visible != 0xffffffffu) {
-    s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
-    s1 = Select(visible >> 16, s1, Set(-INFINITY));
-  }
+inline void UpdateRow(const RowState& row, const SpanKeys& keys, int blocks, float* scores) {
   const float old_peak = *row.peak;
-  const float largest = ReduceMax(Max(s0, s1));
+  const float largest = PeakOfSpan(keys, blocks, scores);
   const float peak = largest > old_peak ? largest : old_peak;
-  if (peak == -INFINITY) {  // nothing seen yet: exactly no contribution
-    Store(scores, Set(0.0f));
-    Store(scores + 16, Set(0.0f));
-    return;
+  const bool nothing = peak == -INFINITY;  // seen yet: exactly no contribution
+  Floats total = Set(0.0f);
+  for (int b = 0; b < blocks; ++b) {
+    float* p = scores + 32 * b;
+    if (keys.visible[b] == 0 || nothing) {
+      Store(p, Set(0.0f));
+      Store(p + 16, Set(0.0f));
+      continue;
+    }
+    const Floats p0 = ExpTwo(Sub(Load(p), Set(peak))), p1 = ExpTwo(Sub(Load(p + 16), Set(peak)));
+    Store(p, p0);
+    Store(p + 16, p1);
+    total = Add(total, Add(p0, p1));
   }
-  const Floats p0 = ExpTwo(Sub(s0, Set(peak))), p1 = ExpTwo(Sub(s1, Set(peak)));
-  Store(scores, p0);
-  Store(scores + 16, p1);
+  if (nothing) return;
   float factor = 1.0f;
   if (peak != old_peak) {
     factor = First(ExpTwo(Set(old_peak - peak)));
     ScaleRow(row.acc, factor, row.head_dim);
   }
-  Store(row.sums, Fma(Load(row.sums), Set(factor), Add(p0, p1)));
+  Store(row.sums, Fma(Load(row.sums), Set(factor), total));
   *row.peak = peak;
-}
-
-template <bool kHalf>
-inline void AttendBlock(const AttentionTile& t, const void* keys, const void* values, size_t stride,
-                        int64_t first_key) {
-  alignas(64) float scores[kMaxTileRows * 32];
-  const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
-  if (range.last <= range.first) return;
-  for (int r = 0; r < t.rows; r += kScoreRows) {
-    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
-                                  t.head_dim, keys, scores + r * 32);
-  }
-  for (int r = 0; r < t.rows; ++r) {
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim},
-              VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
-  }
-  AllValues<kHalf>(t.rows, scores, values, stride, range, t.acc, t.head_dim);
 }
 
 inline void HalfsToFloats(const void* from, size_t n, float* to) {
@@ -206,24 +232,53 @@ inline void HalfsToFloats(const void* from, size_t n, float* to) {
 
 // Many rows share one conversion of a block to f32; few rows convert as they load.
 inline constexpr int kConvertRows = 8;
-inline constexpr int kConvertDim = 128;
+inline constexpr int kConvertDim = 256;
 
-inline void AttendTile(const AttentionTile& t) {
-  int64_t first_key = t.first_key;
+template <bool kHalf>
+inline void SpanScores(const AttentionTile& t, const void* keys, float* scores) {
+  for (int r = 0; r < t.rows; r += kScoreRows) {
+    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
+                                  t.head_dim, keys, scores + r * kSpanKeys);
+  }
+}
+
+inline void AttendSpan(const AttentionTile& t, const KeyBlock* blocks, int count,
+                       int64_t first_key) {
+  alignas(64) float scores[kMaxTileRows * kSpanKeys];
+  alignas(64) float floats[32 * kConvertDim];
   const bool convert = t.half && t.rows > kConvertRows && t.head_dim <= kConvertDim &&
                        t.value_stride == static_cast<size_t>(t.head_dim);
-  alignas(64) float floats[2][32 * kConvertDim];
-  for (const KeyBlock& block : t.blocks) {
-    if (convert) {
-      HalfsToFloats(block.keys, 32 * t.head_dim, floats[0]);
-      HalfsToFloats(block.values, 32 * t.head_dim, floats[1]);
-      AttendBlock<false>(t, floats[0], floats[1], t.value_stride, first_key);
-    } else if (t.half) {
-      AttendBlock<true>(t, block.keys, block.values, t.value_stride, first_key);
-    } else {
-      AttendBlock<false>(t, block.keys, block.values, t.value_stride, first_key);
-    }
-    first_key += 32;
+  ValueRange seen[kSpanBlocks];
+  for (int b = 0; b < count; ++b) {
+    seen[b] = SeenKeys(t.rows, t.begin, t.end, first_key + 32 * b);
+    if (seen[b].last <= seen[b].first) continue;
+    if (convert) HalfsToFloats(blocks[b].keys, 32 * t.head_dim, floats);
+    const void* keys = convert ? floats : blocks[b].keys;
+    t.half && !convert ? SpanScores<true>(t, keys, scores + 32 * b)
+                       : SpanScores<false>(t, keys, scores + 32 * b);
+  }
+  for (int r = 0; r < t.rows; ++r) {
+    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim},
+              VisibleInSpan(first_key, count, t.begin[r], t.end[r]), count,
+              scores + r * kSpanKeys);
+  }
+  for (int b = 0; b < count; ++b) {
+    if (seen[b].last <= seen[b].first) continue;
+    if (convert) HalfsToFloats(blocks[b].values, 32 * t.head_dim, floats);
+    const void* values = convert ? floats : blocks[b].values;
+    const float* p = scores + 32 * b;
+    t.half && !convert
+        ? AllValues<true>(t.rows, p, values, t.value_stride, seen[b], t.acc, t.head_dim)
+        : AllValues<false>(t.rows, p, values, t.value_stride, seen[b], t.acc, t.head_dim);
+  }
+}
+
+inline void AttendTile(const AttentionTile& t) {
+  for (size_t b = 0; b < t.blocks.size();) {
+    const int64_t first_key = t.first_key + 32 * static_cast<int64_t>(b);
+    const int count = BlocksOfSpan(first_key, t.blocks.size() - b);
+    AttendSpan(t, &t.blocks[b], count, first_key);
+    b += count;
   }
 }
 

@@ -1,8 +1,8 @@
 // Attention over int8 blocks (attention.h has the layout), included after attention-inl.h. Both
 // products are integer and exact, so every target gives the same bytes:
 //   score_j = fma over parts of 32 channels(float(dot(key_j, q)), key_scale_j * q_scale, .)
-//   w_j = 2^(score_j - peak) * value_scale_j, rounded to 14 bits of the block's largest
-//   acc = fma(float(sum_j code_j * value_j), largest / 16383, acc)
+//   w_j = 2^(score_j - peak) * value_scale_j, rounded to 14 bits of the span's largest
+//   acc = fma(float(sum_j code_j * value_j), largest / 16383, acc), once a span
 // 14 bits are two u8 factors of 7 bits: their products with int8 never saturate vpmaddubsw.
 
 // Blocks lie apart and are made of short streams, which the hardware follows badly: each line that
@@ -12,7 +12,7 @@ inline void AskAhead(const std::byte* ahead, size_t offset) {
   if (ahead != nullptr) __builtin_prefetch(ahead + offset);
 }
 
-// scores[r][0, 32) for R rows.
+// scores[r * kSpanKeys + (0 .. 31)] for R rows.
 template <int R>
 inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const std::byte* ahead,
                        float* scores) {
@@ -53,8 +53,8 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
   }
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
-    Store(scores + r * 32, s[r][0]);
-    Store(scores + r * 32 + 16, s[r][1]);
+    Store(scores + r * kSpanKeys, s[r][0]);
+    Store(scores + r * kSpanKeys + 16, s[r][1]);
   }
 }
 
@@ -67,54 +67,71 @@ inline void Int8ScoresUpTo(int rows, const Int8Tile& t, int row, const std::byte
   Int8Scores<R>(t, row, head, ahead, scores);
 }
 
-// Weights of 32 keys as 7 + 7 bits. Keys that the row does not see get exactly 0, whatever their
-// scale holds.
-struct WeightCodes {
-  alignas(64) uint8_t high[kMaxTileRows][32];
-  alignas(64) uint8_t low[kMaxTileRows][32];
-  float scale[kMaxTileRows];
+// A span of blocks of one KV head.
+struct Int8Span {
+  const std::byte* const* heads;  // [blocks + kAheadBlocks]
+  int blocks;
+  int64_t first_key;
+  ValueRange seen[kSpanBlocks];
+  alignas(64) float value_scales[kSpanKeys];
 };
 
-inline void MakeWeightCodes(const float* p, const std::byte* scales, uint32_t visible, int r,
+// The weights of kInt8ScoreRows rows as 7 + 7 bits. Keys that the row does not see get exactly 0,
+// whatever their scale holds.
+struct WeightCodes {
+  alignas(64) uint8_t high[kInt8ScoreRows][kSpanKeys];
+  alignas(64) uint8_t low[kInt8ScoreRows][kSpanKeys];
+  float scale[kInt8ScoreRows];
+};
+
+inline void MakeWeightCodes(const Int8Span& span, const SpanKeys& keys, float* p, int r,
                             WeightCodes* out) {
-  const Floats zero = Set(0.0f);
-  const Floats w0 = Select(visible & 0xffff, Mul(Load(p), LoadHalf(scales)), zero);
-  const Floats w1 = Select(visible >> 16, Mul(Load(p + 16), LoadHalf(scales + 32)), zero);
-  const float largest = ReduceMax(Max(w0, w1));
+  Floats most = Set(0.0f);
+  for (int i = 0; i < 2 * span.blocks; ++i) {
+    const uint32_t visible = keys.visible[i / 2] >> (16 * (i % 2)) & 0xffff;
+    const Floats w = Select(visible, Mul(Load(p + 16 * i), Load(span.value_scales + 16 * i)),
+                            Set(0.0f));
+    most = Max(most, w);
+    Store(p + 16 * i, w);
+  }
+  const float largest = ReduceMax(most);
   const bool some = largest > kSmallestPeak;
   const Floats inverse = Set(some ? kWeightSteps / largest : 0.0f);
-  const Ints c0 = ToWeights(Mul(w0, inverse)), c1 = ToWeights(Mul(w1, inverse));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]), ShiftRight7(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]) + 16, ShiftRight7(c1));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]), LowSeven(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]) + 16, LowSeven(c1));
+  for (int i = 0; i < 2 * span.blocks; ++i) {
+    const Ints codes = ToWeights(Mul(Load(p + 16 * i), inverse));
+    StoreBytes(reinterpret_cast<int8_t*>(out->high[r] + 16 * i), ShiftRight7(codes));
+    StoreBytes(reinterpret_cast<int8_t*>(out->low[r] + 16 * i), LowSeven(codes));
+  }
   out->scale[r] = some ? largest / kWeightSteps : 0.0f;
 }
 
-// acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][0, 16 V).
+// acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][channel, + 16 V).
 template <int R, int V>
-inline void Int8Values(const WeightCodes& w, int row, const std::byte* values,
-                       const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
+inline void Int8Values(const WeightCodes& w, int row, const Int8Span& span, size_t values,
+                       bool ask, int head_dim, float* acc) {
   Ints high[R][V], low[R][V];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
     WEIR_UNROLL
     for (int v = 0; v < V; ++v) high[r][v] = low[r][v] = ZeroInts();
   }
-  for (int j = keys.first / 4; 4 * j < keys.last; ++j) {
-    const std::byte* from = values + static_cast<size_t>(j) * head_dim * 4;
-    Ints line[V];
-    WEIR_UNROLL
-    for (int v = 0; v < V; ++v) {
-      line[v] = LoadLine(from + 64 * v);
-      AskAhead(ahead, static_cast<size_t>(j) * head_dim * 4 + 64 * v);
-    }
-    WEIR_UNROLL
-    for (int r = 0; r < R; ++r) {
+  for (int b = 0; b < span.blocks; ++b) {
+    const std::byte* ahead = ask ? span.heads[b + kAheadBlocks] : nullptr;
+    for (int j = span.seen[b].first / 4; 4 * j < span.seen[b].last; ++j) {
+      const size_t at = values + static_cast<size_t>(j) * head_dim * 4;
+      Ints line[V];
       WEIR_UNROLL
       for (int v = 0; v < V; ++v) {
-        high[r][v] = DotValues(high[r][v], w.high[row + r] + 4 * j, line[v]);
-        low[r][v] = DotValues(low[r][v], w.low[row + r] + 4 * j, line[v]);
+        line[v] = LoadLine(span.heads[b] + at + 64 * v);
+        AskAhead(ahead, at + 64 * v);
+      }
+      WEIR_UNROLL
+      for (int r = 0; r < R; ++r) {
+        WEIR_UNROLL
+        for (int v = 0; v < V; ++v) {
+          high[r][v] = DotValues(high[r][v], w.high[row + r] + 32 * b + 4 * j, line[v]);
+          low[r][v] = DotValues(low[r][v], w.low[row + r] + 32 * b + 4 * j, line[v]);
+        }
       }
     }
   }
@@ -130,53 +147,69 @@ inline void Int8Values(const WeightCodes& w, int row, const std::byte* values,
 }
 
 template <int R, int V>
-inline void Int8ValuesUpTo(int rows, const WeightCodes& w, int row, const std::byte* values,
-                           const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
+inline void Int8ValuesUpTo(int rows, const WeightCodes& w, int row, const Int8Span& span,
+                           size_t values, bool ask, int head_dim, float* acc) {
   if constexpr (R > 1) {
-    if (rows < R) return Int8ValuesUpTo<R - 1, V>(rows, w, row, values, ahead, keys, acc, head_dim);
+    if (rows < R)
+      return Int8ValuesUpTo<R - 1, V>(rows, w, row, span, values, ask, head_dim, acc);
   }
-  Int8Values<R, V>(w, row, values, ahead, keys, acc, head_dim);
+  Int8Values<R, V>(w, row, span, values, ask, head_dim, acc);
 }
 
-inline void Int8Block(const Int8Tile& t, const std::byte* head, const std::byte* ahead,
-                      int64_t first_key) {
-  alignas(64) float scores[kMaxTileRows * 32];
+// Rows [first, first + rows) of a tile, at most kInt8ScoreRows: few enough that keys and values of
+// the span stay in L1 from one product to the other.
+inline void Int8Rows(const Int8Tile& t, const Int8Span& span, int first, int rows) {
+  alignas(64) float scores[kInt8ScoreRows * kSpanKeys];
   WeightCodes weights;
-  const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
-  if (range.last <= range.first) return;
-  const Int8Head layout(t.head_dim);
-  for (int r = 0; r < t.rows; r += kInt8ScoreRows) {
-    Int8ScoresUpTo<kInt8ScoreRows>(std::min(kInt8ScoreRows, t.rows - r), t, r, head,
-                                   r == 0 ? ahead : nullptr, scores + r * 32);
+  const bool ask = first == 0;
+  for (int b = 0; b < span.blocks; ++b) {
+    if (span.seen[b].last <= span.seen[b].first) continue;
+    Int8ScoresUpTo<kInt8ScoreRows>(rows, t, first, span.heads[b],
+                                   ask ? span.heads[b + kAheadBlocks] : nullptr,
+                                   scores + 32 * b);
   }
-  for (int r = 0; r < t.rows; ++r) {
-    const uint32_t visible = VisibleKeys(first_key, t.begin[r], t.end[r]);
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim}, visible,
-              scores + r * 32);
-    MakeWeightCodes(scores + r * 32, head + layout.value_scales, visible, r, &weights);
+  for (int r = 0; r < rows; ++r) {
+    const int row = first + r;
+    const SpanKeys keys = VisibleInSpan(span.first_key, span.blocks, t.begin[row], t.end[row]);
+    float* p = scores + r * kSpanKeys;
+    UpdateRow({t.acc + row * t.head_dim, t.peak + row, t.sums + 16 * row, t.head_dim}, keys,
+              span.blocks, p);
+    MakeWeightCodes(span, keys, p, r, &weights);
   }
-  for (int r = 0; r < t.rows; r += kInt8ValueRows) {
-    const int rows = std::min(kInt8ValueRows, t.rows - r);
-    float* acc = t.acc + r * t.head_dim;
-    const std::byte* values = head + layout.values;
-    const auto next = [&](int d) {
-      return r == 0 && ahead != nullptr ? ahead + layout.values + d * 4 : nullptr;
-    };
+  const size_t values = Int8Head(t.head_dim).values;
+  for (int r = 0; r < rows; r += kInt8ValueRows) {
+    const int here = std::min(kInt8ValueRows, rows - r);
+    float* acc = t.acc + (first + r) * t.head_dim;
+    const bool ask_here = ask && r == 0;
     int d = 0;
     for (; d + 16 * kInt8ValueVectors <= t.head_dim; d += 16 * kInt8ValueVectors) {
-      Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors>(rows, weights, r, values + d * 4, next(d),
-                                                        range, acc + d, t.head_dim);
+      Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors>(here, weights, r, span, values + 4 * d,
+                                                        ask_here, t.head_dim, acc + d);
     }
     for (; d < t.head_dim; d += 16) {
-      Int8ValuesUpTo<kInt8ValueRows, 1>(rows, weights, r, values + d * 4, next(d), range, acc + d,
-                                        t.head_dim);
+      Int8ValuesUpTo<kInt8ValueRows, 1>(here, weights, r, span, values + 4 * d, ask_here,
+                                        t.head_dim, acc + d);
     }
   }
 }
 
 inline void AttendInt8Tile(const Int8Tile& t) {
-  for (size_t b = 0; b < t.blocks; ++b) {
-    Int8Block(t, t.heads[b], t.heads[b + kAheadBlocks], t.first_key + 32 * static_cast<int64_t>(b));
+  const size_t scales = Int8Head(t.head_dim).value_scales;
+  Int8Span span;
+  for (size_t b = 0; b < t.blocks; b += span.blocks) {
+    span.heads = t.heads + b;
+    span.first_key = t.first_key + 32 * static_cast<int64_t>(b);
+    span.blocks = BlocksOfSpan(span.first_key, t.blocks - b);
+    bool some = false;
+    for (int i = 0; i < span.blocks; ++i) {
+      span.seen[i] = SeenKeys(t.rows, t.begin, t.end, span.first_key + 32 * i);
+      some |= span.seen[i].last > span.seen[i].first;
+      Store(span.value_scales + 32 * i, LoadHalf(span.heads[i] + scales));
+      Store(span.value_scales + 32 * i + 16, LoadHalf(span.heads[i] + scales + 32));
+    }
+    for (int r = 0; some && r < t.rows; r += kInt8ScoreRows) {
+      Int8Rows(t, span, r, std::min(kInt8ScoreRows, t.rows - r));
+    }
   }
 }
 
