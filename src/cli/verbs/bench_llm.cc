@@ -67,7 +67,8 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
+    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context(),
+                                                                     session.registry()));
     std::vector<BenchRow> rows;
     for (const generate::LlmBenchRow& r : measured) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
