@@ -141,6 +141,7 @@ struct KernelSet {
                     const float* sums2, int head_dim);
   // out = acc / sum, or zeros if no key was seen; returns the natural log-sum-exp.
   float (*finish_row)(const float* acc, float peak, const float* sums, float* out, int head_dim);
+  void (*scale)(const float* x, float factor, size_t n, float* out);
   void (*to_half)(const float* x, uint16_t* out, size_t n);
 
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, size_t n);

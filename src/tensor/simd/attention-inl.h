@@ -124,11 +124,11 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
   }
 }
 
-inline void ScaleRow(float* row, float factor, int n) {
+inline void Scale(const float* x, float factor, size_t n, float* out) {
   const Floats f = Set(factor);
-  int i = 0;
-  for (; i + 16 <= n; i += 16) Store(row + i, Mul(Load(row + i), f));
-  if (i < n) StoreSome(row + i, Mul(LoadSome(row + i, n - i), f), n - i);
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) Store(out + i, Mul(Load(x + i), f));
+  if (i < n) StoreSome(out + i, Mul(LoadSome(x + i, n - i), f), n - i);
 }
 
 // Bits of the 32 keys at [first_key, first_key + 32) that lie in [begin, end).
@@ -139,35 +139,22 @@ inline uint32_t VisibleKeys(int64_t first_key, int64_t begin, int64_t end) {
   return static_cast<uint32_t>(((uint64_t{1} << hi) - 1) & ~((uint64_t{1} << lo) - 1));
 }
 
-// Keys of the block at first_key that some row sees.
-inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, int64_t first_key) {
-  ValueRange range{32, 0};
-  for (int r = 0; r < rows; ++r) {
-    range.first = std::min<int64_t>(range.first, std::clamp<int64_t>(begin[r] - first_key, 0, 32));
-    range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(end[r] - first_key, 0, 32));
-  }
-  return range;
-}
+// Keys that some row of a tile sees.
+struct KeyRange {
+  int64_t begin, end;
 
-// Which keys of a span a row sees, a word a block.
-struct SpanKeys {
-  uint32_t visible[kSpanBlocks];
+  ValueRange In(int64_t first_key) const {
+    return {static_cast<int>(std::clamp<int64_t>(begin - first_key, 0, 32)),
+            static_cast<int>(std::clamp<int64_t>(end - first_key, 0, 32))};
+  }
 };
-
-inline SpanKeys VisibleInSpan(int64_t first_key, int blocks, int64_t begin, int64_t end) {
-  SpanKeys keys;
-  const bool all = begin <= first_key && end >= first_key + 32 * blocks;
-  for (int b = 0; b < blocks; ++b) {
-    keys.visible[b] = all ? 0xffffffffu : VisibleKeys(first_key + 32 * b, begin, end);
-  }
-  return keys;
+inline KeyRange RangeOf(int rows, const int64_t* begin, const int64_t* end) {
+  return {*std::min_element(begin, begin + rows), *std::max_element(end, end + rows)};
 }
 
-// Blocks of a tile that share one step: those up to the next multiple of kSpanKeys. The cut depends
-// on positions alone, so that no split of a call changes a row's bits.
-inline int BlocksOfSpan(int64_t first_key, size_t left) {
-  const int64_t whole = kSpanBlocks - first_key / 32 % kSpanBlocks;
-  return static_cast<int>(std::min<int64_t>(whole, static_cast<int64_t>(left)));
+// Those of the block at first_key.
+inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, int64_t first_key) {
+  return RangeOf(rows, begin, end).In(first_key);
 }
 
 // The state of one row.
@@ -178,51 +165,118 @@ struct RowState {
   int head_dim;
 };
 
-// The largest visible score. Those that are not visible become -infinity.
-inline float PeakOfSpan(const SpanKeys& keys, int blocks, float* scores) {
+// A row's new peak and weights of sum `total` (16 parts).
+inline void Rescale(const RowState& row, float peak, Floats total) {
+  float factor = 1.0f;
+  if (peak != *row.peak) {
+    factor = First(ExpTwo(Set(*row.peak - peak)));
+    Scale(row.acc, factor, row.head_dim, row.acc);
+  }
+  Store(row.sums, Fma(Load(row.sums), Set(factor), total));
+  *row.peak = peak;
+}
+
+// Turns the scores of a row into weights and rescales what the row holds to its new peak.
+inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
+  Floats s0 = Load(scores), s1 = Load(scores + 16);
+  if (visible != 0xffffffffu) {
+    s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
+    s1 = Select(visible >> 16, s1, Set(-INFINITY));
+  }
+  const float largest = ReduceMax(Max(s0, s1));
+  const float peak = largest > *row.peak ? largest : *row.peak;
+  if (peak == -INFINITY) {  // nothing seen yet: exactly no contribution
+    Store(scores, Set(0.0f));
+    Store(scores + 16, Set(0.0f));
+    return;
+  }
+  const Floats p0 = ExpTwo(Sub(s0, Set(peak))), p1 = ExpTwo(Sub(s1, Set(peak)));
+  Store(scores, p0);
+  Store(scores + 16, p1);
+  Rescale(row, peak, Add(p0, p1));
+}
+
+// Blocks of a tile that share one step: those up to the next multiple of kSpanKeys. The cut depends
+// on positions alone, so that no split of a call changes a row's bits.
+inline int BlocksOfSpan(int64_t first_key, size_t left) {
+  const int64_t whole = kSpanBlocks - first_key / 32 % kSpanBlocks;
+  return static_cast<int>(std::min<int64_t>(whole, static_cast<int64_t>(left)));
+}
+
+// Some rows of a tile against a span: row r's scores lie at scores + r * kSpanKeys.
+struct SpanRows {
+  int rows, head_dim;
+  const int64_t *begin, *end;
+  float *acc, *peak, *sums;
+  int64_t first_key;
+  int blocks;
+  float* scores;
+
+  bool SeesAll(int r) const {
+    return blocks == kSpanBlocks && begin[r] <= first_key && end[r] >= first_key + kSpanKeys;
+  }
+  uint32_t Visible(int r, int block) const {
+    return VisibleKeys(first_key + 32 * block, begin[r], end[r]);
+  }
+};
+
+// The largest visible score of a row. Scores that are not visible become -infinity.
+inline float PeakOfRow(const SpanRows& s, int r) {
+  float* scores = s.scores + r * kSpanKeys;
   Floats most = Set(-INFINITY);
-  for (int b = 0; b < blocks; ++b) {
-    const uint32_t visible = keys.visible[b];
-    if (visible == 0) continue;
-    Floats s0 = Load(scores + 32 * b), s1 = Load(scores + 32 * b + 16);
-    if (visible != 0xffffffffu) {
-      s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
-      s1 = Select(visible >> 16, s1, Set(-INFINITY));
-      Store(scores + 32 * b, s0);
-      Store(scores + 32 * b + 16, s1);
+  if (s.SeesAll(r)) {
+    WEIR_UNROLL
+    for (int i = 0; i < kSpanKeys; i += 16) most = Max(most, Load(scores + i));
+    return ReduceMax(most);
+  }
+  for (int b = 0; b < s.blocks; ++b) {
+    const uint32_t visible = s.Visible(r, b);
+    for (int half = 0; half < 2; ++half) {
+      float* at = scores + 32 * b + 16 * half;
+      const Floats x = Select(visible >> (16 * half) & 0xffff, Load(at), Set(-INFINITY));
+      Store(at, x);
+      most = Max(most, x);
     }
-    most = Max(most, Max(s0, s1));
   }
   return ReduceMax(most);
 }
 
-// Turns the scores of a row into weights and rescales what the row holds to its new peak.
-inline void UpdateRow(const RowState& row, const SpanKeys& keys, int blocks, float* scores) {
-  const float old_peak = *row.peak;
-  const float largest = PeakOfSpan(keys, blocks, scores);
-  const float peak = largest > old_peak ? largest : old_peak;
-  const bool nothing = peak == -INFINITY;  // seen yet: exactly no contribution
+// scores = 2^(scores - peak); returns their sums.
+template <int kVectors>
+inline Floats WeightsOfRow(float* scores, float peak) {
   Floats total = Set(0.0f);
-  for (int b = 0; b < blocks; ++b) {
-    float* p = scores + 32 * b;
-    if (keys.visible[b] == 0 || nothing) {
-      Store(p, Set(0.0f));
-      Store(p + 16, Set(0.0f));
+  WEIR_UNROLL
+  for (int i = 0; i < kVectors; ++i) {
+    const Floats p = ExpTwo(Sub(Load(scores + 16 * i), Set(peak)));
+    Store(scores + 16 * i, p);
+    total = Add(total, p);
+  }
+  return total;
+}
+
+// UpdateRow over a span, step by step for all rows: the reductions of one row hide behind the next.
+inline void UpdateRows(const SpanRows& s) {
+  float peaks[kMaxTileRows];
+  for (int r = 0; r < s.rows; ++r) {
+    const float largest = PeakOfRow(s, r);
+    peaks[r] = largest > s.peak[r] ? largest : s.peak[r];
+  }
+  for (int r = 0; r < s.rows; ++r) {
+    float* scores = s.scores + r * kSpanKeys;
+    if (peaks[r] == -INFINITY) {  // nothing seen yet: exactly no contribution
+      std::fill_n(scores, 32 * s.blocks, 0.0f);
       continue;
     }
-    const Floats p0 = ExpTwo(Sub(Load(p), Set(peak))), p1 = ExpTwo(Sub(Load(p + 16), Set(peak)));
-    Store(p, p0);
-    Store(p + 16, p1);
-    total = Add(total, Add(p0, p1));
+    Floats total = Set(0.0f);
+    if (s.blocks == kSpanBlocks) {
+      total = WeightsOfRow<2 * kSpanBlocks>(scores, peaks[r]);
+    } else {
+      for (int i = 0; i < 32 * s.blocks; i += 16) {
+        total = Add(total, WeightsOfRow<1>(scores + i, peaks[r]));
+      }
+    }
+    Rescale({s.acc + r * s.head_dim, s.peak + r, s.sums + 16 * r, s.head_dim}, peaks[r], total);
   }
-  if (nothing) return;
-  float factor = 1.0f;
-  if (peak != old_peak) {
-    factor = First(ExpTwo(Set(old_peak - peak)));
-    ScaleRow(row.acc, factor, row.head_dim);
-  }
-  Store(row.sums, Fma(Load(row.sums), Set(factor), total));
-  *row.peak = peak;
 }
 
 inline void HalfsToFloats(const void* from, size_t n, float* to) {
@@ -242,42 +296,41 @@ inline void SpanScores(const AttentionTile& t, const void* keys, float* scores) 
   }
 }
 
-inline void AttendSpan(const AttentionTile& t, const KeyBlock* blocks, int count,
-                       int64_t first_key) {
+inline void AttendSpan(const AttentionTile& t, const KeyRange& range, const KeyBlock* blocks,
+                       int count, int64_t first_key) {
   alignas(64) float scores[kMaxTileRows * kSpanKeys];
   alignas(64) float floats[32 * kConvertDim];
   const bool convert = t.half && t.rows > kConvertRows && t.head_dim <= kConvertDim &&
                        t.value_stride == static_cast<size_t>(t.head_dim);
-  ValueRange seen[kSpanBlocks];
   for (int b = 0; b < count; ++b) {
-    seen[b] = SeenKeys(t.rows, t.begin, t.end, first_key + 32 * b);
-    if (seen[b].last <= seen[b].first) continue;
+    const ValueRange seen = range.In(first_key + 32 * b);
+    if (seen.last <= seen.first) continue;
     if (convert) HalfsToFloats(blocks[b].keys, 32 * t.head_dim, floats);
     const void* keys = convert ? floats : blocks[b].keys;
     t.half && !convert ? SpanScores<true>(t, keys, scores + 32 * b)
                        : SpanScores<false>(t, keys, scores + 32 * b);
   }
-  for (int r = 0; r < t.rows; ++r) {
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim},
-              VisibleInSpan(first_key, count, t.begin[r], t.end[r]), count,
-              scores + r * kSpanKeys);
-  }
+  UpdateRows({t.rows, t.head_dim, t.begin, t.end, t.acc, t.peak, t.sums, first_key, count, scores});
   for (int b = 0; b < count; ++b) {
-    if (seen[b].last <= seen[b].first) continue;
+    const ValueRange seen = range.In(first_key + 32 * b);
+    if (seen.last <= seen.first) continue;
     if (convert) HalfsToFloats(blocks[b].values, 32 * t.head_dim, floats);
     const void* values = convert ? floats : blocks[b].values;
     const float* p = scores + 32 * b;
     t.half && !convert
-        ? AllValues<true>(t.rows, p, values, t.value_stride, seen[b], t.acc, t.head_dim)
-        : AllValues<false>(t.rows, p, values, t.value_stride, seen[b], t.acc, t.head_dim);
+        ? AllValues<true>(t.rows, p, values, t.value_stride, seen, t.acc, t.head_dim)
+        : AllValues<false>(t.rows, p, values, t.value_stride, seen, t.acc, t.head_dim);
   }
 }
 
 inline void AttendTile(const AttentionTile& t) {
+  const KeyRange range = RangeOf(t.rows, t.begin, t.end);
   for (size_t b = 0; b < t.blocks.size();) {
     const int64_t first_key = t.first_key + 32 * static_cast<int64_t>(b);
     const int count = BlocksOfSpan(first_key, t.blocks.size() - b);
-    AttendSpan(t, &t.blocks[b], count, first_key);
+    if (range.begin < first_key + 32 * count && range.end > first_key) {
+      AttendSpan(t, range, &t.blocks[b], count, first_key);
+    }
     b += count;
   }
 }
