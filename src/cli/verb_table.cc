@@ -11,7 +11,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
         MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
         MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
         MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
-        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakePlanAttentionVerb,
+        MakeBenchAttentionVerb, MakeBenchSearchVerb, MakeBenchEncodeVerb, MakePlanAttentionVerb,
         MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
         MakeManVerb}) {
     verbs.push_back(make());

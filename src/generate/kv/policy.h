@@ -52,11 +52,15 @@ using BlockId = uint32_t;  // an address in a placement
 struct ReadPlan {
   enum class Kind {
     kAll,     // every stored token
-    kBlocks,  // whole blocks by index in the sequence, ascending, the newest block last
+    kBlocks,  // whole blocks by index in the sequence, ascending, the queries' own block last
     kTokens,  // token positions for each KV head, ascending
   };
   Kind kind = Kind::kAll;
   std::vector<uint32_t> blocks;
+  // kBlocks only. Empty: all queries read the same blocks, and are of the newest block or see past
+  // their own. Else the queries of the i-th block that the new tokens touch read
+  // blocks[offsets[i], offsets[i + 1]).
+  std::vector<uint32_t> offsets;
   std::vector<std::vector<int64_t>> tokens;  // [kv_heads]
 };
 

@@ -1,9 +1,9 @@
 // Online-softmax attention of a tile of rows, in 16-lane vectors (included once inside a target's
 // namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x
-// kValueVectors. Keys are taken in spans of kSpanBlocks blocks, so that reductions and rescaling are
-// paid once in 128 keys. Per row and span: scores by fma over head_dim in order, peak, p = 2^(s -
-// peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other, and keys
-// that a row does not see add exactly nothing.
+// kValueVectors. Keys are taken in spans of kSpanBlocks blocks, so that reductions and rescaling
+// are paid once in 128 keys. Per row and span: scores by fma over head_dim in order, peak,
+// p = 2^(s - peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each
+// other, and keys that a row does not see add exactly nothing.
 
 template <bool kHalf>
 inline Floats LoadKeys(const void* p, size_t i) {
