@@ -122,7 +122,7 @@ absl::StatusOr<std::unique_ptr<generate::Engine>> Session::LoadEngine(
   if (record.kind != model::ModelKind::kDecoder) {
     return absl::InvalidArgumentError(absl::StrCat("model: ", chosen, " is not a decoder"));
   }
-  return generate::Engine::Load(record.path, record.name, options, context_);
+  return generate::Engine::Load(record.path, record.name, options, context_, registry_);
 }
 
 }  // namespace weir::cli

@@ -23,6 +23,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeEvalAnswersVerb,
                     MakeEvalClaimsVerb,
                     MakeBenchLlmVerb,
+                    MakeBenchAttentionVerb,
                     MakeBenchSearchVerb,
                     MakeBenchEncodeVerb,
                     MakePlanAttentionVerb,

@@ -28,6 +28,7 @@ std::unique_ptr<Verb> MakeEvalPerplexityVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();
 std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeBenchLlmVerb();
+std::unique_ptr<Verb> MakeBenchAttentionVerb();
 std::unique_ptr<Verb> MakeBenchSearchVerb();
 std::unique_ptr<Verb> MakeBenchEncodeVerb();
 std::unique_ptr<Verb> MakePlanAttentionVerb();

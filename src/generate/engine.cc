@@ -177,8 +177,9 @@ absl::StatusOr<Engine::PerplexityResult> LocalEngine::Perplexity(std::string_vie
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_path, std::string name,
                                                      const GenerateOptions& options,
-                                                     const Context& context) {
-  WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options.kv));
+                                                     const Context& context,
+                                                     const Registry& techniques) {
+  WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options.kv, techniques));
   WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
   WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
   WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
@@ -188,7 +189,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
                                             decoder->shape().vocabulary));
   }
   const int64_t window = std::min(options.context, decoder->shape().context);
-  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window));
+  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window, techniques));
   return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
                                        std::move(tokenizer), std::move(decoder),
                                        std::move(session));

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "base/registry.h"
 #include "model/decoder.h"
 #include "model/tokenizer.h"
 #include "text/ports.h"
@@ -56,7 +57,8 @@ struct GenerateOptions {
                 .unit = "tokens",
                 .min = 64,
                 .max = 1048576});
-    v(kv, {.name = "kv", .help = "How the KV cache is kept: q8 (int8), f16, or auto."});
+    v(kv, {.name = "kv",
+           .help = "How the KV cache is kept: q8 (int8), f16, auto, or techniques of kinds Kv*."});
   }
 };
 
@@ -69,10 +71,12 @@ struct ScoredPair {
 // again (the results are bit-equal either way). Thread-compatible, as Completer.
 class Engine : public text::Completer {
  public:
+  // `techniques` holds what options.kv may name beyond the built-in values.
   static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& gguf_path,
                                                       std::string name,
                                                       const GenerateOptions& options,
-                                                      const Context& context);
+                                                      const Context& context,
+                                                      const Registry& techniques = Registry());
   virtual const model::Decoder& decoder() const = 0;
   virtual const model::Tokenizer& tokenizer() const = 0;
   // LogLikelihood of many (prompt, continuation) pairs, in an order that shares the most of their

@@ -28,8 +28,8 @@ struct Case {
 
 class Bench {
  public:
-  Bench(const LlmBenchOptions& options, const Context& context)
-      : options_(options), context_(context) {}
+  Bench(const LlmBenchOptions& options, const Context& context, const Registry& techniques)
+      : options_(options), context_(context), techniques_(techniques) {}
 
   absl::StatusOr<std::vector<LlmBenchRow>> Go() {
     if (options_.rounds < 1 || options_.decode_tokens < 1 || options_.prefill_tokens < 1 ||
@@ -40,8 +40,8 @@ class Bench {
     WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
     const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) +
                            kDecodePrompt + options_.decode_tokens;
-    WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options_.kv));
-    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, kv, window));
+    WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options_.kv, techniques_));
+    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, kv, window, techniques_));
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
     std::vector<LlmBenchRow> rows;
     const Case cases[] = {
@@ -174,6 +174,7 @@ class Bench {
 
   const LlmBenchOptions& options_;
   const Context& context_;
+  const Registry& techniques_;
   std::shared_ptr<const model::Decoder> decoder_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<BenchPeer> peer_;
@@ -183,8 +184,9 @@ class Bench {
 }  // namespace
 
 absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options,
-                                                     const Context& context) {
-  return Bench(options, context).Go();
+                                                     const Context& context,
+                                                     const Registry& techniques) {
+  return Bench(options, context, techniques).Go();
 }
 
 std::string TimeSplit(const model::DecoderTimes& t) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "base/registry.h"
 #include "model/decoder.h"
 
 namespace weir::generate {
@@ -43,7 +44,8 @@ struct LlmBenchRow {
 // count for the peer. Errors: those of loading; kUnavailable when the peer does not start or
 // answer.
 absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options,
-                                                     const Context& context);
+                                                     const Context& context,
+                                                     const Registry& techniques = Registry());
 
 // "qkv 21%, attention 9%, ..." of a row's time.
 std::string TimeSplit(const model::DecoderTimes& times);

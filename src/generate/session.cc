@@ -38,9 +38,10 @@ double LogSumExp(std::span<float> logits) {
 }
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Make(
-    std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window) {
+    std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window,
+    const Registry& techniques) {
   const KvShape shape = KvShapeOf(decoder->shape());
-  WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(choice, shape));
+  WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(choice, shape, techniques));
   std::unique_ptr<Session> session(new Session());
   WEIR_ASSIGN_OR_RETURN(session->placement_, policy->MakePlacement(shape, window));
   session->sequence_ = std::make_unique<PagedSequence>(policy, shape, session->placement_.get());

@@ -19,9 +19,11 @@ KvShape KvShapeOf(const model::DecoderShape& shape);
 
 class Session {
  public:
-  // `window`: most tokens the cache holds. Errors: those of the policy and its placement.
+  // `window`: most tokens the cache holds; `techniques`: what a choice may name beyond the built-in
+  // values. Errors: those of the policy and its placement.
   static absl::StatusOr<std::unique_ptr<Session>> Make(
-      std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window);
+      std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window,
+      const Registry& techniques = Registry());
 
   // Makes the cache hold exactly `tokens` (at least one; at most the window) and leaves the logits
   // of the last one in logits(). kCancelled keeps what was computed.

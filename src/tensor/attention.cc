@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kChunkBlocks = 8;
 constexpr int64_t kChunkTokens = kChunkBlocks * kKvBlockTokens;
-constexpr int kWantedRows = 32;  // of a prefill tile: amortises the conversion of a block to f32
+constexpr int kWantedRows = 60;  // of a prefill tile: amortises the conversion of a block to f32
 constexpr float kLog2E = 1.44269504088896f;
 
 size_t HeadBytes(int head_dim, KvStorage storage) {
@@ -70,7 +70,7 @@ int GroupHeads(int heads, int kv_heads) {
 // decoding attends hundreds of times a token.
 struct TileRows {
   int rows = 0;
-  std::vector<float> q;  // f16: times scale * log2(e); int8: scratch
+  std::vector<float> q;  // f16: times scale * log2(e)
   std::vector<int64_t> begin, end;
   std::vector<int8_t> codes;
   std::vector<float> scales, scratch;
@@ -79,8 +79,13 @@ struct TileRows {
   void Prepare(const KernelSet& kernels, const PagedAttention& a, const QueryTile& t, int group,
                const float* q_all, int64_t n) {
     const int d = a.head_dim;
+    const bool int8 = a.storage == KvStorage::kInt8;
     rows = static_cast<int>(t.tokens) * group;
-    q.resize(static_cast<size_t>(rows) * d);
+    if (int8) {
+      MakeRoomForCodes(d);
+    } else {
+      q.resize(static_cast<size_t>(rows) * d);
+    }
     begin.resize(rows);
     end.resize(rows);
     const float scale = a.scale * kLog2E;
@@ -88,26 +93,32 @@ struct TileRows {
       const int64_t token = t.first + r / group;
       const int64_t position = a.length - n + token;
       const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
-      for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
+      if (int8) {
+        Quantize(kernels, from, d, r, scale);
+      } else {
+        kernels.scale(from, scale, d, &q[static_cast<size_t>(r) * d]);
+      }
       begin[r] = a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0;
       end[r] = position + 1;
     }
-    if (a.storage == KvStorage::kInt8) Quantize(kernels, d);
   }
 
-  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
-  void Quantize(const KernelSet& kernels, int d) {
+  void MakeRoomForCodes(int d) {
     const size_t parts = d / kInt8Part;
     codes.resize(static_cast<size_t>(rows) * d);
     scales.resize(rows * parts);
     negative_sums.resize(rows * parts);
     scratch.resize(parts);
     halves.resize(2 * parts);
-    for (int r = 0; r < rows; ++r) {
-      kernels.quantize_row(&q[static_cast<size_t>(r) * d], d,
-                           {&codes[static_cast<size_t>(r) * d], &scales[r * parts], scratch.data(),
-                            &negative_sums[r * parts], halves.data(), 1});
-    }
+  }
+
+  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
+  void Quantize(const KernelSet& kernels, const float* from, int d, int r, float scale) {
+    const size_t parts = d / kInt8Part;
+    float* here = &scales[r * parts];
+    kernels.quantize_row(from, d, {&codes[static_cast<size_t>(r) * d], here, scratch.data(),
+                                   &negative_sums[r * parts], halves.data(), 1});
+    for (size_t part = 0; part < parts; ++part) here[part] *= scale;
   }
 
   void Attend(const KernelSet& kernels, int head_dim, KvStorage storage,
@@ -141,8 +152,8 @@ class Paged {
         lse_(lse),
         group_(GroupHeads(a.heads, a.kv_heads)),
         groups_(a.heads / group_),
-        tile_tokens_(std::clamp(kWantedRows / group_, 1, kMaxTileRows)),
-        tiles_((n + tile_tokens_ - 1) / tile_tokens_) {}
+        tiles_(TilesFor(n, std::clamp(kWantedRows / group_, 1, kMaxTileRows))),
+        tile_tokens_((n + tiles_ - 1) / tiles_) {}
 
   void Run(Threads* threads) {
     const int64_t whole = tiles_ * groups_;
@@ -159,6 +170,8 @@ class Paged {
   }
 
  private:
+  static int64_t TilesFor(int64_t n, int64_t most) { return (n + most - 1) / most; }
+
   int64_t TokensOf(int64_t tile) const {
     return std::min<int64_t>(tile_tokens_, n_ - tile * tile_tokens_);
   }
@@ -265,8 +278,8 @@ class Paged {
   float* lse_;
   const int group_;   // query heads of a tile
   const int groups_;  // in all heads
-  const int64_t tile_tokens_;
   const int64_t tiles_;
+  const int64_t tile_tokens_;  // as equal as can be
 };
 
 // One head of one sequence of an encoder.

@@ -92,7 +92,8 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
+    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context(),
+                                                                     session.registry()));
     std::vector<BenchRow> rows;
     if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
     for (const generate::LlmBenchRow& r : measured) {

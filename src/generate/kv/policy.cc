@@ -1,6 +1,7 @@
 #include "generate/kv/policy.h"
 
 #include <algorithm>
+#include <typeindex>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -11,16 +12,6 @@
 
 namespace weir::generate {
 namespace {
-
-struct AxisValue {
-  std::string_view axis, name;
-};
-// Every value this build has; the first of an axis is its default.
-constexpr AxisValue kValues[] = {
-    {"format", "auto"},  {"format", "q8"},       {"format", "f16"},
-    {"retention", "all"}, {"selection", "dense"}, {"execution", "per-sequence"},
-    {"placement", "ram"},
-};
 
 class DenseSelection : public KvSelection {
  public:
@@ -42,77 +33,149 @@ class PerSequence : public KvExecution {
   }
 };
 
-std::string& NameOn(KvChoice& c, std::string_view axis) {
-  if (axis == "format") return c.format;
-  if (axis == "retention") return c.retention;
-  if (axis == "selection") return c.selection;
-  if (axis == "execution") return c.execution;
-  return c.placement;
-}
-
-std::unique_ptr<const KvFormat> MakeFormat(std::string_view name) {
-  return std::make_unique<PlainFormat>(name == "f16" ? tensor::KvStorage::kHalf
-                                                     : tensor::KvStorage::kInt8);
-}
-
-}  // namespace
-
-absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis) {
-  std::vector<std::string_view> names;
-  for (const AxisValue& v : kValues) {
-    if (v.axis == axis) names.push_back(v.name);
+class InRam : public KvPlacementMaker {
+ public:
+  absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes,
+                                                    int64_t blocks) const override {
+    return BlockPool::Make(block_bytes, blocks);
   }
-  if (names.empty()) {
-    return absl::NotFoundError(absl::StrCat(
-        "KV axis '", axis, "'; expected format, retention, selection, execution or placement"));
+};
+
+// An axis: where a choice keeps its word, the type that its techniques register as, and what is
+// built in, the default first.
+struct Axis {
+  std::string_view name;
+  std::string KvChoice::*word;
+  std::type_index type;
+  std::vector<std::string_view> built_in;
+};
+
+const std::vector<Axis>& Axes() {
+  static const auto* const axes = new std::vector<Axis>{
+      {"format", &KvChoice::format, typeid(KvFormat), {"auto", "q8", "f16"}},
+      {"retention", &KvChoice::retention, typeid(KvRetention), {"all"}},
+      {"selection", &KvChoice::selection, typeid(KvSelection), {"dense"}},
+      {"execution", &KvChoice::execution, typeid(KvExecution), {"per-sequence"}},
+      {"placement", &KvChoice::placement, typeid(KvPlacementMaker), {"ram"}},
+  };
+  return *axes;
+}
+
+std::vector<std::string_view> ValuesOf(const Axis& axis, const Registry& techniques) {
+  std::vector<std::string_view> names = axis.built_in;
+  for (const Registry::Entry& e : techniques.entries()) {
+    if (e.type == axis.type) names.push_back(e.name);
   }
   return names;
 }
 
-absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words) {
+std::string_view NameOf(std::string_view word) { return word.substr(0, word.find(':')); }
+
+// The options of a word's technique with what the word sets. Built-in values have none.
+absl::StatusOr<OptionTable> OptionsOf(const Axis& axis, std::string_view word,
+                                      const Registry& techniques) {
+  const std::string_view name = NameOf(word);
+  OptionTable table;
+  for (const Registry::Entry& e : techniques.entries()) {
+    if (e.type == axis.type && e.name == name && e.options != nullptr) table = e.options();
+  }
+  if (name.size() == word.size()) return table;
+  for (std::string_view pair : absl::StrSplit(word.substr(name.size() + 1), ',')) {
+    const size_t equals = pair.find('=');
+    if (equals == pair.npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("kv: '", word, "': '", pair, "'; expected option=value"));
+    }
+    const absl::Status set = table.Set(pair.substr(0, equals), pair.substr(equals + 1));
+    if (!set.ok()) return Annotate(set, absl::StrCat("kv: '", word, "'"));
+  }
+  return table;
+}
+
+// The value that a choice names on the axis of T: a technique, or else what is built in.
+template <class T>
+absl::StatusOr<std::unique_ptr<T>> MakeValue(const KvChoice& choice, const Registry& techniques,
+                                             std::unique_ptr<T> built_in) {
+  for (const Axis& axis : Axes()) {
+    if (axis.type != typeid(T)) continue;
+    const std::string& word = choice.*axis.word;
+    const auto names = ValuesOf(axis, techniques);
+    if (std::find(names.begin(), names.end(), NameOf(word)) == names.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("KV ", axis.name, ": '", word, "'; expected ", absl::StrJoin(names, ", ")));
+    }
+    WEIR_ASSIGN_OR_RETURN(const OptionTable options, OptionsOf(axis, word, techniques));
+    const auto& own = axis.built_in;
+    if (std::find(own.begin(), own.end(), word) != own.end()) return built_in;
+    return techniques.Make<T>(NameOf(word), options);
+  }
+  return absl::InternalError("KV axis without a row in Axes()");
+}
+
+std::unique_ptr<KvFormat> PlainFormatFor(std::string_view name, const KvShape& shape) {
+  auto int8 = std::make_unique<PlainFormat>(tensor::KvStorage::kInt8);
+  if (name == "q8" || (name == "auto" && int8->Check(shape).ok())) return int8;
+  return std::make_unique<PlainFormat>(tensor::KvStorage::kHalf);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis,
+                                                       const Registry& techniques) {
+  for (const Axis& a : Axes()) {
+    if (a.name == axis) return ValuesOf(a, techniques);
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "KV axis '", axis, "'; expected format, retention, selection, execution or placement"));
+}
+
+absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words, const Registry& techniques) {
   KvChoice choice;
   std::vector<std::string_view> named;
   for (std::string_view word : absl::StrSplit(words, '+')) {
-    const AxisValue* found = nullptr;
-    for (const AxisValue& v : kValues) {
-      if (v.name == word) found = &v;
+    const Axis* found = nullptr;
+    std::vector<std::string_view> all;
+    for (const Axis& axis : Axes()) {
+      for (std::string_view name : ValuesOf(axis, techniques)) {
+        all.push_back(name);
+        if (name == NameOf(word)) found = &axis;
+      }
     }
     if (found == nullptr) {
-      std::vector<std::string_view> all;
-      for (const AxisValue& v : kValues) all.push_back(v.name);
       return absl::InvalidArgumentError(
           absl::StrCat("kv: '", word, "'; expected ", absl::StrJoin(all, ", ")));
     }
-    if (std::find(named.begin(), named.end(), found->axis) != named.end()) {
+    if (std::find(named.begin(), named.end(), found->name) != named.end()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("kv: '", words, "' names the ", found->axis, " twice"));
+          absl::StrCat("kv: '", words, "' names the ", found->name, " twice"));
     }
-    named.push_back(found->axis);
-    NameOn(choice, found->axis) = std::string(word);
+    WEIR_RETURN_IF_ERROR(OptionsOf(*found, word, techniques).status());
+    named.push_back(found->name);
+    choice.*found->word = std::string(word);
   }
   return choice;
 }
 
-absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& requested,
-                                                                  const KvShape& shape) {
-  KvChoice choice = requested;
-  for (std::string_view axis : {"format", "retention", "selection", "execution", "placement"}) {
-    WEIR_ASSIGN_OR_RETURN(const auto names, KvValues(axis));
-    if (std::find(names.begin(), names.end(), NameOn(choice, axis)) != names.end()) continue;
-    return absl::InvalidArgumentError(absl::StrCat("KV ", axis, ": '", NameOn(choice, axis),
-                                                   "'; expected ", absl::StrJoin(names, ", ")));
-  }
+absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& choice,
+                                                                  const KvShape& shape,
+                                                                  const Registry& techniques) {
   std::shared_ptr<KvPolicy> policy(new KvPolicy());
-  policy->choice_ = choice;
-  if (choice.format == "auto") {
-    policy->format_ = MakeFormat("q8");
-    if (!policy->format_->Check(shape).ok()) policy->format_ = MakeFormat("f16");
-  } else {
-    policy->format_ = MakeFormat(choice.format);
-  }
+  WEIR_ASSIGN_OR_RETURN(policy->format_,
+                        MakeValue(choice, techniques, PlainFormatFor(choice.format, shape)));
+  WEIR_ASSIGN_OR_RETURN(
+      policy->retention_,
+      MakeValue<KvRetention>(choice, techniques, std::make_unique<KeepAll>()));
+  WEIR_ASSIGN_OR_RETURN(
+      policy->selection_,
+      MakeValue<KvSelection>(choice, techniques, std::make_unique<DenseSelection>()));
+  WEIR_ASSIGN_OR_RETURN(
+      policy->execution_,
+      MakeValue<KvExecution>(choice, techniques, std::make_unique<PerSequence>()));
+  WEIR_ASSIGN_OR_RETURN(
+      policy->placement_,
+      MakeValue<KvPlacementMaker>(choice, techniques, std::make_unique<InRam>()));
   WEIR_RETURN_IF_ERROR(policy->format_->Check(shape));
-  policy->execution_ = std::make_unique<PerSequence>();
-  WEIR_RETURN_IF_ERROR(CheckKvPair(*policy->format_, *policy->MakeSelection()));
+  WEIR_RETURN_IF_ERROR(CheckKvPair(*policy->format_, *policy->selection_));
   return std::shared_ptr<const KvPolicy>(std::move(policy));
 }
 
@@ -122,15 +185,10 @@ absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection) {
       "KV format and selection: the format has no kernel for what the selection reads");
 }
 
-std::unique_ptr<KvRetention> KvPolicy::MakeRetention() const { return std::make_unique<KeepAll>(); }
-std::unique_ptr<KvSelection> KvPolicy::MakeSelection() const {
-  return std::make_unique<DenseSelection>();
-}
-
 absl::StatusOr<std::unique_ptr<KvPlacement>> KvPolicy::MakePlacement(const KvShape& shape,
                                                                      int64_t tokens) const {
   const int64_t blocks_a_layer = (tokens + kBlockTokens - 1) / kBlockTokens;
-  return BlockPool::Make(format_->BlockBytes(shape), blocks_a_layer * shape.layers);
+  return placement_->Make(format_->BlockBytes(shape), blocks_a_layer * shape.layers);
 }
 
 }  // namespace weir::generate

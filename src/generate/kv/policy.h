@@ -11,6 +11,13 @@
 // gathering tokens never rotates anything again. Decisions are made per KV head, never per query
 // head. Formats, executions and placements have no state of a sequence; retention and selection do,
 // and are made, forked and truncated with it. All hooks are called by the sequence's thread.
+//
+// A value that is not built in is a technique: its own files beside these, a card, one line as
+//   weir_technique(kivi KvFormat)       in CMakeLists.txt, and in its source
+//   void RegisterKivi(Registry& r) {
+//     r.Add<KvFormat>("kivi2", "Old blocks in 2 bits.", <factory>, OwnedOptions<KiviOptions>);
+//   }
+// with the axis' interface as the type (KvPlacementMaker for placements).
 #pragma once
 
 #include <cstddef>
@@ -23,6 +30,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/registry.h"
 #include "base/threads.h"
 #include "tensor/attention.h"
 
@@ -44,11 +52,15 @@ using BlockId = uint32_t;  // an address in a placement
 struct ReadPlan {
   enum class Kind {
     kAll,     // every stored token
-    kBlocks,  // whole blocks by index in the sequence, ascending, the newest block last
+    kBlocks,  // whole blocks by index in the sequence, ascending, the queries' own block last
     kTokens,  // token positions for each KV head, ascending
   };
   Kind kind = Kind::kAll;
   std::vector<uint32_t> blocks;
+  // kBlocks only. Empty: all queries read the same blocks, and are of the newest block or see past
+  // their own. Else the queries of the i-th block that the new tokens touch read
+  // blocks[offsets[i], offsets[i + 1]).
+  std::vector<uint32_t> offsets;
   std::vector<std::vector<int64_t>> tokens;  // [kv_heads]
 };
 
@@ -151,19 +163,30 @@ class KvPlacement {
   virtual size_t block_bytes() const = 0;
 };
 
-// The names of one run's choice.
+class KvPlacementMaker {
+ public:
+  virtual ~KvPlacementMaker() = default;
+  // Errors: kInvalidArgument (a size that is not positive), kResourceExhausted.
+  virtual absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes,
+                                                            int64_t blocks) const = 0;
+};
+
+// One run's choice: a word for each axis, a value's name and for techniques their options, as
+// "block-sparse:local=512,global=64".
 struct KvChoice {
   std::string format = "auto", retention = "all", selection = "dense", execution = "per-sequence",
               placement = "ram";
 };
 
 // What `--kv` says: values of different axes joined by '+', as "q8" or "kivi2+hydragen"; an axis
-// that is not named keeps its default. Errors: kInvalidArgument (an unknown or repeated word; the
-// message lists the values).
-absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words);
+// that is not named keeps its default. `techniques` holds the values beyond the built-in ones.
+// Errors: kInvalidArgument (an unknown or repeated word: the message lists the values; an option).
+absl::StatusOr<KvChoice> ParseKvChoice(std::string_view words,
+                                       const Registry& techniques = Registry());
 
 // The values of an axis ("format", ...), the default first. kNotFound for another word.
-absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis);
+absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis,
+                                                       const Registry& techniques = Registry());
 
 // kUnimplemented when the two do not work together. Make asks it at start-up; so does whoever
 // brings a selection of their own.
@@ -176,13 +199,13 @@ class KvPolicy {
  public:
   // Errors: kInvalidArgument (a name; the message lists the values), kUnimplemented (a refused
   // pair or shape).
-  static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(const KvChoice& choice,
-                                                              const KvShape& shape);
+  static absl::StatusOr<std::shared_ptr<const KvPolicy>> Make(
+      const KvChoice& choice, const KvShape& shape, const Registry& techniques = Registry());
 
   const KvFormat& format() const { return *format_; }
   const KvExecution& execution() const { return *execution_; }
-  std::unique_ptr<KvRetention> MakeRetention() const;
-  std::unique_ptr<KvSelection> MakeSelection() const;
+  std::unique_ptr<KvRetention> MakeRetention() const { return retention_->Fork(); }
+  std::unique_ptr<KvSelection> MakeSelection() const { return selection_->Fork(); }
   // Room for `tokens` tokens over all layers, taken at once. Errors: kInvalidArgument,
   // kResourceExhausted.
   absl::StatusOr<std::unique_ptr<KvPlacement>> MakePlacement(const KvShape& shape,
@@ -190,9 +213,12 @@ class KvPolicy {
 
  private:
   KvPolicy() = default;
-  KvChoice choice_;
   std::unique_ptr<const KvFormat> format_;
+  // Retention and selection are fresh: each sequence gets a fork.
+  std::unique_ptr<const KvRetention> retention_;
+  std::unique_ptr<const KvSelection> selection_;
   std::unique_ptr<const KvExecution> execution_;
+  std::unique_ptr<const KvPlacementMaker> placement_;
 };
 
 }  // namespace weir::generate

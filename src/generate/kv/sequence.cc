@@ -92,32 +92,56 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
   selection_->OnAppend(layer, length_, n);
 }
 
-void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
+                             const ReadPlan& plan) {
   const int64_t length = length_ + n;
-  const int64_t window = shape_.window(layer);
-  AttendJob job{.blocks = addresses_[layer],
-                .length = length,
-                .queries = n,
-                .window = window,
-                .q = q,
-                .out = out};
-  ReadPlan plan;
-  if (window == 0) plan = selection_->BeforeAttention(layer, n, q, length);
-  if (plan.kind == ReadPlan::Kind::kBlocks) {
-    // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
-    // filled.
-    chosen_.clear();
-    for (uint32_t b : plan.blocks) chosen_.push_back(addresses_[layer][b]);
-    job.blocks = chosen_;
-    const int64_t newest = (length - 1) % kBlockTokens + 1;
-    job.length = static_cast<int64_t>(chosen_.size() - 1) * kBlockTokens + newest;
+  jobs_.clear();
+  if (plan.kind != ReadPlan::Kind::kBlocks) {
+    jobs_.push_back({.blocks = addresses_[layer],
+                     .length = length,
+                     .queries = n,
+                     .window = shape_.window(layer),
+                     .q = q,
+                     .out = out});
+    return;
   }
+  // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
+  // filled.
+  chosen_.clear();
+  for (uint32_t b : plan.blocks) chosen_.push_back(addresses_[layer][b]);
+  const size_t row = size_t(shape_.heads) * shape_.head_dim;
+  const size_t lists = plan.offsets.empty() ? 1 : plan.offsets.size() - 1;
+  int64_t at = 0;
+  for (size_t i = 0; i < lists; ++i) {
+    const size_t begin = plan.offsets.empty() ? 0 : plan.offsets[i];
+    const size_t count = (plan.offsets.empty() ? chosen_.size() : plan.offsets[i + 1]) - begin;
+    const int64_t own_end = ((length_ + at) / kBlockTokens + 1) * kBlockTokens;
+    const int64_t end = plan.offsets.empty() ? length : std::min(length, own_end);
+    const int64_t queries = end - length_ - at;
+    jobs_.push_back({.blocks = std::span(chosen_).subspan(begin, count),
+                     .length = static_cast<int64_t>(count - 1) * kBlockTokens +
+                               (end - 1) % kBlockTokens + 1,
+                     .queries = queries,
+                     .q = q + at * row,
+                     .out = out + at * row});
+    at += queries;
+  }
+}
+
+void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+  ReadPlan plan;
+  if (shape_.window(layer) == 0) plan = selection_->BeforeAttention(layer, n, q, length_ + n);
+  PlanJobs(layer, n, q, out, plan);
   const bool wants_lse = retention_->needs_lse() || selection_->needs_lse();
   if (wants_lse) {
     lse_.resize(static_cast<size_t>(n) * shape_.heads);
-    job.lse = lse_.data();
+    float* at = lse_.data();
+    for (AttendJob& job : jobs_) {
+      job.lse = at;
+      at += job.queries * shape_.heads;
+    }
   }
-  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
+  policy_->execution().Attend(policy_->format(), jobs_, shape_, threads);
   if (!wants_lse) return;
   const AttentionView view{.layer = layer, .queries = n, .lse = lse_.data()};
   if (retention_->needs_lse()) retention_->OnAttention(view);

@@ -42,6 +42,8 @@ class PagedSequence : public model::KvSequence {
   int64_t blocks_per_layer() const { return static_cast<int64_t>(tables_[0].size()); }
 
  private:
+  // Fills chosen_ and jobs_ with what the plan lets the n newest queries of a layer read.
+  void PlanJobs(int layer, int64_t n, const float* q, float* out, const ReadPlan& plan);
   void ReleaseFrom(size_t block);
   void SetBlock(int layer, size_t index, BlockId id);
   bool TailIsShared() const;
@@ -55,6 +57,7 @@ class PagedSequence : public model::KvSequence {
   std::vector<std::vector<BlockId>> tables_;              // [layers][blocks]
   std::vector<std::vector<const std::byte*>> addresses_;  // the same blocks, for the kernels
   std::vector<const std::byte*> chosen_;
+  std::vector<AttendJob> jobs_;
   std::vector<float> lse_;
 };
 

@@ -304,6 +304,54 @@ TEST(KvPolicyTest, RefusesUnknownValuesAndPairs) {
   EXPECT_EQ(KvValues("colour").status().code(), absl::StatusCode::kNotFound);
 }
 
+struct SinkOptions {
+  int64_t sinks = 1;
+  template <class V>
+  void Visit(V& v) {
+    v(sinks, {.name = "sinks", .help = "First blocks to read.", .min = 1, .max = 8});
+  }
+};
+
+TEST(KvPolicyTest, TechniquesAreValuesWithOptions) {
+  Registry techniques;
+  int64_t made = 0;
+  techniques.Add<KvSelection>(
+      "sink", "Reads the first blocks and the newest.",
+      [&](const OptionTable& table) -> absl::StatusOr<std::unique_ptr<KvSelection>> {
+        made = ReadOptions<SinkOptions>(table)->sinks;
+        return std::make_unique<SinkAndNewest>();
+      },
+      OwnedOptions<SinkOptions>);
+  techniques.Add<KvSelection>("token", "Reads one token.", [](const OptionTable&) {
+    return std::make_unique<OneToken>();
+  });
+  EXPECT_EQ(*KvValues("selection", techniques),
+            (std::vector<std::string_view>{"dense", "sink", "token"}));
+
+  const auto choice = ParseKvChoice("f16+sink:sinks=3", techniques);
+  ASSERT_TRUE(choice.ok()) << choice.status();
+  EXPECT_EQ(choice->format, "f16");
+  EXPECT_EQ(choice->selection, "sink:sinks=3");
+  const auto policy = KvPolicy::Make(*choice, kShape, techniques);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_EQ(made, 3);
+  EXPECT_EQ((*policy)->MakeSelection()->reads(), ReadPlan::Kind::kBlocks);
+  EXPECT_TRUE(KvPolicy::Make({.selection = "sink"}, kShape, techniques).ok());
+  EXPECT_EQ(made, 1);
+
+  for (const char* bad : {"sink:sinks=9", "sink:sinks", "sink:", "sink:colour=1", "sink+dense",
+                          "f16:bits=2", "sinks", ":sinks=1", ""}) {
+    EXPECT_EQ(ParseKvChoice(bad, techniques).status().code(), absl::StatusCode::kInvalidArgument)
+        << bad;
+    EXPECT_EQ(KvPolicy::Make({.selection = bad}, kShape, techniques).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << bad;
+  }
+  EXPECT_EQ(ParseKvChoice("sink").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(KvPolicy::Make({.selection = "token"}, kShape, techniques).status().code(),
+            absl::StatusCode::kUnimplemented);
+}
+
 TEST(BlockPoolTest, CountsUsersAndRefuses) {
   EXPECT_EQ(BlockPool::Make(0, 4).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(BlockPool::Make(100, 0).status().code(), absl::StatusCode::kInvalidArgument);

@@ -71,6 +71,7 @@ extern const KernelSet kAvx2Kernels = {
     .quantize_vector = avx2::shared::QuantizeVector,
     .merge_row = avx2::shared::MergeRow,
     .finish_row = avx2::shared::FinishRow,
+    .scale = avx2::shared::Scale,
     .to_half = avx2::shared::ToHalf,
     .rms_norm = avx2::shared::RmsNorm,
     .layer_norm = avx2::shared::LayerNorm,

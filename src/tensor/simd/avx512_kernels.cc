@@ -72,6 +72,7 @@ extern const KernelSet kAvx512Kernels = {
     .quantize_vector = avx512::shared::QuantizeVector,
     .merge_row = avx512::shared::MergeRow,
     .finish_row = avx512::shared::FinishRow,
+    .scale = avx512::shared::Scale,
     .to_half = avx512::shared::ToHalf,
     .rms_norm = avx512::shared::RmsNorm,
     .layer_norm = avx512::shared::LayerNorm,

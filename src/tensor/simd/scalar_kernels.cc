@@ -74,6 +74,7 @@ const KernelSet kScalarKernels = {
     .quantize_vector = scalar::shared::QuantizeVector,
     .merge_row = scalar::shared::MergeRow,
     .finish_row = scalar::shared::FinishRow,
+    .scale = scalar::shared::Scale,
     .to_half = scalar::shared::ToHalf,
     .rms_norm = scalar::shared::RmsNorm,
     .layer_norm = scalar::shared::LayerNorm,

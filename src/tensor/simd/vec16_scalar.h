@@ -131,6 +131,15 @@ inline Floats ScaleExponent(Floats a, Floats n) {
   });
 }
 
+// a times 2 to the integer in the low bits of n; 0 where x is below the limit.
+inline Floats AddExponentUnlessBelow(Floats a, Floats n, Floats x, Floats limit) {
+  return Map([&](int i) {
+    const uint32_t shift = std::bit_cast<uint32_t>(n.v[i]) << 23;
+    const float sum = std::bit_cast<float>(std::bit_cast<uint32_t>(a.v[i]) + shift);
+    return x.v[i] < limit.v[i] ? 0.0f : sum;
+  });
+}
+
 // Keeps the compiler from seeing through a value.
 inline void Keep(Floats& a) { asm volatile("" : "+m"(a)); }
 
@@ -221,6 +230,14 @@ inline Ints ShiftRight7(Ints a) {
 }
 inline Ints LowSeven(Ints a) {
   return MapInts([&](int i) { return a.v[i] & 127; });
+}
+
+// Codes of 64 keys, at most 14 bits each, as two factors of 7 bits.
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes[i]));
+    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes[i]));
+  }
 }
 
 }  // namespace weir::tensor::scalar
