@@ -366,6 +366,38 @@ void WriteInt8(std::byte* head, int slot, const float* k, const float* v, int he
   StoreHalf(head + layout.value_scales + slot * 2, ScaleToHalf(scale));
 }
 
+void ReadHalf(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const auto* keys = reinterpret_cast<const uint16_t*>(head);
+  const uint16_t* value = keys + static_cast<size_t>(kKvBlockTokens + slot) * head_dim;
+  for (int i = 0; i < head_dim; ++i) {
+    k[i] = HalfToFloat(keys[i * kKvBlockTokens + slot]);
+    v[i] = HalfToFloat(value[i]);
+  }
+}
+
+float LoadHalf(const std::byte* at) {
+  uint16_t half;
+  std::memcpy(&half, at, sizeof(half));
+  return HalfToFloat(half);
+}
+
+void ReadInt8(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const Int8Head layout(head_dim);
+  for (int c = 0; c < head_dim / kInt8Part; ++c) {
+    const float scale = LoadHalf(head + layout.key_scales + (c * kKvBlockTokens + slot) * 2);
+    const std::byte* keys = head + c * kInt8Part * kKvBlockTokens + slot * 4;
+    for (int i = 0; i < kInt8Part; ++i) {
+      const auto code = std::to_integer<int>(keys[i / 4 * 4 * kKvBlockTokens + i % 4]) - 128;
+      k[c * kInt8Part + i] = static_cast<float>(code) * scale;
+    }
+  }
+  const float scale = LoadHalf(head + layout.value_scales + slot * 2);
+  const std::byte* values = head + layout.values + slot / 4 * head_dim * 4 + slot % 4;
+  for (int i = 0; i < head_dim; ++i) {
+    v[i] = static_cast<float>(static_cast<int8_t>(values[4 * i])) * scale;
+  }
+}
+
 }  // namespace
 
 size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage) {
@@ -379,6 +411,16 @@ void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_
     std::byte* head = block + h * HeadBytes(head_dim, storage);
     const size_t at = static_cast<size_t>(h) * head_dim;
     (int8 ? WriteInt8 : WriteHalf)(head, slot, k + at, v + at, head_dim);
+  }
+}
+
+void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, int head_dim,
+            KvStorage storage) {
+  const bool int8 = storage == KvStorage::kInt8;
+  for (int h = 0; h < kv_heads; ++h) {
+    const std::byte* head = block + h * HeadBytes(head_dim, storage);
+    const size_t at = static_cast<size_t>(h) * head_dim;
+    (int8 ? ReadInt8 : ReadHalf)(head, slot, k + at, v + at, head_dim);
   }
 }
 

@@ -34,6 +34,11 @@ size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage = KvStorage::k
 void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
              int head_dim, KvStorage storage = KvStorage::kHalf);
 
+// The token at `slot` as the block holds it: k, v [kv_heads, head_dim] f32, the values that Attend
+// reads. Writing what was read gives the same bytes.
+void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, int head_dim,
+            KvStorage storage = KvStorage::kHalf);
+
 struct PagedAttention {
   std::span<const std::byte* const> blocks;  // of one layer, in order
   int64_t length = 0;                        // tokens stored, the n new ones included

@@ -177,6 +177,29 @@ TEST(AttendInt8Test, MatchesNaiveOnWhatIsStored) {
   }
 }
 
+TEST(AttendInt8Test, ReadsBackWhatTheBlocksHold) {
+  std::mt19937 random(4);
+  for (const int head_dim : {32, 64, 128}) {
+    const Case c{1, 70, 6, 3, head_dim};
+    const size_t width = c.kv_heads * c.head_dim, size = c.n_k * width;
+    std::vector<float> k_in = RandomFloats(size, random), v_in = RandomFloats(size, random);
+    std::fill_n(k_in.begin(), width, 0.0f);  // a token of zeros
+    const Cache cache(c, k_in, v_in);
+    const size_t bytes = KvBlockBytes(c.kv_heads, c.head_dim, KvStorage::kInt8);
+    std::vector<std::byte> again(cache.storage.size(), std::byte{0x7f});
+    std::vector<float> k(width), v(width);
+    for (int64_t t = 0; t < c.n_k; ++t) {
+      ReadKv(cache.blocks[t / 32], t % 32, k.data(), v.data(), c.kv_heads, c.head_dim,
+             KvStorage::kInt8);
+      EXPECT_TRUE(std::equal(k.begin(), k.end(), cache.k.begin() + t * width)) << t;
+      EXPECT_TRUE(std::equal(v.begin(), v.end(), cache.v.begin() + t * width)) << t;
+      WriteKv(&again[t / 32 * bytes], t % 32, k.data(), v.data(), c.kv_heads, c.head_dim,
+              KvStorage::kInt8);
+    }
+    EXPECT_TRUE(again == cache.storage) << "head_dim " << head_dim;
+  }
+}
+
 TEST(AttendInt8Test, BatchDoesNotChangeBytes) {
   std::mt19937 random(2);
   Threads two(2);

@@ -21,6 +21,12 @@ void PlainFormat::Write(std::byte* block, int slot, const float* k, const float*
   tensor::WriteKv(block, slot, k, v, shape.kv_heads, shape.head_dim, storage_);
 }
 
+absl::Status PlainFormat::Read(const std::byte* block, int slot, float* k, float* v,
+                               const KvShape& shape) const {
+  tensor::ReadKv(block, slot, k, v, shape.kv_heads, shape.head_dim, storage_);
+  return absl::OkStatus();
+}
+
 void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
   tensor::PagedAttention a;
   a.blocks = job.blocks;

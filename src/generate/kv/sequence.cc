@@ -92,6 +92,17 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
   selection_->OnAppend(layer, length_, n);
 }
 
+absl::Status PagedSequence::Read(int layer, int64_t first, int64_t n, float* k, float* v) const {
+  const size_t row = size_t(shape_.kv_heads) * shape_.head_dim;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t position = first + i;
+    WEIR_RETURN_IF_ERROR(policy_->format().Read(addresses_[layer][position / kBlockTokens],
+                                                static_cast<int>(position % kBlockTokens),
+                                                k + i * row, v + i * row, shape_));
+  }
+  return absl::OkStatus();
+}
+
 void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
   const int64_t length = length_ + n;
   const int64_t window = shape_.window(layer);

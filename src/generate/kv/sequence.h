@@ -35,6 +35,11 @@ class PagedSequence : public model::KvSequence {
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
   void Commit(int64_t n) override { length_ += n; }
 
+  // K and V of tokens [first, first + n) of a layer as the format holds them: k, v
+  // [n, kv_heads, head_dim] f32. Reserve, Append for every layer, and Commit put them back.
+  // REQUIRES: 0 <= first, first + n <= length(). Errors: kUnimplemented (the format).
+  absl::Status Read(int layer, int64_t first, int64_t n, float* k, float* v) const;
+
   // A second sequence with the same tokens; no block is copied. Reserved tokens are not taken over.
   std::unique_ptr<PagedSequence> Fork() const;
   // Forgets tokens from `length` on. REQUIRES: 0 <= length <= length().
