@@ -58,6 +58,10 @@ void Session::Forget() {
   tokens_.clear();
 }
 
+void Session::Adopt(std::span<const int32_t> tokens) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+}
+
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
   const auto [mine, theirs] =
       std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());

@@ -36,6 +36,9 @@ class Session {
                                const Context& context);
 
   void Forget();  // empties the cache
+  // Takes over tokens whose keys and values the caller has put into sequence() after those that it
+  // held. REQUIRES: sequence().length() == size() + tokens.size().
+  void Adopt(std::span<const int32_t> tokens);
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.

@@ -1,11 +1,11 @@
 // Interleaved range asymmetric numeral systems (Duda 2013): an entropy coder whose sixteen states
-// advance together, one for each of sixteen neighbouring channels, so that a vector register decodes
-// sixteen symbols at a time (Giesen, Interleaved entropy coders, 2014).
+// advance together, one for each of sixteen neighbouring channels, so that a vector register
+// decodes sixteen symbols at a time (Giesen, Interleaved entropy coders, 2014).
 //
-// States are 32 bits in [2^16, 2^32) between symbols and take in 16 bits at a time; frequencies have
-// 12 bits. A stream is 16 states (u32), then u16 words in the order in which decoding reads them;
-// little-endian. Distributions are kept in alias form (Vose): a table of 2 * symbols words instead
-// of one of 4,096, so that sixteen different ones fit a first-level cache.
+// States are 32 bits in [2^16, 2^32) between symbols and take in 16 bits at a time; frequencies
+// have 12 bits. A stream is 16 states (u32), then u16 words in the order in which decoding reads
+// them; little-endian. Distributions are kept in alias form (Vose): a table of 2 * symbols words
+// instead of one of 4,096, so that sixteen different ones fit a first-level cache.
 #pragma once
 
 #include <cstddef>
@@ -73,8 +73,8 @@ class RansEncoder {
   std::vector<Row> rows_;
 };
 
-// Reads a stream, which must outlive it. Decoding damaged bytes gives wrong symbols, never an access
-// outside of stream, tables or `out`. Not thread-safe.
+// Reads a stream, which must outlive it. Decoding damaged bytes gives wrong symbols, never an
+// access outside of stream, tables or `out`. Not thread-safe.
 class RansDecoder {
  public:
   // kDataLoss: shorter than its states, of odd length, or a state out of range.

@@ -5,7 +5,8 @@
 //   KvCodecFit fit -> Add(sample) ... -> Finish()     once per model or per text
 //   codec->Encode(level, tokens, k, v)                bytes of one chunk
 //   codec->Decode(bytes, tokens, k, v)                its f32 rows again, lossy by level
-//   codec->Save(0) / LoadKvCodec(bytes)               the tables, without which no chunk can be read
+//   codec->Save(0) / LoadKvCodec(bytes)               the tables, without which no chunk can be
+//   read
 //
 // k, v: [layers][tokens][width] f32, width = kv_heads * head_dim. Keys are taken as they come: with
 // their rotation or, for storage that will be placed elsewhere, without; a codec serves the kind it
