@@ -66,6 +66,10 @@ int GroupHeads(int heads, int kv_heads) {
   return group;
 }
 
+int64_t PositionOf(const PagedAttention& a, int64_t token, int64_t n) {
+  return a.positions == nullptr ? a.length - n + token : a.positions[token];
+}
+
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.
 struct TileRows {
@@ -86,7 +90,7 @@ struct TileRows {
     const float scale = a.scale * kLog2E;
     for (int r = 0; r < rows; ++r) {
       const int64_t token = t.first + r / group;
-      const int64_t position = a.length - n + token;
+      const int64_t position = PositionOf(a, token, n);
       const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
       for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
       begin[r] = a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0;
@@ -232,9 +236,9 @@ class Paged {
     if (rows.size() < static_cast<size_t>(groups_)) rows.resize(groups_);
     for (int g = 0; g < groups_; ++g) rows[g].Prepare(kernels_, a_, {0, n_, g}, group_, q_, n_);
     const int count = rows[0].rows, d = a_.head_dim;
-    const int64_t first =
-        a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
-    const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
+    const int64_t seen = PositionOf(a_, 0, n_) + 1 - a_.window;
+    const int64_t first = a_.window > 0 ? std::max<int64_t>(0, seen) / kChunkTokens : 0;
+    const int64_t chunks = PositionOf(a_, n_ - 1, n_) / kChunkTokens + 1 - first;
     const size_t floats = StateFloats(count, d);
     if (memory.size() < chunks * groups_ * floats) memory.resize(chunks * groups_ * floats);
     TileRows* const all = rows.data();  // thread_local names would be the worker's own

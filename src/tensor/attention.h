@@ -46,9 +46,10 @@ struct PagedAttention {
   float scale = 0;     // usually 1 / sqrt(head_dim)
   int64_t window = 0;  // > 0: a query at p sees keys in (p - window, p]
   KvStorage storage = KvStorage::kHalf;
+  const int64_t* positions = nullptr;  // [n] ascending, of the queries; null: the n newest
 };
 
-// Causal, bottom-right aligned: query i of n sits at position length - n + i.
+// Causal: query i of n sits at positions[i], or at length - n + i (bottom-right aligned).
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
 // together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
 // 14 bits of the largest of a block; both products are exact integers.

@@ -220,6 +220,34 @@ TEST(AttendInt8Test, BatchDoesNotChangeBytes) {
   }
 }
 
+// Any rows of a batch, each where it stands: the bytes of the whole batch's.
+TEST(AttendInt8Test, RowsStandWhereTheySay) {
+  std::mt19937 random(4);
+  Threads two(2);
+  for (const int64_t window : {0, 300}) {
+    Case c{900, 900, 9, 3, 64, window};
+    const size_t size = c.n_k * c.kv_heads * c.head_dim, width = c.heads * c.head_dim;
+    const Cache cache(c, RandomFloats(size, random), RandomFloats(size, random));
+    const std::vector<float> q = RandomFloats(c.n_q * width, random);
+    const Result all = Attended(c, cache, q.data(), &two);
+    for (const std::vector<int64_t>& rows :
+         {std::vector<int64_t>{0, 31, 255, 256, 700}, {899}, {5}, {300, 301, 302}}) {
+      std::vector<float> some, out(rows.size() * width), lse(rows.size() * c.heads);
+      for (int64_t r : rows) some.insert(some.end(), &q[r * width], &q[r * width] + width);
+      PagedAttention a = {cache.blocks, c.n_k, c.heads, c.kv_heads, c.head_dim,
+                          1.0f / std::sqrt(static_cast<float>(c.head_dim)), c.window,
+                          KvStorage::kInt8, rows.data()};
+      for (Threads* threads : {static_cast<Threads*>(nullptr), &two}) {
+        Attend(a, some.data(), static_cast<int64_t>(rows.size()), out.data(), lse.data(), threads);
+        for (size_t i = 0; i < rows.size(); ++i) {
+          EXPECT_EQ(0, std::memcmp(&out[i * width], &all.out[rows[i] * width], width * 4)) << i;
+          EXPECT_EQ(0, std::memcmp(&lse[i * c.heads], &all.lse[rows[i] * c.heads], c.heads * 4));
+        }
+      }
+    }
+  }
+}
+
 // Zeros, one outlier channel, and vectors beyond what half precision can scale.
 TEST(AttendInt8Test, ExtremeVectors) {
   const Case c{1, 40, 2, 1, 64};
