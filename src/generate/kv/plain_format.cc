@@ -37,6 +37,7 @@ void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* th
   a.head_dim = shape.head_dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
   a.storage = storage_;
+  a.positions = job.positions;
   tensor::Attend(a, job.q, job.queries, job.out, job.lse, threads);
 }
 

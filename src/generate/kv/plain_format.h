@@ -9,6 +9,7 @@ namespace weir::generate {
 class PlainFormat : public KvFormat {
  public:
   explicit PlainFormat(tensor::KvStorage storage) : storage_(storage) {}
+  tensor::KvStorage storage() const { return storage_; }
 
   absl::Status Check(const KvShape& shape) const override;
   size_t BlockBytes(const KvShape& shape) const override;

@@ -112,6 +112,8 @@ struct AttendJob {
   const float* q = nullptr;
   float* out = nullptr;
   float* lse = nullptr;  // [queries, heads] or null
+  // [queries] ascending, where they stand; null: the newest tokens.
+  const int64_t* positions = nullptr;
 };
 
 class KvFormat {
