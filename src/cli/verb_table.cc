@@ -8,9 +8,11 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   for (auto make :
        {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,  MakeModelTokenizeVerb,
-        MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
+        MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIndexCacheVerb,
+        MakeIngestShowVerb,
         MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
-        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
+        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeEvalPassageCacheVerb,
+        MakeBenchLlmVerb,
         MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakePlanAttentionVerb,
         MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
         MakeManVerb}) {
