@@ -42,6 +42,7 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
                                             const Context& context) {
   text::CompletionRequest request;
   request.messages = Prompt(question, packed);
+  if (packed.whole) request.passages = packed.sources;
   request.max_tokens = options.max_tokens;
   request.seed = context.seed;
   if (ports.on_draft) {

@@ -3,16 +3,49 @@
 #include <algorithm>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace weir::answer {
 
+namespace {
+
+// Tokens kept free for the instructions and the chat template around the sources.
+constexpr int64_t kPromptOverhead = 160;
+
+std::string Heading(std::string_view title, std::string_view heading) {
+  return absl::StrCat(title, !title.empty() && !heading.empty() ? ", " : "", heading,
+                      title.empty() && heading.empty() ? "" : ":\n");
+}
+
+}  // namespace
+
+std::string PassageSource(std::string_view title, const text::Passage& passage) {
+  return absl::StrCat(Heading(title, passage.heading),
+                      absl::StripAsciiWhitespace(passage.text), "\n\n");
+}
+
+absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
+                                           const AnswerOptions& options,
+                                           const text::Completer& completer) {
+  const int64_t budget = completer.context_tokens() - options.max_tokens - kPromptOverhead;
+  PackedContext packed;
+  packed.whole = true;
+  for (const text::Hit& hit : hits) {
+    if (static_cast<int64_t>(packed.sources.size()) >= options.passages) break;
+    std::string source = PassageSource(hit.document.title, hit.passage);
+    WEIR_ASSIGN_OR_RETURN(const int64_t tokens, completer.CountTokens(source));
+    if (packed.tokens + tokens > budget) continue;  // a shorter one may still fit
+    packed.tokens += tokens;
+    packed.sources.push_back(std::move(source));
+  }
+  return packed;
+}
+
 absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& options,
                                    const text::Completer& completer) {
-  // Tokens kept free for the instructions and the chat template around the sources.
-  constexpr int64_t kPromptOverhead = 160;
   const int64_t budget = completer.context_tokens() - options.max_tokens - kPromptOverhead;
   PackedContext packed;
   std::vector<std::string_view> windows;
@@ -22,10 +55,7 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
       return absl::StrContains(window, e.text);
     });
     if (shown) continue;
-    const std::string& title = e.document.title;
-    std::string source =
-        absl::StrCat(title, !title.empty() && !e.heading.empty() ? ", " : "", e.heading,
-                     title.empty() && e.heading.empty() ? "" : ":\n", e.context);
+    std::string source = absl::StrCat(Heading(e.document.title, e.heading), e.context);
     WEIR_ASSIGN_OR_RETURN(const int64_t tokens, completer.CountTokens(source));
     if (packed.tokens + tokens > budget) {
       if (!packed.sources.empty()) break;
@@ -40,6 +70,7 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
 
 std::string SourcesBlock(const PackedContext& packed) {
   std::string block = "Sources:\n\n";
+  if (packed.whole) return absl::StrCat(block, text::kPassageSlot);
   for (const std::string& source : packed.sources) absl::StrAppend(&block, source, "\n\n");
   return block;
 }

@@ -57,6 +57,24 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(
 void Session::Forget() {
   sequence_->Truncate(0);
   tokens_.clear();
+  exact_ = -1;
+}
+
+void Session::Borrow(std::vector<int32_t> tokens, int64_t exact) {
+  tokens_ = std::move(tokens);
+  exact_ = exact;
+}
+
+void Session::EndBorrow() {
+  if (exact_ < 0) return;
+  const int64_t keep = std::min(exact_, size());
+  tokens_.resize(static_cast<size_t>(keep));
+  sequence_->Truncate(keep);
+  exact_ = -1;
+}
+
+void Session::Adopt(std::span<const int32_t> tokens) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
 }
 
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
@@ -65,6 +83,7 @@ void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) 
   const size_t keep = std::min<size_t>(mine - tokens_.begin(), at_most);
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
+  if (static_cast<int64_t>(keep) <= exact_) exact_ = -1;
   reused_ = static_cast<int64_t>(keep);
 }
 

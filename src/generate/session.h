@@ -38,12 +38,24 @@ class Session {
                                const Context& context);
 
   void Forget();  // empties the cache
+  // Takes over tokens whose keys and values the caller has put into sequence() after those that it
+  // held. REQUIRES: sequence().length() == size() + tokens.size().
+  void Adopt(std::span<const int32_t> tokens);
+  // Takes note that sequence() was filled from elsewhere and holds `tokens`, of which computing
+  // them here would give the first `exact` alone. What follows goes on from there. REQUIRES:
+  // sequence().length() == tokens.size().
+  void Borrow(std::vector<int32_t> tokens, int64_t exact);
+  // Forgets what is not exact of it, so that no later prompt shares it.
+  void EndBorrow();
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.
   int64_t reused() const { return reused_; }
   int64_t cache_bytes() const { return cache_bytes_; }
   PagedSequence& sequence() { return *sequence_; }
+  const model::Decoder& decoder() const { return *decoder_; }
+  model::Decoder::Workspace& workspace() { return *workspace_; }
+  std::span<const int32_t> tokens() const { return tokens_; }
   model::DecoderTimes& times() { return workspace_->times(); }
 
  private:
@@ -58,6 +70,7 @@ class Session {
   std::unique_ptr<model::Decoder::Workspace> workspace_;
   int64_t window_ = 0, reused_ = 0, cache_bytes_ = 0;
   std::vector<int32_t> tokens_;  // what the cache holds
+  int64_t exact_ = -1;           // of tokens_; < 0: all
   std::vector<float> logits_;    // [vocabulary]
   std::vector<float> rows_;      // [rows, vocabulary], for Score; made when first used
 };

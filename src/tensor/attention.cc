@@ -66,6 +66,10 @@ int GroupHeads(int heads, int kv_heads) {
   return group;
 }
 
+int64_t PositionOf(const PagedAttention& a, int64_t token, int64_t n) {
+  return a.positions == nullptr ? a.length - n + token : a.positions[token];
+}
+
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.
 struct TileRows {
@@ -91,7 +95,7 @@ struct TileRows {
     const float scale = a.scale * kLog2E;
     for (int r = 0; r < rows; ++r) {
       const int64_t token = t.first + r / group;
-      const int64_t position = a.length - n + token;
+      const int64_t position = PositionOf(a, token, n);
       const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
       if (int8) {
         Quantize(kernels, from, d, r, scale);
@@ -245,9 +249,9 @@ class Paged {
     if (rows.size() < static_cast<size_t>(groups_)) rows.resize(groups_);
     for (int g = 0; g < groups_; ++g) rows[g].Prepare(kernels_, a_, {0, n_, g}, group_, q_, n_);
     const int count = rows[0].rows, d = a_.head_dim;
-    const int64_t first =
-        a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
-    const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
+    const int64_t seen = PositionOf(a_, 0, n_) + 1 - a_.window;
+    const int64_t first = a_.window > 0 ? std::max<int64_t>(0, seen) / kChunkTokens : 0;
+    const int64_t chunks = PositionOf(a_, n_ - 1, n_) / kChunkTokens + 1 - first;
     const size_t floats = StateFloats(count, d);
     if (memory.size() < chunks * groups_ * floats) memory.resize(chunks * groups_ * floats);
     TileRows* const all = rows.data();  // thread_local names would be the worker's own
@@ -379,6 +383,38 @@ void WriteInt8(std::byte* head, int slot, const float* k, const float* v, int he
   StoreHalf(head + layout.value_scales + slot * 2, ScaleToHalf(scale));
 }
 
+void ReadHalf(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const auto* keys = reinterpret_cast<const uint16_t*>(head);
+  const uint16_t* value = keys + static_cast<size_t>(kKvBlockTokens + slot) * head_dim;
+  for (int i = 0; i < head_dim; ++i) {
+    k[i] = HalfToFloat(keys[i * kKvBlockTokens + slot]);
+    v[i] = HalfToFloat(value[i]);
+  }
+}
+
+float LoadHalf(const std::byte* at) {
+  uint16_t half;
+  std::memcpy(&half, at, sizeof(half));
+  return HalfToFloat(half);
+}
+
+void ReadInt8(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const Int8Head layout(head_dim);
+  for (int c = 0; c < head_dim / kInt8Part; ++c) {
+    const float scale = LoadHalf(head + layout.key_scales + (c * kKvBlockTokens + slot) * 2);
+    const std::byte* keys = head + c * kInt8Part * kKvBlockTokens + slot * 4;
+    for (int i = 0; i < kInt8Part; ++i) {
+      const auto code = std::to_integer<int>(keys[i / 4 * 4 * kKvBlockTokens + i % 4]) - 128;
+      k[c * kInt8Part + i] = static_cast<float>(code) * scale;
+    }
+  }
+  const float scale = LoadHalf(head + layout.value_scales + slot * 2);
+  const std::byte* values = head + layout.values + slot / 4 * head_dim * 4 + slot % 4;
+  for (int i = 0; i < head_dim; ++i) {
+    v[i] = static_cast<float>(static_cast<int8_t>(values[4 * i])) * scale;
+  }
+}
+
 }  // namespace
 
 size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage) {
@@ -392,6 +428,16 @@ void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_
     std::byte* head = block + h * HeadBytes(head_dim, storage);
     const size_t at = static_cast<size_t>(h) * head_dim;
     (int8 ? WriteInt8 : WriteHalf)(head, slot, k + at, v + at, head_dim);
+  }
+}
+
+void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, int head_dim,
+            KvStorage storage) {
+  const bool int8 = storage == KvStorage::kInt8;
+  for (int h = 0; h < kv_heads; ++h) {
+    const std::byte* head = block + h * HeadBytes(head_dim, storage);
+    const size_t at = static_cast<size_t>(h) * head_dim;
+    (int8 ? ReadInt8 : ReadHalf)(head, slot, k + at, v + at, head_dim);
   }
 }
 

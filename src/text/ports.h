@@ -36,8 +36,15 @@ struct ChatMessage {
   std::string content;
 };
 
+// Stands in a message for the passages of a request.
+inline constexpr char kPassageSlot[] = "\xEE\x80\x93";  // U+E013, private use
+
 struct CompletionRequest {
   std::vector<ChatMessage> messages;
+  // Texts that come, in this order, where the last message has kPassageSlot. Each is a unit: a
+  // completer may keep what it computed of one and use it again in another order, behind the same
+  // beginning of the messages.
+  std::vector<std::string> passages;
   int64_t max_tokens = 256;
   double temperature = 0;  // 0: greedy
   std::vector<std::string> stop;
@@ -55,6 +62,7 @@ struct Completion {
   int64_t tokens = 0;
   double first_token_s = 0;
   double total_s = 0;
+  int64_t reused_tokens = 0;  // of the prompt, that were not computed for it
 };
 
 // Thread-compatible.

@@ -86,7 +86,7 @@ class AskVerb : public Verb {
       }
     }
     session.Print(body);
-    session.Note(absl::StrFormat("%s, first token %.1f s, in all %.1f s",
+    session.Note(absl::StrFormat("%s, first token %.2f s, in all %.1f s",
                                  answer.model.empty() ? "extracted" : answer.model,
                                  Timing(answer, "first_token"), Timing(answer, "total")));
   }

@@ -9,6 +9,7 @@
 #include "cli/peer.h"
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
+#include "generate/passages/passages_bench.h"
 #include "model/catalogue.h"
 #include "model/gguf.h"
 #include "tensor/kernel_bench.h"
@@ -34,7 +35,9 @@ struct BenchLlmOptions {
                .min = 1,
                .max = 100000});
     v(rows,
-      {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+      {.name = "rows",
+       .help = "Rows to run: decode, prefill-512, decode-2k, first-token-8-passages; none names "
+               "all."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     v(limit, {.name = "limit",
               .help = "Measure the kernels of the model's formats against the machine's limits."});
@@ -92,8 +95,11 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context(),
-                                                                     session.registry()));
+    std::vector<generate::LlmBenchRow> measured;
+    if (options_.rows != std::vector<std::string>{generate::kPassagesRow}) {
+      WEIR_ASSIGN_OR_RETURN(
+          measured, generate::RunLlmBench(bench, session.context(), session.registry()));
+    }
     std::vector<BenchRow> rows;
     if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
     for (const generate::LlmBenchRow& r : measured) {
@@ -101,11 +107,27 @@ class BenchLlmVerb : public Verb {
                       r.rounds, r.spread});
       session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
     }
+    WEIR_RETURN_IF_ERROR(AddPassages(bench, session, rows));
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
 
  private:
+  absl::Status AddPassages(const generate::LlmBenchOptions& bench, Session& session,
+                           std::vector<BenchRow>& rows) const {
+    const auto& only = options_.rows;
+    const bool wanted = only.empty() || std::find(only.begin(), only.end(),
+                                                  generate::kPassagesRow) != only.end();
+    if (!wanted) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(const auto passages,
+                          generate::RunPassagesBench(bench, session.context()));
+    const generate::LlmBenchRow& r = passages.row;
+    rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds,
+                    r.spread});
+    session.Note(absl::StrCat(r.name, ": ", passages.details));
+    return absl::OkStatus();
+  }
+
   BenchLlmOptions options_;
 };
 

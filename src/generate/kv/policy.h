@@ -124,6 +124,8 @@ struct AttendJob {
   const float* q = nullptr;
   float* out = nullptr;
   float* lse = nullptr;  // [queries, heads] or null
+  // [queries] ascending, where they stand; null: the newest tokens.
+  const int64_t* positions = nullptr;
 };
 
 class KvFormat {
@@ -135,6 +137,12 @@ class KvFormat {
   // One token at `slot` in [0, 32). k, v: [kv_heads, head_dim] f32.
   virtual void Write(std::byte* block, int slot, const float* k, const float* v,
                      const KvShape& shape) const = 0;
+  // The inverse: the token at `slot` as stored, after RoPE. Kept prompts and passages are made of
+  // it. kUnimplemented where a format cannot give single tokens back.
+  virtual absl::Status Read(const std::byte* block, int slot, float* k, float* v,
+                            const KvShape& shape) const {
+    return absl::UnimplementedError("KV format: its tokens cannot be read back");
+  }
   virtual bool Reads(ReadPlan::Kind kind) const = 0;
   // Reads no block that lies before the windows of all queries.
   virtual void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const = 0;

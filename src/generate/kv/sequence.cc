@@ -92,6 +92,69 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
   selection_->OnAppend(layer, length_, n);
 }
 
+absl::Status PagedSequence::Read(int layer, int64_t first, int64_t n, float* k, float* v) const {
+  const size_t row = size_t(shape_.kv_heads) * shape_.head_dim;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t position = first + i;
+    WEIR_RETURN_IF_ERROR(policy_->format().Read(addresses_[layer][position / kBlockTokens],
+                                                static_cast<int>(position % kBlockTokens),
+                                                k + i * row, v + i * row, shape_));
+  }
+  return absl::OkStatus();
+}
+
+void PagedSequence::Overwrite(int layer, std::span<const int64_t> positions, const float* k,
+                              const float* v, Threads* threads) {
+  const size_t row = size_t(shape_.kv_heads) * shape_.head_dim;
+  ParallelFor(threads, positions.size(), kWriteGrain, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      const int64_t position = positions[i];
+      std::byte* block = placement_->Address(tables_[layer][position / kBlockTokens]);
+      policy_->format().Write(block, static_cast<int>(position % kBlockTokens), k + i * row,
+                              v + i * row, shape_);
+    }
+  });
+}
+
+void PagedSequence::AttendAt(int layer, std::span<const int64_t> positions, const float* q,
+                             float* out, float* lse, Threads* threads) {
+  const AttendJob job{.blocks = addresses_[layer],
+                      .length = positions.back() + 1,
+                      .queries = static_cast<int64_t>(positions.size()),
+                      .window = shape_.window(layer),
+                      .q = q,
+                      .out = out,
+                      .lse = lse,
+                      .positions = positions.data()};
+  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
+}
+
+absl::Status PagedSequence::MakePrivate(int64_t first) {
+  const auto from = static_cast<size_t>(first / kBlockTokens);
+  std::vector<size_t> shared;  // the layers' tables are shared alike
+  for (size_t b = from; b < tables_[0].size(); ++b) {
+    if (placement_->Users(tables_[0][b]) > 1) shared.push_back(b);
+  }
+  std::vector<BlockId> ids(shared.size() * shape_.layers);
+  WEIR_RETURN_IF_ERROR(placement_->Allocate(std::span<BlockId>(ids)));
+  size_t next = 0;
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    for (size_t b : shared) {
+      const BlockId old = tables_[layer][b], own = ids[next++];
+      std::memcpy(placement_->Address(own), placement_->Address(old), placement_->block_bytes());
+      placement_->Release(old);
+      SetBlock(layer, b, own);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::byte*> PagedSequence::Blocks(int layer) {
+  std::vector<std::byte*> blocks;
+  for (BlockId id : tables_[layer]) blocks.push_back(placement_->Address(id));
+  return blocks;
+}
+
 void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
                              const ReadPlan& plan) {
   const int64_t length = length_ + n;

@@ -35,6 +35,25 @@ class PagedSequence : public model::KvSequence {
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
   void Commit(int64_t n) override { length_ += n; }
 
+  // K and V of tokens [first, first + n) of a layer as the format holds them: k, v
+  // [n, kv_heads, head_dim] f32. Reserve, Append for every layer, and Commit put them back.
+  // REQUIRES: 0 <= first, first + n <= length(). Errors: kUnimplemented (the format).
+  absl::Status Read(int layer, int64_t first, int64_t n, float* k, float* v) const;
+  // Stored or reserved tokens written again at `positions`, ascending, and queries that stand there
+  // over all tokens up to each. Policies are not asked.
+  // REQUIRES: MakePrivate(positions[0]) for what is written.
+  void Overwrite(int layer, std::span<const int64_t> positions, const float* k, const float* v,
+                 Threads* threads);
+  void AttendAt(int layer, std::span<const int64_t> positions, const float* q, float* out,
+                float* lse, Threads* threads);
+  // Copies the blocks from token `first` on that others share. kResourceExhausted leaves all as it
+  // was.
+  absl::Status MakePrivate(int64_t first);
+  // All blocks of a layer, reserved ones included, for writing. REQUIRES: MakePrivate for what is.
+  std::vector<std::byte*> Blocks(int layer);
+  const KvFormat& format() const { return policy_->format(); }
+  const KvShape& shape() const { return shape_; }
+
   // A second sequence with the same tokens; no block is copied. Reserved tokens are not taken over.
   std::unique_ptr<PagedSequence> Fork() const;
   // Forgets tokens from `length` on. REQUIRES: 0 <= length <= length().

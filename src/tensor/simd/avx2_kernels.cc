@@ -9,6 +9,7 @@
 
 #include "tensor/simd/avx2.h"
 #include "tensor/simd/gate.h"
+#include "tensor/simd/turn_keys.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -35,6 +36,7 @@ namespace shared {
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/attention_int8-inl.h"
+#include "tensor/simd/turn_keys-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
@@ -90,5 +92,6 @@ extern const KernelSet kAvx2Kernels = {
 };
 
 extern const GateKernel kAvx2GeluTanh = avx2::shared::GeluTanhMultiply;
+extern const TurnKeysKernel kAvx2TurnKeys = avx2::shared::TurnKeys;
 
 }  // namespace weir::tensor

@@ -8,6 +8,7 @@
 
 #include "tensor/simd/avx512.h"
 #include "tensor/simd/gate.h"
+#include "tensor/simd/turn_keys.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -35,6 +36,7 @@ namespace shared {
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/attention_int8-inl.h"
+#include "tensor/simd/turn_keys-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
@@ -91,5 +93,6 @@ extern const KernelSet kAvx512Kernels = {
 };
 
 extern const GateKernel kAvx512GeluTanh = avx512::shared::GeluTanhMultiply;
+extern const TurnKeysKernel kAvx512TurnKeys = avx512::shared::TurnKeys;
 
 }  // namespace weir::tensor

@@ -238,4 +238,23 @@ inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
   }
 }
 
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) {
+  auto* to = static_cast<__m256i*>(p);
+  _mm256_storeu_si256(to, a.lo);
+  _mm256_storeu_si256(to + 1, a.hi);
+}
+inline __m256 KeyBytes(__m256i line, int i) {
+  const __m256i byte = _mm256_and_si256(_mm256_srli_epi32(line, 8 * i), _mm256_set1_epi32(255));
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(byte, _mm256_set1_epi32(128)));
+}
+inline Floats KeyBytes(Ints line, int i) { return {KeyBytes(line.lo, i), KeyBytes(line.hi, i)}; }
+inline __m256i AddKeyBytes(__m256i line, __m256i codes, int i) {
+  const __m256i raised = _mm256_add_epi32(codes, _mm256_set1_epi32(128));
+  return _mm256_or_si256(line, _mm256_slli_epi32(raised, 8 * i));
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  return {AddKeyBytes(line.lo, codes.lo, i), AddKeyBytes(line.hi, codes.hi, i)};
+}
+
 }  // namespace weir::tensor::avx2

@@ -152,4 +152,15 @@ inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
 inline Ints ShiftRight7(Ints a) { return {_mm512_srli_epi32(a.v, 7)}; }
 inline Ints LowSeven(Ints a) { return {_mm512_and_si512(a.v, _mm512_set1_epi32(127))}; }
 
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) { _mm512_storeu_si512(p, a.v); }
+inline Floats KeyBytes(Ints line, int i) {
+  const __m512i byte = _mm512_and_si512(_mm512_srli_epi32(line.v, 8 * i), _mm512_set1_epi32(255));
+  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(byte, _mm512_set1_epi32(128)))};
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  const __m512i raised = _mm512_add_epi32(codes.v, _mm512_set1_epi32(128));
+  return {_mm512_or_si512(line.v, _mm512_slli_epi32(raised, 8 * i))};
+}
+
 }  // namespace weir::tensor::avx512

@@ -240,4 +240,19 @@ inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
   }
 }
 
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) { std::memcpy(p, a.v, sizeof(a.v)); }
+inline Floats KeyBytes(Ints line, int i) {
+  return Map([&](int j) {
+    const uint32_t byte = static_cast<uint32_t>(line.v[j]) >> (8 * i) & 255;
+    return static_cast<float>(static_cast<int32_t>(byte) - 128);
+  });
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  return MapInts([&](int j) {
+    const uint32_t raised = static_cast<uint32_t>(codes.v[j] + 128) << (8 * i);
+    return static_cast<int32_t>(static_cast<uint32_t>(line.v[j]) | raised);
+  });
+}
+
 }  // namespace weir::tensor::scalar
