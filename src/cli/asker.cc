@@ -32,7 +32,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
   if (options.answer.planner != "extract") {
-    WEIR_ASSIGN_OR_RETURN(asker->engine_, session.LoadEngine(options.model, {}));
+    WEIR_ASSIGN_OR_RETURN(asker->engine_,
+                          session.LoadEngine(options.model, {.speculate = options.speculate}));
   } else if (options.answer.judge) {
     WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
   }

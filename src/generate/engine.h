@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "generate/speculate/speculation.h"
 #include "model/decoder.h"
 #include "model/tokenizer.h"
 #include "text/ports.h"
@@ -25,6 +26,7 @@ struct GenerateOptions {
   int64_t max_tokens = 256;
   int64_t context = 4096;
   std::string kv = "auto";
+  SpeculateOptions speculate = {};
   template <class V>
   void Visit(V& v) {
     v(temperature,
@@ -57,6 +59,7 @@ struct GenerateOptions {
                 .min = 64,
                 .max = 1048576});
     v(kv, {.name = "kv", .help = "How the KV cache is kept: q8 (int8), f16, or auto."});
+    speculate.Visit(v);
   }
 };
 

@@ -1,5 +1,7 @@
 // weir bench llm: decode and prefill speed, beside a peer where one is installed.
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
@@ -7,6 +9,7 @@
 #include "cli/peer.h"
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
+#include "generate/speculate/speculate_bench.h"
 #include "model/catalogue.h"
 
 namespace weir::cli {
@@ -18,6 +21,8 @@ struct BenchLlmOptions {
   int64_t tokens = 64;
   std::vector<std::string> rows;
   std::string kv = "auto";
+  std::string prompts = "tests/data/cited/prompts.jsonl";
+  generate::SpeculateOptions speculate = {};
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -29,8 +34,14 @@ struct BenchLlmOptions {
                .min = 1,
                .max = 100000});
     v(rows,
-      {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+      {.name = "rows",
+       .help = "Rows to run: decode, prefill-512, decode-2k, decode-cited, decode-cited-gain, "
+               "decode-novel; none names all."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
+    v(prompts, {.name = "prompts",
+                .help = "Prompts of the cited answers, as lines of weir ask --show-prompt.",
+                .fingerprint = false});
+    speculate.Visit(v);
     peer.Visit(v);
   }
 };
@@ -67,18 +78,45 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
     std::vector<BenchRow> rows;
-    for (const generate::LlmBenchRow& r : measured) {
+    const auto add = [&rows](const generate::LlmBenchRow& r) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
                       r.rounds, r.spread});
+    };
+    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
+    for (const generate::LlmBenchRow& r : measured) {
+      add(r);
       session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
+    }
+    if (generate::WantsSpeculateBench(options_.rows)) {
+      WEIR_ASSIGN_OR_RETURN(const auto cited, Cited(bench, session));
+      for (const generate::LlmBenchRow& r : cited.rows) add(r);
+      for (const std::string& note : cited.notes) session.Note(note);
     }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
 
  private:
+  absl::StatusOr<generate::SpeculateBench> Cited(const generate::LlmBenchOptions& bench,
+                                                 Session& session) const {
+    std::error_code error;
+    if (options_.rows.empty() && !std::filesystem::exists(options_.prompts, error)) {
+      session.Note(absl::StrCat("decode-cited is left out: no ", options_.prompts,
+                                " here; name one with --prompts"));
+      return generate::SpeculateBench();
+    }
+    return generate::RunSpeculateBench({.model_path = bench.model_path,
+                                        .prompts_path = options_.prompts,
+                                        .rounds = bench.rounds,
+                                        .speculate = options_.speculate.speculate,
+                                        .kv = bench.kv,
+                                        .only = bench.only,
+                                        .peer_python = bench.peer_python,
+                                        .peer_script = bench.peer_script},
+                                       session.context());
+  }
+
   BenchLlmOptions options_;
 };
 
