@@ -22,6 +22,7 @@ struct BenchLlmOptions {
   std::vector<std::string> rows;
   std::string kv = "auto";
   std::string prompts = "tests/data/cited/prompts.jsonl";
+  int64_t answers = 8;
   generate::SpeculateOptions speculate = {};
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
@@ -41,6 +42,7 @@ struct BenchLlmOptions {
     v(prompts, {.name = "prompts",
                 .help = "Prompts of the cited answers, as lines of weir ask --show-prompt.",
                 .fingerprint = false});
+    v(answers, {.name = "answers", .help = "Cited answers to write.", .min = 1, .max = 10000});
     speculate.Visit(v);
     peer.Visit(v);
   }
@@ -108,6 +110,7 @@ class BenchLlmVerb : public Verb {
     }
     return generate::RunSpeculateBench({.model_path = bench.model_path,
                                         .prompts_path = options_.prompts,
+                                        .prompts = options_.answers,
                                         .rounds = bench.rounds,
                                         .speculate = options_.speculate.speculate,
                                         .kv = bench.kv,

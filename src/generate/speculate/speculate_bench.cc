@@ -22,6 +22,7 @@ namespace weir::generate {
 namespace {
 
 constexpr char kCited[] = "decode-cited", kGain[] = "decode-cited-gain", kNovel[] = "decode-novel";
+constexpr int kCostRounds = 7;
 constexpr uint64_t kMostPromptBytes = uint64_t{64} << 20;
 
 // One text, written in each of several ways.
@@ -87,7 +88,7 @@ class Bench {
   // Fills `out` with the rows over the cited answers.
   absl::Status Cited(SpeculateBench& out) {
     std::vector<Sum> on(options_.rounds), off = on, peer = on;
-    passes_ = {};
+    Start();
     for (size_t i = 0; i < texts_.size(); ++i) {
       WEIR_RETURN_IF_ERROR(Measure(texts_[i], absl::StrCat("answer ", i + 1), peer_.get(), on, off,
                                    peer, out));
@@ -101,7 +102,7 @@ class Bench {
 
   absl::Status Novel(SpeculateBench& out) {
     std::vector<Sum> on(options_.rounds), off = on, peer = on;
-    passes_ = {};
+    Start();
     for (uint64_t seed = 0; seed < 2; ++seed) {
       Text text = texts_[seed % texts_.size()];
       text.answer.clear();
@@ -119,6 +120,39 @@ class Bench {
     int64_t tokens = 0, drafted = 0, accepted = 0, passes = 0;
   };
 
+  // Each round is an engine of its own: what it learns in one answer it knows in the next.
+  void Start() {
+    passes_ = {};
+    engines_.clear();
+    for (int64_t r = 0; r < options_.rounds; ++r) engines_.emplace_back(choice_);
+  }
+
+  // What a pass over several rows costs in passes over one, after the stored prompt.
+  absl::StatusOr<std::string> PassCosts(const Text& text) {
+    std::string note = "a pass over";
+    double one = 0;
+    for (int rows : {1, 2, 3, 4, 6, 8, 12, 16}) {
+      if (rows > options_.answer_tokens) break;
+      std::vector<double> times;
+      for (int r = 0; r < kCostRounds; ++r) {
+        const int64_t start = SteadyNowNs();
+        const auto tokens =
+            std::span(text.prompt).first(std::min<size_t>(rows, text.prompt.size()));
+        WEIR_RETURN_IF_ERROR(session_->AppendAll(tokens, context_).status());
+        times.push_back(static_cast<double>(SteadyNowNs() - start) * 1e-6);
+        session_->Truncate(static_cast<int64_t>(text.prompt.size()));
+      }
+      const double time = Median(times);
+      if (rows == 1) {
+        one = time;
+        absl::StrAppendFormat(&note, " one row takes %.1f ms; over", time);
+      } else {
+        absl::StrAppendFormat(&note, "%s %d: %.2f", rows == 2 ? "" : ",", rows, time / one);
+      }
+    }
+    return note + " times that";
+  }
+
   absl::Status Measure(Text& text, std::string_view name, BenchPeer* peer, std::vector<Sum>& on,
                        std::vector<Sum>& off, std::vector<Sum>& theirs, SpeculateBench& out) {
     session_->Forget();
@@ -128,7 +162,13 @@ class Bench {
     text.prompt_ns = SteadyNowNs() - start;
     // Not counted: it finds the answer, and clocks settle.
     Sum first, on_sum, off_sum, peer_sum;
-    WEIR_RETURN_IF_ERROR(Write(text, {.on = false}, first));
+    Speculation without({.on = false});
+    WEIR_RETURN_IF_ERROR(Write(text, without, first));
+    if (out.notes.empty()) {
+      session_->Truncate(text.prompt_rows);
+      WEIR_ASSIGN_OR_RETURN(std::string costs, PassCosts(text));
+      out.notes.push_back(std::move(costs));
+    }
     if (peer != nullptr) WEIR_RETURN_IF_ERROR(AskPeer(*peer, text, first));
     const Passes before = passes_;
     for (int64_t r = 0; r < options_.rounds; ++r) {
@@ -137,7 +177,7 @@ class Bench {
       for (int turn = 0; turn < 2; ++turn) {
         const bool with = (turn + r) % 2 == 0;
         Sum sum;
-        WEIR_RETURN_IF_ERROR(Write(text, with ? choice_ : SpeculateChoice{.on = false}, sum));
+        WEIR_RETURN_IF_ERROR(Write(text, with ? engines_[r] : without, sum));
         Add(sum, with ? on[r] : off[r]);
         Add(sum, with ? on_sum : off_sum);
       }
@@ -163,8 +203,7 @@ class Bench {
   }
 
   // Writes the text after its stored prompt; the first time it is kept, then it is compared.
-  absl::Status Write(Text& text, SpeculateChoice choice, Sum& sum) {
-    Speculation speculation(choice);
+  absl::Status Write(Text& text, Speculation& speculation, Sum& sum) {
     speculation.Begin(text.prompt, text.quotable);
     speculation.PromptTook(text.prompt_rows, text.prompt_ns);
     text::CompletionRequest request;
@@ -186,7 +225,7 @@ class Bench {
       sum.tokens += static_cast<double>(done.tokens - 1);
       sum.seconds += done.total_s - done.first_token_s;
     }
-    if (!choice.on) return absl::OkStatus();
+    if (!speculation.on()) return absl::OkStatus();
     passes_.tokens += done.tokens;
     passes_.drafted += done.drafted;
     passes_.accepted += done.accepted;
@@ -240,6 +279,7 @@ class Bench {
   std::unique_ptr<Session> session_;
   std::unique_ptr<BenchPeer> peer_;
   std::vector<Text> texts_;
+  std::vector<Speculation> engines_;  // [rounds]
   Passes passes_;  // of the rounds with speculation
   int64_t weight_bytes_ = 0;
   double bandwidth_ = 0;  // bytes a second

@@ -36,9 +36,9 @@ struct SpeculateBench {
 // Whether `only` asks for one of the rows above.
 bool WantsSpeculateBench(const std::vector<std::string>& only);
 
-// Each text starts with nothing learned but the speed of its prompt, as one `weir ask` does.
-// Errors: those of loading and of the prompts' file; kInternal when tokens differ; kUnavailable
-// when the peer does not start or answer.
+// A round is an engine that answers one question after the other. Errors: those of loading and of
+// the prompts' file; kInternal when tokens differ; kUnavailable when the peer does not start or
+// answer.
 absl::StatusOr<SpeculateBench> RunSpeculateBench(const SpeculateBenchOptions& options,
                                                  const Context& context);
 

@@ -58,6 +58,7 @@ class Speculation {
   // The pass over the token taken last and the draft took so long; `accepted` of the draft were
   // right. Called when all tokens of the pass were taken.
   void Checked(size_t accepted, int64_t ns);
+  bool on() const { return choice_.on; }
   const Counts& counts() const { return counts_; }
 
  private:
