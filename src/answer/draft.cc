@@ -45,6 +45,7 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
   if (packed.whole) request.passages = packed.sources;
   request.max_tokens = options.max_tokens;
   request.seed = context.seed;
+  request.quotable = packed.passages;
   if (ports.on_draft) {
     request.on_text = [&](std::string_view piece) {
       ports.on_draft(piece);

@@ -1,6 +1,7 @@
 #include "answer/pack.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
@@ -49,6 +50,7 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
   const int64_t budget = completer.context_tokens() - options.max_tokens - kPromptOverhead;
   PackedContext packed;
   std::vector<std::string_view> windows;
+  std::set<int64_t> passages;
   for (const Evidence& e : set.sentences) {
     if (static_cast<int64_t>(packed.sources.size()) >= options.windows) break;
     const bool shown = std::any_of(windows.begin(), windows.end(), [&](std::string_view window) {
@@ -63,7 +65,11 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
     }
     packed.tokens += tokens;
     packed.sources.push_back(std::move(source));
+    passages.insert(e.passage);
     windows.push_back(e.context);
+  }
+  for (const text::Hit& hit : set.hits) {
+    if (passages.erase(hit.passage.id) > 0) packed.passages.push_back(hit.passage.text);
   }
   return packed;
 }

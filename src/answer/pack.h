@@ -15,6 +15,8 @@ namespace weir::answer {
 
 struct PackedContext {
   std::vector<std::string> sources;  // text of each source as the model sees it
+  // What the sources were cut from, each once: where a quotation of them may go on.
+  std::vector<std::string> passages;
   int64_t tokens = 0;
   // Sources are whole passages and go beside the messages, where the completer may know them.
   bool whole = false;

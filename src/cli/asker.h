@@ -23,6 +23,7 @@ struct AskOptions {
   std::string model;
   std::string encoder;
   bool passage_cache = false;
+  generate::SpeculateOptions speculate = {};
   bool extract = false;
   template <class V>
   void Visit(V& v) {
@@ -35,6 +36,7 @@ struct AskOptions {
     v(model,
       {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
+    speculate.Visit(v);
     v(extract, {.name = "extract",
                 .help = "Answer with sentences of the documents alone; a model, where one is "
                         "installed, only judges and points to them."});

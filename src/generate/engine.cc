@@ -22,13 +22,15 @@ class LocalEngine : public Engine {
   LocalEngine(std::string name, const GenerateOptions& options,
               std::shared_ptr<const model::GgufFile> file,
               std::unique_ptr<model::Tokenizer> tokenizer,
-              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session)
+              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session,
+              SpeculateChoice speculate)
       : name_(std::move(name)),
         options_(options),
         file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         decoder_(std::move(decoder)),
         session_(std::move(session)),
+        speculation_(speculate),
         prompts_(*file_, tokenizer_.get()) {}
 
   std::string name() const override { return name_; }
@@ -61,6 +63,11 @@ class LocalEngine : public Engine {
       WEIR_ASSIGN_OR_RETURN(constraint,
                             Constraint::Make(request.grammar, request.json_schema, vocabulary_));
     }
+    std::vector<std::vector<int32_t>> quotable;
+    for (const std::string& text : request.quotable) {
+      quotable.push_back(tokenizer_->Encode(text, {}));
+    }
+    speculation_.Begin(prompt, quotable);
     const int64_t start = context.now_ns();
     const absl::StatusOr<bool> borrowed = ReadPassages(request, context);
     if (absl::IsCancelled(borrowed.status())) {
@@ -71,7 +78,8 @@ class LocalEngine : public Engine {
     if (!borrowed.ok()) return borrowed.status();
     const double read_s = static_cast<double>(context.now_ns() - start) * 1e-9;
     absl::StatusOr<text::Completion> done =
-        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_, context);
+        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_,
+                      speculation_, context);
     session_->EndBorrow();
     if (done.ok()) {
       done->first_token_s += read_s;
@@ -83,6 +91,9 @@ class LocalEngine : public Engine {
       context.metrics->Add("generate_reused_prompt_tokens",
                            static_cast<double>(session_->reused()));
       context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
+      context.metrics->Add("generate_drafted_tokens", static_cast<double>(done->drafted));
+      context.metrics->Add("generate_accepted_tokens", static_cast<double>(done->accepted));
+      context.metrics->Add("generate_draft_passes", static_cast<double>(done->draft_passes));
     }
     return done;
   }
@@ -220,6 +231,7 @@ class LocalEngine : public Engine {
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::shared_ptr<const model::Decoder> decoder_;
   std::unique_ptr<Session> session_;
+  Speculation speculation_;
   PromptWriter prompts_;
   std::unique_ptr<PassageCache> passages_;  // works on *session_
   PassageOptions passage_options_;
@@ -270,6 +282,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
                                                      const Context& context,
                                                      const Registry& techniques) {
   WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options.kv, techniques));
+  WEIR_ASSIGN_OR_RETURN(const SpeculateChoice speculate,
+                        ParseSpeculate(options.speculate.speculate));
   WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
   WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
   WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
@@ -282,7 +296,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
   WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window, techniques));
   return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
                                        std::move(tokenizer), std::move(decoder),
-                                       std::move(session));
+                                       std::move(session), speculate);
 }
 
 }  // namespace weir::generate

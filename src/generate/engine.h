@@ -12,6 +12,7 @@
 #include "base/context.h"
 #include "base/registry.h"
 #include "generate/passages/passage_cache.h"
+#include "generate/speculate/speculation.h"
 #include "model/decoder.h"
 #include "model/tokenizer.h"
 #include "text/ports.h"
@@ -27,6 +28,7 @@ struct GenerateOptions {
   int64_t max_tokens = 256;
   int64_t context = 4096;
   std::string kv = "auto";
+  SpeculateOptions speculate = {};
   template <class V>
   void Visit(V& v) {
     v(temperature,
@@ -60,6 +62,7 @@ struct GenerateOptions {
                 .max = 1048576});
     v(kv, {.name = "kv",
            .help = "How the KV cache is kept: q8 (int8), f16, auto, or techniques of kinds Kv*."});
+    speculate.Visit(v);
   }
 };
 

@@ -31,6 +31,13 @@ class Session {
   // One more token. REQUIRES: size() < window().
   absl::Status Append(int32_t token, const Context& context);
   std::span<float> logits() { return logits_; }
+  // Several more tokens, and the logits after each: [tokens, vocabulary], valid until the next call
+  // and bit-equal to those of one Append a token. REQUIRES: not empty, size() + tokens.size() <=
+  // window().
+  absl::StatusOr<std::span<float>> AppendAll(std::span<const int32_t> tokens,
+                                             const Context& context);
+  // Forgets the tokens from `size` on. REQUIRES: 0 <= size <= size().
+  void Truncate(int64_t size);
 
   // Sum over j >= first of the natural log of p(tokens[j] | tokens before j). The cache holds all
   // but the last token afterwards. REQUIRES: 1 <= first <= tokens.size() <= window() + 1.
@@ -47,6 +54,7 @@ class Session {
   void Borrow(std::vector<int32_t> tokens, int64_t exact);
   // Forgets what is not exact of it, so that no later prompt shares it.
   void EndBorrow();
+  std::span<const int32_t> tokens() const { return tokens_; }  // what the cache holds
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.
@@ -72,7 +80,8 @@ class Session {
   std::vector<int32_t> tokens_;  // what the cache holds
   int64_t exact_ = -1;           // of tokens_; < 0: all
   std::vector<float> logits_;    // [vocabulary]
-  std::vector<float> rows_;      // [rows, vocabulary], for Score; made when first used
+  // [rows, vocabulary], for Score and AppendAll; made when first used
+  std::vector<float> rows_;
 };
 
 // log(sum(exp(logits))); destroys the logits. REQUIRES: not empty.

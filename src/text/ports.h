@@ -51,6 +51,8 @@ struct CompletionRequest {
   std::string grammar;      // GBNF; "" for none
   std::string json_schema;  // "" for none
   uint64_t seed = 0;
+  // Texts that the answer may quote, beside the messages: a hint for speed that changes no token.
+  std::vector<std::string> quotable;
   // Called with each piece of text as it comes; false stops. May be null.
   std::function<bool(std::string_view piece)> on_text;
 };
@@ -60,6 +62,8 @@ struct Completion {
   std::string finish;  // "stop", "length", "cancelled"
   int64_t prompt_tokens = 0;
   int64_t tokens = 0;
+  // Tokens that were guessed and checked several at once, those that were right, and the passes.
+  int64_t drafted = 0, accepted = 0, draft_passes = 0;
   double first_token_s = 0;
   double total_s = 0;
   int64_t reused_tokens = 0;  // of the prompt, that were not computed for it

@@ -1,6 +1,7 @@
 // weir bench llm: decode and prefill speed, beside a peer where one is installed.
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -10,6 +11,7 @@
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
 #include "generate/passages/passages_bench.h"
+#include "generate/speculate/speculate_bench.h"
 #include "model/catalogue.h"
 #include "model/gguf.h"
 #include "tensor/kernel_bench.h"
@@ -24,6 +26,9 @@ struct BenchLlmOptions {
   std::vector<std::string> rows;
   std::string kv = "auto";
   bool limit = false;
+  std::string prompts = "tests/data/cited/prompts.jsonl";
+  int64_t answers = 8;
+  generate::SpeculateOptions speculate = {};
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -36,11 +41,16 @@ struct BenchLlmOptions {
                .max = 100000});
     v(rows,
       {.name = "rows",
-       .help = "Rows to run: decode, prefill-512, decode-2k, first-token-8-passages; none names "
-               "all."});
+       .help = "Rows to run: decode, prefill-512, decode-2k, decode-cited, decode-cited-gain, "
+                "decode-novel, first-token-8-passages; none names all."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     v(limit, {.name = "limit",
               .help = "Measure the kernels of the model's formats against the machine's limits."});
+    v(prompts, {.name = "prompts",
+                .help = "Prompts of the cited answers, as lines of weir ask --show-prompt.",
+                .fingerprint = false});
+    v(answers, {.name = "answers", .help = "Cited answers to write.", .min = 1, .max = 10000});
+    speculate.Visit(v);
     peer.Visit(v);
   }
 };
@@ -95,19 +105,27 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
+    std::vector<BenchRow> rows;
+    if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
+    const auto add = [&rows](const generate::LlmBenchRow& r) {
+      rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
+                      r.rounds, r.spread});
+    };
     std::vector<generate::LlmBenchRow> measured;
     if (options_.rows != std::vector<std::string>{generate::kPassagesRow}) {
       WEIR_ASSIGN_OR_RETURN(
           measured, generate::RunLlmBench(bench, session.context(), session.registry()));
     }
-    std::vector<BenchRow> rows;
-    if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
     for (const generate::LlmBenchRow& r : measured) {
-      rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
-                      r.rounds, r.spread});
+      add(r);
       session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
     }
     WEIR_RETURN_IF_ERROR(AddPassages(bench, session, rows));
+    if (generate::WantsSpeculateBench(options_.rows)) {
+      WEIR_ASSIGN_OR_RETURN(const auto cited, Cited(bench, session));
+      for (const generate::LlmBenchRow& r : cited.rows) add(r);
+      for (const std::string& note : cited.notes) session.Note(note);
+    }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
@@ -126,6 +144,26 @@ class BenchLlmVerb : public Verb {
                     r.spread});
     session.Note(absl::StrCat(r.name, ": ", passages.details));
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<generate::SpeculateBench> Cited(const generate::LlmBenchOptions& bench,
+                                                 Session& session) const {
+    std::error_code error;
+    if (options_.rows.empty() && !std::filesystem::exists(options_.prompts, error)) {
+      session.Note(absl::StrCat("decode-cited is left out: no ", options_.prompts,
+                                " here; name one with --prompts"));
+      return generate::SpeculateBench();
+    }
+    return generate::RunSpeculateBench({.model_path = bench.model_path,
+                                        .prompts_path = options_.prompts,
+                                        .prompts = options_.answers,
+                                        .rounds = bench.rounds,
+                                        .speculate = options_.speculate.speculate,
+                                        .kv = bench.kv,
+                                        .only = bench.only,
+                                        .peer_python = bench.peer_python,
+                                        .peer_script = bench.peer_script},
+                                       session.context());
   }
 
   BenchLlmOptions options_;

@@ -43,6 +43,7 @@ namespace shared {
 
 void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
   if (IsFloat(w.type)) return shared::MultiplyFloats(w, begin, end, a, y);
+  if (a.n == 1) return MultiplyOne(w, begin, end, a, y);
   MultiplyQuantised(w, begin, end, a, y);
 }
 
