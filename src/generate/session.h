@@ -63,7 +63,6 @@ class Session {
   PagedSequence& sequence() { return *sequence_; }
   const model::Decoder& decoder() const { return *decoder_; }
   model::Decoder::Workspace& workspace() { return *workspace_; }
-  std::span<const int32_t> tokens() const { return tokens_; }
   model::DecoderTimes& times() { return workspace_->times(); }
 
  private:
