@@ -18,7 +18,7 @@ constexpr double kNewest = 0.3;       // weight of the newest time of a pass ove
 constexpr double kForget = 1.0 / 512;  // a pass: what was measured for other row counts grows old
 constexpr double kMemory = 0.98;       // of acceptance, a token seen at the same evidence
 // What counts as seen before anything is: that a token which followed one, two, ... equal tokens
-// follows again, measured over answers of the 1.5B model (docs/performance.md), with little weight.
+// follows again. An assumption with the weight of four tokens, not a measurement.
 constexpr double kPriorWeight = 4;
 constexpr double kPrior[] = {0.25, 0.5, 0.65, 0.75, 0.8, 0.85, 0.88, 0.9};
 
