@@ -1,24 +1,19 @@
-// The generation loop: sample, constrain, stream, stop.
+// The generation loop of one completion alone; streams/streams.h runs several together.
 #pragma once
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
-#include "generate/constrain/constraint.h"
-#include "generate/sample/sampler.h"
+#include "generate/completion_writer.h"
 #include "generate/session.h"
-#include "model/tokenizer.h"
 #include "text/ports.h"
 
 namespace weir::generate {
 
-// Continues `prompt` on the session. `constraint` may be null. Checks cancellation between tokens
-// and between prefill chunks; a cancelled completion is a result (finish "cancelled"), not an
-// error.
+// Continues `prompt`, which `writer` was made for, on the session. Checks cancellation between
+// tokens and between prefill chunks; a cancelled completion is a result (finish "cancelled"), not
+// an error.
 absl::StatusOr<text::Completion> RunCompletion(std::span<const int32_t> prompt,
-                                               const text::CompletionRequest& request,
-                                               const SampleOptions& sampling,
-                                               Constraint* constraint,
-                                               const model::Tokenizer& tokenizer, Session& session,
+                                               CompletionWriter& writer, Session& session,
                                                const Context& context);
 
 }  // namespace weir::generate

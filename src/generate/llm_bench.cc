@@ -123,9 +123,7 @@ class Bench {
       }
     }
     const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
-    const model::DecoderTimes& t = session_->times();
-    row.times.qkv += t.qkv, row.times.attention += t.attention, row.times.output += t.output;
-    row.times.ffn += t.ffn, row.times.head += t.head, row.times.other += t.other;
+    AddTimes(session_->times(), row.times);
     row.tokens += timed;
     return static_cast<double>(timed) / seconds;
   }
@@ -185,6 +183,11 @@ class Bench {
 absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options,
                                                      const Context& context) {
   return Bench(options, context).Go();
+}
+
+void AddTimes(const model::DecoderTimes& t, model::DecoderTimes& sum) {
+  sum.qkv += t.qkv, sum.attention += t.attention, sum.output += t.output;
+  sum.ffn += t.ffn, sum.head += t.head, sum.other += t.other;
 }
 
 std::string TimeSplit(const model::DecoderTimes& t) {

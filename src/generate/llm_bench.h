@@ -45,6 +45,8 @@ struct LlmBenchRow {
 absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& options,
                                                      const Context& context);
 
+// Adds one reading to a row's time.
+void AddTimes(const model::DecoderTimes& times, model::DecoderTimes& sum);
 // "qkv 21%, attention 9%, ..." of a row's time.
 std::string TimeSplit(const model::DecoderTimes& times);
 

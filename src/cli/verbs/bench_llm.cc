@@ -7,6 +7,7 @@
 #include "cli/peer.h"
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
+#include "generate/streams/streams_bench.h"
 #include "model/catalogue.h"
 
 namespace weir::cli {
@@ -29,7 +30,11 @@ struct BenchLlmOptions {
                .min = 1,
                .max = 100000});
     v(rows,
-      {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+      {.name = "rows",
+       .help =
+           "Rows to run; none: decode, prefill-512, decode-2k. Streams: streams (all of them) or "
+           "streams-8, unshared-8, prefix-16x32, prefix-16x1k, prefix-16x4k, prefix-16x8k, "
+           "prefix-memory, prefix-tree, prompt-cache."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     peer.Visit(v);
   }
@@ -67,7 +72,9 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context()));
+    WEIR_ASSIGN_OR_RETURN(auto measured, generate::RunLlmBench(bench, session.context()));
+    WEIR_ASSIGN_OR_RETURN(const auto together, generate::RunStreamsBench(bench, session.context()));
+    measured.insert(measured.end(), together.begin(), together.end());
     std::vector<BenchRow> rows;
     for (const generate::LlmBenchRow& r : measured) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,

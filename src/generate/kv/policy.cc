@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "generate/kv/block_pool.h"
+#include "generate/kv/hydragen.h"
 #include "generate/kv/plain_format.h"
 
 namespace weir::generate {
@@ -18,19 +19,21 @@ struct AxisValue {
 // Every value this build has; the first of an axis is its default.
 constexpr AxisValue kValues[] = {
     {"format", "auto"},  {"format", "q8"},       {"format", "f16"},
-    {"retention", "all"}, {"selection", "dense"}, {"execution", "per-sequence"},
-    {"placement", "ram"},
+    {"retention", "all"}, {"selection", "dense"}, {"execution", "automatic"},
+    {"execution", "hydragen"}, {"execution", "per-sequence"}, {"placement", "ram"},
 };
 
 class DenseSelection : public KvSelection {
  public:
   ReadPlan::Kind reads() const override { return ReadPlan::Kind::kAll; }
   ReadPlan BeforeAttention(int, int64_t, const float*, int64_t) override { return {}; }
+  bool shares_prefixes() const override { return true; }
   std::unique_ptr<KvSelection> Fork() const override { return std::make_unique<DenseSelection>(); }
 };
 
 class KeepAll : public KvRetention {
  public:
+  bool shares_prefixes() const override { return true; }
   std::unique_ptr<KvRetention> Fork() const override { return std::make_unique<KeepAll>(); }
 };
 
@@ -38,7 +41,7 @@ class PerSequence : public KvExecution {
  public:
   void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,
               Threads* threads) const override {
-    for (const AttendJob& job : jobs) format.Attend(job, shape, threads);
+    format.AttendTogether(jobs, false, shape, threads);
   }
 };
 
@@ -111,7 +114,11 @@ absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& r
     policy->format_ = MakeFormat(choice.format);
   }
   WEIR_RETURN_IF_ERROR(policy->format_->Check(shape));
-  policy->execution_ = std::make_unique<PerSequence>();
+  if (choice.execution == "per-sequence") {
+    policy->execution_ = std::make_unique<PerSequence>();
+  } else {  // hydragen has the rule of when it pays
+    policy->execution_ = std::make_unique<HydragenExecution>();
+  }
   WEIR_RETURN_IF_ERROR(CheckKvPair(*policy->format_, *policy->MakeSelection()));
   return std::shared_ptr<const KvPolicy>(std::move(policy));
 }
@@ -120,6 +127,11 @@ absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection) {
   if (format.Reads(selection.reads())) return absl::OkStatus();
   return absl::UnimplementedError(
       "KV format and selection: the format has no kernel for what the selection reads");
+}
+
+bool KvPolicy::shares_prefixes() const {
+  return format_->shares_prefixes() && MakeRetention()->shares_prefixes() &&
+         MakeSelection()->shares_prefixes();
 }
 
 std::unique_ptr<KvRetention> KvPolicy::MakeRetention() const { return std::make_unique<KeepAll>(); }

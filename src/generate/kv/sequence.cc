@@ -92,7 +92,7 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
   selection_->OnAppend(layer, length_, n);
 }
 
-void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+AttendJob PagedSequence::StartAttend(int layer, int64_t n, const float* q, float* out) {
   const int64_t length = length_ + n;
   const int64_t window = shape_.window(layer);
   AttendJob job{.blocks = addresses_[layer],
@@ -112,16 +112,32 @@ void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Thr
     const int64_t newest = (length - 1) % kBlockTokens + 1;
     job.length = static_cast<int64_t>(chosen_.size() - 1) * kBlockTokens + newest;
   }
-  const bool wants_lse = retention_->needs_lse() || selection_->needs_lse();
-  if (wants_lse) {
+  if (retention_->needs_lse() || selection_->needs_lse()) {
     lse_.resize(static_cast<size_t>(n) * shape_.heads);
     job.lse = lse_.data();
   }
-  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
-  if (!wants_lse) return;
+  return job;
+}
+
+void PagedSequence::FinishAttend(int layer, int64_t n) {
+  if (!retention_->needs_lse() && !selection_->needs_lse()) return;
   const AttentionView view{.layer = layer, .queries = n, .lse = lse_.data()};
   if (retention_->needs_lse()) retention_->OnAttention(view);
   if (selection_->needs_lse()) selection_->OnAttention(view);
+}
+
+void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+  const AttendJob job = StartAttend(layer, n, q, out);
+  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
+  FinishAttend(layer, n);
+}
+
+void PagedSequence::AppendShared(std::span<const BlockId> ids) {
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    placement_->Share(ids[layer]);
+    SetBlock(layer, tables_[layer].size(), ids[layer]);
+  }
+  length_ += kBlockTokens;
 }
 
 std::unique_ptr<PagedSequence> PagedSequence::Fork() const {

@@ -34,6 +34,18 @@ class PagedSequence : public model::KvSequence {
   void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) override;
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
   void Commit(int64_t n) override { length_ += n; }
+  // Attend in three steps, for those who run several sequences together: the job, which the
+  // policy's execution then does, and what the policies want to see afterwards. The job is valid
+  // until the next call.
+  AttendJob StartAttend(int layer, int64_t n, const float* q, float* out);
+  void FinishAttend(int layer, int64_t n);
+
+  // Begins with, or goes on with, a full block that another owner computed for the same tokens: one
+  // id a layer. REQUIRES: the policy shares prefixes, length() is a multiple of 32, nothing is
+  // reserved.
+  void AppendShared(std::span<const BlockId> ids);
+  // The blocks of a layer, reserved ones included.
+  std::span<const BlockId> blocks(int layer) const { return tables_[layer]; }
 
   // A second sequence with the same tokens; no block is copied. Reserved tokens are not taken over.
   std::unique_ptr<PagedSequence> Fork() const;
