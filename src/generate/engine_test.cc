@@ -422,5 +422,37 @@ TEST(EngineModelTest, SmollmAnswersAndKeepsToSchemas) {
   EXPECT_GT((*scores)[0], (*scores)[1]);
 }
 
+TEST(EngineModelTest, SmollmWritesTogetherWhatItWritesAlone) {
+  const std::string path = WeirHome() + "/models/smollm2-135m/smollm2-135m.gguf";
+  Threads threads(2);
+  Context context;
+  auto engine = Engine::Load(path, "smollm2-135m", {.context = 1024}, context);
+  if (absl::IsNotFound(engine.status())) GTEST_SKIP() << "no smollm2-135m below WEIR_HOME";
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  std::vector<CompletionRequest> requests;
+  const std::string document =
+      "The lighthouse of Alder was built in 1874 by James Douglass. It has 214 steps, a lamp that "
+      "is seen for 19 miles, and since 1965 no keeper. The harbour below it is older. ";
+  for (const char* question :
+       {"Who built it?", "How many steps?", "How far is the lamp seen?", "Is there a keeper?",
+        "What is older?", "When was it built?", "Write a story about it.", "Why?"}) {
+    requests.push_back(Ask(document + question, 24));
+    requests.back().temperature = requests.size() % 2 == 0 ? 0.8 : 0;
+    requests.back().seed = requests.size();
+  }
+  std::vector<std::string> alone;
+  for (const CompletionRequest& request : requests) {
+    auto done = (*engine)->Complete(request, context);
+    ASSERT_TRUE(done.ok());
+    alone.push_back(done->text);
+  }
+  for (Threads* use : {static_cast<Threads*>(nullptr), &threads}) {
+    context.threads = use;
+    auto fresh = Engine::Load(path, "smollm2-135m", {.context = 1024}, context);
+    const auto together = (*fresh)->CompleteAll(requests, context);
+    for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(together[i]->text, alone[i]) << i;
+  }
+}
+
 }  // namespace
 }  // namespace weir::generate

@@ -34,7 +34,7 @@ struct BenchLlmOptions {
        .help =
            "Rows to run; none: decode, prefill-512, decode-2k. Streams: streams (all of them) or "
            "streams-8, unshared-8, prefix-16x32, prefix-16x1k, prefix-16x4k, prefix-16x8k, "
-           "prefix-memory, prefix-tree, prompt-cache."});
+           "prefix-memory, prefix-tree, prompt-cache, cancel-4k."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     peer.Visit(v);
   }

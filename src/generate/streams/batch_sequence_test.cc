@@ -19,7 +19,7 @@ namespace {
 
 std::shared_ptr<const model::Decoder> DecoderOf(const std::string& architecture, int head_dim) {
   model::SmallDecoder m{
-      .architecture = architecture, .hidden = 96, .heads = 6, .head_dim = head_dim};
+      .architecture = architecture, .hidden = 192, .heads = 6, .head_dim = head_dim};
   if (architecture == "gemma3") m.window = 40, m.window_pattern = 2;
   const std::string path = testing::TempDir() + "/weir_batch_" + architecture + ".gguf";
   EXPECT_TRUE(WriteFileAtomic(path, m.Fill().Builder().Build()).ok());

@@ -20,6 +20,9 @@ namespace weir::generate {
 // prompt-cache   ms to the first token over a kept prompt of 4,096 tokens, others having come
 //   between;
 //                baseline: the first time
+// cancel-4k      ms that a cancelled stream can keep its blocks inside a prompt of 4,096 tokens:
+//   the
+//                longest step; baseline: the 200 ms that are allowed
 std::vector<std::string_view> StreamsBenchRows();
 
 // Runs those of the rows that options.only names, all if `options.only` holds "streams".

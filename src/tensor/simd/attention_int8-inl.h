@@ -75,20 +75,76 @@ struct WeightCodes {
   float scale[kMaxTileRows];
 };
 
-inline void MakeWeightCodes(const float* p, const std::byte* scales, uint32_t visible, int r,
-                            WeightCodes* out) {
-  const Floats zero = Set(0.0f);
-  const Floats w0 = Select(visible & 0xffff, Mul(Load(p), LoadHalf(scales)), zero);
-  const Floats w1 = Select(visible >> 16, Mul(Load(p + 16), LoadHalf(scales + 32)), zero);
-  const float largest = ReduceMax(Max(w0, w1));
-  const bool some = largest > kSmallestPeak;
-  const Floats inverse = Set(some ? kWeightSteps / largest : 0.0f);
-  const Ints c0 = ToWeights(Mul(w0, inverse)), c1 = ToWeights(Mul(w1, inverse));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]), ShiftRight7(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]) + 16, ShiftRight7(c1));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]), LowSeven(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]) + 16, LowSeven(c1));
-  out->scale[r] = some ? largest / kWeightSteps : 0.0f;
+// Scores to weights, as UpdateRow does it, and weights to codes, for R rows at once: a row is one
+// long chain of dependent operations, so rows in step keep the core busy.
+template <int R>
+inline void WeighRows(const Int8Tile& t, int row, const std::byte* value_scales, int64_t first_key,
+                      const float* scores, WeightCodes* out) {
+  const Floats zero = Set(0.0f), scale0 = LoadHalf(value_scales),
+               scale1 = LoadHalf(value_scales + 32);
+  uint32_t visible[R];
+  Floats p0[R], p1[R];
+  float peak[R], inverse[R];
+  WEIR_UNROLL
+  for (int r = 0; r < R; ++r) {
+    visible[r] = VisibleKeys(first_key, t.begin[row + r], t.end[row + r]);
+    p0[r] = Select(visible[r] & 0xffff, Load(scores + r * 32), Set(-INFINITY));
+    p1[r] = Select(visible[r] >> 16, Load(scores + r * 32 + 16), Set(-INFINITY));
+    const float largest = ReduceMax(Max(p0[r], p1[r]));
+    const float old_peak = t.peak[row + r];
+    peak[r] = largest > old_peak ? largest : old_peak;
+  }
+  WEIR_UNROLL
+  for (int r = 0; r < R; ++r) {
+    // Nothing seen yet: exactly no contribution.
+    const uint32_t some = peak[r] == -INFINITY ? 0 : 0xffff;
+    p0[r] = Select(some, ExpTwo(Sub(p0[r], Set(peak[r]))), zero);
+    p1[r] = Select(some, ExpTwo(Sub(p1[r], Set(peak[r]))), zero);
+  }
+  WEIR_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const float old_peak = t.peak[row + r];
+    if (peak[r] == -INFINITY) continue;
+    float* sums = t.sums + 16 * (row + r);
+    float factor = 1.0f;
+    if (peak[r] != old_peak) {
+      factor = First(ExpTwo(Set(old_peak - peak[r])));
+      ScaleRow(t.acc + (row + r) * t.head_dim, factor, t.head_dim);
+      t.peak[row + r] = peak[r];
+    }
+    Store(sums, Fma(Load(sums), Set(factor), Add(p0[r], p1[r])));
+  }
+  WEIR_UNROLL
+  for (int r = 0; r < R; ++r) {
+    p0[r] = Select(visible[r] & 0xffff, Mul(p0[r], scale0), zero);
+    p1[r] = Select(visible[r] >> 16, Mul(p1[r], scale1), zero);
+    const float largest = ReduceMax(Max(p0[r], p1[r]));
+    const bool some = largest > kSmallestPeak;
+    inverse[r] = some ? kWeightSteps / largest : 0.0f;
+    out->scale[row + r] = some ? largest / kWeightSteps : 0.0f;
+  }
+  WEIR_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const Ints c0 = ToWeights(Mul(p0[r], Set(inverse[r])));
+    const Ints c1 = ToWeights(Mul(p1[r], Set(inverse[r])));
+    auto* high = reinterpret_cast<int8_t*>(out->high[row + r]);
+    auto* low = reinterpret_cast<int8_t*>(out->low[row + r]);
+    StoreBytes(high, ShiftRight7(c0));
+    StoreBytes(high + 16, ShiftRight7(c1));
+    StoreBytes(low, LowSeven(c0));
+    StoreBytes(low + 16, LowSeven(c1));
+  }
+}
+
+template <int R>
+inline void WeighRowsUpTo(int rows, const Int8Tile& t, int row, const std::byte* value_scales,
+                          int64_t first_key, const float* scores, WeightCodes* out) {
+  if constexpr (R > 1) {
+    if (rows < R) {
+      return WeighRowsUpTo<R - 1>(rows, t, row, value_scales, first_key, scores, out);
+    }
+  }
+  WeighRows<R>(t, row, value_scales, first_key, scores, out);
 }
 
 // acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][0, 16 V).
@@ -149,11 +205,9 @@ inline void Int8Block(const Int8Tile& t, const std::byte* head, const std::byte*
     Int8ScoresUpTo<kInt8ScoreRows>(std::min(kInt8ScoreRows, t.rows - r), t, r, head,
                                    r == 0 ? ahead : nullptr, scores + r * 32);
   }
-  for (int r = 0; r < t.rows; ++r) {
-    const uint32_t visible = VisibleKeys(first_key, t.begin[r], t.end[r]);
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim}, visible,
-              scores + r * 32);
-    MakeWeightCodes(scores + r * 32, head + layout.value_scales, visible, r, &weights);
+  for (int r = 0; r < t.rows; r += kInt8WeighRows) {
+    WeighRowsUpTo<kInt8WeighRows>(std::min(kInt8WeighRows, t.rows - r), t, r,
+                                  head + layout.value_scales, first_key, scores + r * 32, &weights);
   }
   for (int r = 0; r < t.rows; r += kInt8ValueRows) {
     const int rows = std::min(kInt8ValueRows, t.rows - r);

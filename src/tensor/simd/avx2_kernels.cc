@@ -25,6 +25,7 @@ inline constexpr int kScoreRows = 3;
 inline constexpr int kValueRows = 4;
 inline constexpr int kValueVectors = 1;
 inline constexpr int kInt8ScoreRows = 3;
+inline constexpr int kInt8WeighRows = 2;
 inline constexpr int kInt8ValueRows = 2;
 inline constexpr int kInt8ValueVectors = 1;
 inline constexpr int kFloatRows = 6;

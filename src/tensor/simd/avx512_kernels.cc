@@ -25,6 +25,7 @@ inline constexpr int kScoreRows = 8;
 inline constexpr int kValueRows = 4;
 inline constexpr int kValueVectors = 4;
 inline constexpr int kInt8ScoreRows = 6;
+inline constexpr int kInt8WeighRows = 4;
 inline constexpr int kInt8ValueRows = 3;
 inline constexpr int kInt8ValueVectors = 4;
 inline constexpr int kFloatRows = 12;

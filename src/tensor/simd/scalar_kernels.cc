@@ -13,6 +13,7 @@ inline constexpr int kScoreRows = 1;
 inline constexpr int kValueRows = 1;
 inline constexpr int kValueVectors = 1;
 inline constexpr int kInt8ScoreRows = 1;
+inline constexpr int kInt8WeighRows = 1;
 inline constexpr int kInt8ValueRows = 1;
 inline constexpr int kInt8ValueVectors = 1;
 
