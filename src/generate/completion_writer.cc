@@ -55,7 +55,7 @@ absl::StatusOr<int32_t> CompletionWriter::Choose(std::span<float> logits) {
 void CompletionWriter::Take(int32_t token, bool room) {
   if (out_.tokens == 0) out_.first_token_s = Seconds();
   const auto ends = tokenizer_.end_ids();
-  if (std::binary_search(ends.begin(), ends.end(), token)) {
+  if (!ignore_ends_ && std::binary_search(ends.begin(), ends.end(), token)) {
     out_.finish = "stop";
     return;
   }

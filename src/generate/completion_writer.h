@@ -33,6 +33,8 @@ class CompletionWriter {
   // Adds the chosen token to the text and calls on_text. `room`: the decoder has a place for it.
   void Take(int32_t token, bool room);
   bool finished() const { return !out_.finish.empty(); }
+  // Writes on after end tokens: what a bench measures should not depend on what a text says.
+  void IgnoreEnds() { ignore_ends_ = true; }
   void Cancel() { out_.finish = "cancelled"; }
   // The result; once, when finished.
   text::Completion Finish();
@@ -53,6 +55,7 @@ class CompletionWriter {
   const model::Tokenizer& tokenizer_;
   TextStream stream_;
   Clock now_ns_;
+  bool ignore_ends_ = false;
   bool declined_ = false;  // the caller wants no more text
   int64_t start_ns_ = 0;
   text::Completion out_;

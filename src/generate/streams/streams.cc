@@ -13,7 +13,7 @@ namespace {
 // Prompt tokens of a step at least: fewer would cost nearly as much, since the weights are read
 // anyway.
 constexpr int64_t kFewestPromptTokens = 8;
-// How fast the estimate of a row's time follows the last step.
+// How fast the estimate of a row's time follows faster steps.
 constexpr double kFollow = 0.3;
 
 int64_t BlocksFor(int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
@@ -264,7 +264,8 @@ absl::Status Streams::Forward(const Context& context) {
   const double each = static_cast<double>(SteadyNowNs() - start) / tokens_.size();
   // Steps of few rows say little about a row's time among many.
   const bool full = step_prompt_tokens_ >= kFewestPromptTokens;
-  if (full) token_ns_ = token_ns_ <= 0 ? each : (1 - kFollow) * token_ns_ + kFollow * each;
+  // Slower at once, faster bit by bit: a step that is too long keeps a cancelled stream waiting.
+  if (full) token_ns_ = std::max(each, (1 - kFollow) * token_ns_ + kFollow * each);
   return absl::OkStatus();
 }
 

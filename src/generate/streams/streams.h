@@ -34,9 +34,9 @@ struct StreamsOptions {
   int64_t slots = 8;           // streams that run together
   int64_t step_tokens = 256;   // prompt tokens of a step at most
   // What a step may take while somebody writes, and while prompts alone are read: the second bounds
-  // how long a cancelled stream keeps its blocks. Steps of 8 prompt tokens are made whatever they
-  // take.
-  int64_t writing_step_ns = 60'000'000, reading_step_ns = 120'000'000;
+  // how long a cancelled stream keeps its blocks, 200 ms with room for a machine that falters.
+  // Steps of 8 prompt tokens are made whatever they take.
+  int64_t writing_step_ns = 50'000'000, reading_step_ns = 70'000'000;
 };
 
 class Streams {
