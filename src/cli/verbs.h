@@ -14,6 +14,7 @@ namespace weir::cli {
 std::unique_ptr<Verb> MakeModelAddVerb();
 std::unique_ptr<Verb> MakeModelListVerb();
 std::unique_ptr<Verb> MakeModelShowVerb();
+std::unique_ptr<Verb> MakeModelPackVerb();
 std::unique_ptr<Verb> MakeModelTokenizeVerb();
 std::unique_ptr<Verb> MakeIndexVerb();
 std::unique_ptr<Verb> MakeIndexStatusVerb();

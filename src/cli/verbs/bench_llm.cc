@@ -1,5 +1,7 @@
 // weir bench llm: decode and prefill speed, beside a peer where one is installed.
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
@@ -9,6 +11,8 @@
 #include "generate/llm_bench.h"
 #include "generate/streams/streams_bench.h"
 #include "model/catalogue.h"
+#include "model/gguf.h"
+#include "tensor/kernel_bench.h"
 
 namespace weir::cli {
 namespace {
@@ -19,6 +23,7 @@ struct BenchLlmOptions {
   int64_t tokens = 64;
   std::vector<std::string> rows;
   std::string kv = "auto";
+  bool limit = false;
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -36,9 +41,29 @@ struct BenchLlmOptions {
            "streams-8, unshared-8, prefix-16x32, prefix-16x1k, prefix-16x4k, prefix-16x8k, "
            "prefix-memory, prefix-tree, prompt-cache, cancel-4k."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
+    v(limit, {.name = "limit",
+              .help = "Measure the kernels of the model's formats against the machine's limits."});
     peer.Visit(v);
   }
 };
+
+// What runs when the model's matrices are multiplied, each kernel beside what the machine allows.
+absl::Status AddKernels(const std::string& path, Session& session, std::vector<BenchRow>& rows) {
+  WEIR_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
+  tensor::KernelBenchOptions kernels;
+  for (const model::GgufTensor& tensor : file->tensors()) {
+    auto& types = kernels.types;
+    const bool matrix = tensor.shape.size() == 2;
+    if (matrix && std::find(types.begin(), types.end(), tensor.type) == types.end()) {
+      types.push_back(tensor.type);
+    }
+  }
+  for (const tensor::BenchRow& r : tensor::BenchKernels(kernels, session.context().threads)) {
+    rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds,
+                    r.spread});
+  }
+  return absl::OkStatus();
+}
 
 class BenchLlmVerb : public Verb {
  public:
@@ -76,6 +101,7 @@ class BenchLlmVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(const auto together, generate::RunStreamsBench(bench, session.context()));
     measured.insert(measured.end(), together.begin(), together.end());
     std::vector<BenchRow> rows;
+    if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
     for (const generate::LlmBenchRow& r : measured) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
                       r.rounds, r.spread});
