@@ -26,7 +26,7 @@ struct GenerateOptions {
   int64_t context = 4096;
   std::string kv = "auto";
   int64_t streams = 8;
-  int64_t prompt_cache = 16384;
+  int64_t prompt_cache = 8192;
   template <class V>
   void Visit(V& v) {
     v(temperature,
