@@ -13,7 +13,7 @@ namespace {
 
 // Query rows of one KV head from which on a sequence fills tiles of its own (prompts).
 constexpr int64_t kOwnTileRows = 32;
-// What reading a block costs beside its rows, in rows; measured with one row and 48.
+// What reading a block costs beside its rows, in rows: an estimate, which only balances threads.
 constexpr int64_t kBlockRows = 4;
 
 // Blocks [first, first + count) of a chunk, read for rows [row, row + rows).

@@ -20,8 +20,8 @@
 
 namespace weir::generate {
 
-// The cost rule is tensor::kFewestSharedBlocks: two members over 64 tokens are enough, since rows
-// of one tile need no gathering. A single sequence runs as per-sequence does.
+// The cost rule is tensor::kFewestSharedBlocks, two members over 64 tokens: a fixed threshold, not
+// one measured at start. A single sequence runs as per-sequence does.
 class HydragenExecution : public KvExecution {
  public:
   void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,

@@ -33,9 +33,10 @@ struct StreamsOptions {
   int64_t window = 4096;       // most tokens of a stream
   int64_t slots = 8;           // streams that run together
   int64_t step_tokens = 256;   // prompt tokens of a step at most
-  // What a step may take while somebody writes, and while prompts alone are read: the second bounds
-  // how long a cancelled stream keeps its blocks, 200 ms with room for a machine that falters.
-  // Steps of 8 prompt tokens are made whatever they take.
+  // What a step is meant to take while somebody writes, and while prompts alone are read: the
+  // second decides how long a cancelled stream keeps its blocks, of which 200 ms is the aim. An
+  // estimate from the steps before, not a bound; steps of 8 prompt tokens are made whatever they
+  // take.
   int64_t writing_step_ns = 50'000'000, reading_step_ns = 70'000'000;
 };
 
