@@ -30,6 +30,7 @@ struct AnswerOptions {
   int64_t max_tokens = 160;
   double risk = 0.5;
   bool judge = true;
+  int64_t samples = 1;
   template <class V> void Visit(V& v) {
     v(planner,
       {.name = "planner", .help = "How the question is worked on (see weir list planner)."});
@@ -60,6 +61,11 @@ struct AnswerOptions {
     v(judge, {.name = "judge",
               .help = "With --extract: let an installed model read the evidence, judge whether it "
                       "holds an answer and point to the sentences."});
+    v(samples, {.name = "samples",
+                .help = "Drafts that the model writes together; the one that the documents support "
+                        "best becomes the answer.",
+                .min = 1,
+                .max = 64});
   }
 };
 

@@ -52,7 +52,7 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
 
   const int64_t asked = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
-                        WriteDraft(question, packed, ports, options, context));
+                        WriteBestDraft(question, packed, set, ports, options, context));
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
   answer.timings["draft_first_token"] = draft.first_token_s;
   answer.timings["reused_tokens"] = static_cast<double>(draft.reused_tokens);

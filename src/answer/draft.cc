@@ -14,6 +14,9 @@
 namespace weir::answer {
 namespace {
 
+// Of the samples after the first: different words, still on the subject.
+constexpr double kSampleTemperature = 0.7;
+
 double CountIn(const std::set<std::string>& wanted, std::string_view text) {
   const std::set<std::string> stems = ContentStemSet(text);
   return static_cast<double>(
@@ -35,17 +38,30 @@ double Grounded(std::string_view question, std::string_view draft, const Evidenc
   return most / static_cast<double>(added.size() + 1);
 }
 
-}  // namespace
-
-absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const PackedContext& packed,
-                                            const AnswerPorts& ports, const AnswerOptions& options,
-                                            const Context& context) {
+text::CompletionRequest DraftRequest(std::string_view question, const PackedContext& packed,
+                                     const AnswerOptions& options, const Context& context) {
   text::CompletionRequest request;
   request.messages = Prompt(question, packed);
   if (packed.whole) request.passages = packed.sources;
   request.max_tokens = options.max_tokens;
   request.seed = context.seed;
   request.quotable = packed.passages;
+  return request;
+}
+
+// What a draft is worth: the support of what stays of it, less what would be left out.
+double Worth(const CheckedDraft& checked) {
+  double sum = -checked.dropped;
+  for (const text::AnswerSentence& sentence : checked.kept) sum += sentence.support;
+  return sum;
+}
+
+}  // namespace
+
+absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const PackedContext& packed,
+                                            const AnswerPorts& ports, const AnswerOptions& options,
+                                            const Context& context) {
+  text::CompletionRequest request = DraftRequest(question, packed, options, context);
   if (ports.on_draft) {
     request.on_text = [&](std::string_view piece) {
       ports.on_draft(piece);
@@ -53,6 +69,32 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
     };
   }
   return ports.completer->Complete(request, context);
+}
+
+absl::StatusOr<text::Completion> WriteBestDraft(std::string_view question,
+                                                const PackedContext& packed, const EvidenceSet& set,
+                                                const AnswerPorts& ports,
+                                                const AnswerOptions& options,
+                                                const Context& context) {
+  if (options.samples <= 1) return WriteDraft(question, packed, ports, options, context);
+  std::vector<text::CompletionRequest> requests;
+  for (int64_t i = 0; i < options.samples; ++i) {
+    requests.push_back(DraftRequest(question, packed, options, context));
+    if (i > 0) requests.back().temperature = kSampleTemperature;
+    requests.back().seed += static_cast<uint64_t>(i);
+  }
+  auto drafts = ports.completer->CompleteAll(requests, context);
+  size_t best = 0;
+  double most = 0;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    WEIR_RETURN_IF_ERROR(drafts[i].status());
+    WEIR_ASSIGN_OR_RETURN(const CheckedDraft checked,
+                          CheckDraft(drafts[i]->text, set, ports.encoder, context));
+    if (i > 0 && Worth(checked) <= most) continue;
+    best = i;
+    most = Worth(checked);
+  }
+  return std::move(drafts[best]);
 }
 
 absl::Status RankByDraft(std::string_view question, std::string_view draft,

@@ -22,6 +22,15 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
                                             const AnswerPorts& ports, const AnswerOptions& options,
                                             const Context& context);
 
+// options.samples drafts, written together: the first as WriteDraft writes it, the others drawn
+// with seeds of their own. Returns the one whose sentences the verifier supports best, the first of
+// equals; with one sample, WriteDraft. on_draft is called for a single sample only.
+absl::StatusOr<text::Completion> WriteBestDraft(std::string_view question,
+                                                const PackedContext& packed, const EvidenceSet& set,
+                                                const AnswerPorts& ports,
+                                                const AnswerOptions& options,
+                                                const Context& context);
+
 // Fills the draft features of `set`, ranks it again, and notes how far the draft is grounded.
 absl::Status RankByDraft(std::string_view question, std::string_view draft,
                          const text::Encoder& encoder, const Context& context, EvidenceSet& set);

@@ -92,6 +92,34 @@ TEST_F(PlannersTest, DropsWhatIsNotSupported) {
   EXPECT_THAT(answer.sentences[0].text, HasSubstr("1874"));
 }
 
+// Of several drafts the best supported one is answered with; the first of equals.
+TEST_F(PlannersTest, OfSamplesTheBestSupportedIsTaken) {
+  const AnswerPorts none{pipeline_, encoder_, nullptr, nullptr};
+  const std::string question = "When was the lighthouse of Alder built?";
+  const EvidenceSet set = *CollectEvidence(question, none, Context());
+  SayingCompleter completer("It was painted green by Peter Pan in 1999.");
+  const AnswerPorts ports{pipeline_, encoder_, &completer, nullptr};
+  const PackedContext packed = *Pack(set, options_, completer);
+  options_.samples = 4;
+  const std::string good = "The lighthouse of Alder was built in 1874.";
+  completer.others = {"It was painted green by Peter Pan in 1999.", good,
+                      good + " Peter Pan painted it."};
+  const auto draft = WriteBestDraft(question, packed, set, ports, options_, Context());
+  ASSERT_TRUE(draft.ok()) << draft.status();
+  EXPECT_EQ(draft->text, good);
+  ASSERT_EQ(completer.requests.size(), 4u);
+  EXPECT_EQ(completer.requests[0].temperature, 0);
+  for (size_t i = 1; i < 4; ++i) {
+    EXPECT_GT(completer.requests[i].temperature, 0);
+    EXPECT_EQ(completer.requests[i].seed, i);
+    EXPECT_EQ(completer.requests[i].messages.back().content,
+              completer.requests[0].messages.back().content);
+  }
+  options_.samples = 1;
+  EXPECT_EQ(WriteBestDraft(question, packed, set, ports, options_, Context())->text,
+            "It was painted green by Peter Pan in 1999.");
+}
+
 TEST_F(PlannersTest, PacksTheBestPassageFirst) {
   options_.risk = 0;
   ASSERT_TRUE(Run(DirectPlanner(), "When does the tea harvest begin?", "In March.").ok());

@@ -71,7 +71,12 @@ class SayingCompleter : public text::Completer {
   absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
                                             const Context&) override {
     last_prompt = request.messages.back().content;
-    return text::Completion{.text = says_, .finish = "stop", .prompt_tokens = 10, .tokens = 5};
+    requests.push_back(request);
+    const bool other = requests.size() - 1 < others.size();
+    return text::Completion{.text = other ? others[requests.size() - 1] : says_,
+                            .finish = "stop",
+                            .prompt_tokens = 10,
+                            .tokens = 5};
   }
   absl::StatusOr<std::vector<double>> LogLikelihood(const std::vector<text::ChatMessage>&,
                                                     std::span<const std::string> continuations,
@@ -79,6 +84,8 @@ class SayingCompleter : public text::Completer {
     return std::vector<double>(continuations.size(), -1.0);
   }
   std::string last_prompt;
+  std::vector<text::CompletionRequest> requests;
+  std::vector<std::string> others;  // what it says to the first requests instead
 
  private:
   std::string says_;

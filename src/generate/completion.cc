@@ -1,54 +1,29 @@
 #include "generate/completion.h"
 
 #include <algorithm>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "generate/sample/text_stream.h"
 
 namespace weir::generate {
 namespace {
 
 class Run {
  public:
-  Run(const text::CompletionRequest& request, const SampleOptions& sampling, Constraint* constraint,
-      const model::Tokenizer& tokenizer, Session& session, Speculation& speculation,
-      TextStream stream, const Context& context)
-      : request_(request),
-        sampler_(sampling),
-        constraint_(constraint),
-        tokenizer_(tokenizer),
-        session_(session),
-        speculation_(speculation),
-        stream_(std::move(stream)),
-        context_(context) {}
+  Run(CompletionWriter& writer, Session& session, Speculation& speculation, const Context& context)
+      : writer_(writer), session_(session), speculation_(speculation), context_(context) {}
 
-  absl::StatusOr<text::Completion> Go(std::span<const int32_t> prompt) {
-    start_ns_ = context_.now_ns();
-    out_.prompt_tokens = static_cast<int64_t>(prompt.size());
-    for (int32_t token : prompt) sampler_.Accept(token);
-    session_.sequence().Begin(out_.prompt_tokens, request_.max_tokens);
-    absl::Status status = Read(prompt);
-    while (status.ok() && out_.finish.empty()) {
-      status = TakeAll();
-      if (status.ok() && out_.finish.empty()) status = Pass();
+  absl::Status Go(std::span<const int32_t> prompt) {
+    session_.sequence().Begin(static_cast<int64_t>(prompt.size()), writer_.request().max_tokens);
+    WEIR_RETURN_IF_ERROR(Read(prompt));
+    while (true) {
+      WEIR_RETURN_IF_ERROR(TakeAll());
+      if (writer_.finished()) return absl::OkStatus();
+      WEIR_RETURN_IF_ERROR(Pass());
     }
-    if (absl::IsCancelled(status)) {
-      out_.finish = "cancelled";
-    } else if (!status.ok()) {
-      return status;
-    }
-    const Speculation::Counts& counts = speculation_.counts();
-    out_.drafted = counts.drafted, out_.accepted = counts.accepted;
-    out_.draft_passes = counts.rounds;
-    Emit(stream_.Finish());
-    out_.total_s = Seconds();
-    return std::move(out_);
   }
 
  private:
-  double Seconds() const { return static_cast<double>(context_.now_ns() - start_ns_) * 1e-9; }
-
   absl::Status Read(std::span<const int32_t> prompt) {
     const int64_t start_ns = context_.now_ns();
     WEIR_RETURN_IF_ERROR(session_.Feed(prompt, context_));
@@ -61,19 +36,18 @@ class Run {
   // Takes the token that the last pass leads to, and as long as it is the one that was drafted, the
   // next one as well. The session keeps what a pass a token would have left in it.
   absl::Status TakeAll() {
-    const size_t vocabulary = session_.logits().size(),
-                 drafted = pass_.empty() ? 0 : pass_.size() - 1;
+    const size_t vocabulary = session_.logits().size();
+    const size_t drafted = pass_.empty() ? 0 : pass_.size() - 1;
     absl::Status status;
     size_t right = 0;
     for (;; ++right, ++stored_) {
-      absl::StatusOr<int32_t> token = Choose(logits_.subspan(right * vocabulary, vocabulary));
-      if (!token.ok()) return token.status();
-      if (out_.tokens == 0) out_.first_token_s = Seconds();
-      Take(*token);
-      if (out_.finish.empty()) status = context_.CheckCancelled();
-      newest_ = *token;
-      if (!status.ok() || !out_.finish.empty()) break;
-      if (right == drafted || pass_[right + 1] != *token) break;
+      WEIR_ASSIGN_OR_RETURN(newest_,
+                            writer_.Choose(logits_.subspan(right * vocabulary, vocabulary)));
+      writer_.Take(newest_, stored_ < session_.window());
+      speculation_.Took(newest_);
+      if (writer_.finished()) break;
+      status = context_.CheckCancelled();
+      if (!status.ok() || right == drafted || pass_[right + 1] != newest_) break;
     }
     session_.Truncate(stored_);
     if (!pass_.empty()) speculation_.Checked(right, pass_ns_);
@@ -82,8 +56,8 @@ class Run {
 
   // One pass over the token taken last and the draft of what follows it.
   absl::Status Pass() {
-    const int64_t room = std::min(request_.max_tokens - out_.tokens,
-                                  session_.window() - stored_) - 1;
+    const int64_t room =
+        std::min(writer_.request().max_tokens - writer_.tokens(), session_.window() - stored_) - 1;
     const std::span<const int32_t> draft = speculation_.Next(room);
     pass_.assign(1, newest_);
     pass_.insert(pass_.end(), draft.begin(), draft.end());
@@ -94,83 +68,34 @@ class Run {
     return absl::OkStatus();
   }
 
-  // The next token. A grammar looks at the sampled token first, and masks the vocabulary only when
-  // it refuses that one.
-  absl::StatusOr<int32_t> Choose(std::span<float> logits) {
-    const uint64_t draw = static_cast<uint64_t>(out_.tokens);
-    int32_t token = sampler_.Sample(logits, draw);
-    if (constraint_ == nullptr || constraint_->Allows(token)) return token;
-    const size_t left = constraint_->Mask(logits);
-    WEIR_RETURN_IF_ERROR(constraint_->status());
-    token = sampler_.Resample(logits, draw);
-    if (left == 0 || token < 0) {
-      return absl::InvalidArgumentError(
-          "grammar: no token of this model's vocabulary can come next");
-    }
-    return token;
-  }
-
-  void Take(int32_t token) {
-    const auto ends = tokenizer_.end_ids();
-    if (std::binary_search(ends.begin(), ends.end(), token)) {
-      out_.finish = "stop";
-      return;
-    }
-    ++out_.tokens;
-    sampler_.Accept(token);
-    speculation_.Took(token);
-    if (constraint_ != nullptr) constraint_->Accept(token);
-    const bool wanted = Emit(stream_.Push(tokenizer_.Piece(token)));
-    if (stream_.stopped() || (constraint_ != nullptr && constraint_->complete())) {
-      out_.finish = "stop";
-    } else if (!wanted) {
-      out_.finish = "cancelled";
-    } else if (out_.tokens >= request_.max_tokens || stored_ >= session_.window()) {
-      out_.finish = "length";
-    }
-  }
-
-  bool Emit(const std::string& text) {
-    if (text.empty() || declined_) return !declined_;
-    out_.text += text;
-    declined_ = request_.on_text && !request_.on_text(text);
-    return !declined_;
-  }
-
-  const text::CompletionRequest& request_;
-  Sampler sampler_;
-  Constraint* constraint_;
-  const model::Tokenizer& tokenizer_;
+  CompletionWriter& writer_;
   Session& session_;
   Speculation& speculation_;
-  TextStream stream_;
   const Context& context_;
-  bool declined_ = false;  // the caller wants no more text
-  int64_t start_ns_ = 0;
   int64_t stored_ = 0;         // tokens the session holds without those drafted and not yet taken
   int32_t newest_ = 0;         // taken and not stored
   std::vector<int32_t> pass_;  // what was appended last: the newest token then, and a draft
   int64_t pass_ns_ = 0;
   std::span<float> logits_;  // [pass_, vocabulary] after each of them
-  text::Completion out_;
 };
 
 }  // namespace
 
 absl::StatusOr<text::Completion> RunCompletion(std::span<const int32_t> prompt,
-                                               const text::CompletionRequest& request,
-                                               const SampleOptions& sampling,
-                                               Constraint* constraint,
-                                               const model::Tokenizer& tokenizer, Session& session,
+                                               CompletionWriter& writer, Session& session,
                                                Speculation& speculation, const Context& context) {
-  if (request.max_tokens < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("max_tokens: ", request.max_tokens, "; expected at least 1"));
+  const absl::Status status = Run(writer, session, speculation, context).Go(prompt);
+  if (absl::IsCancelled(status)) {
+    writer.Cancel();
+  } else if (!status.ok()) {
+    return status;
   }
-  WEIR_ASSIGN_OR_RETURN(TextStream stream, TextStream::Make(request.stop));
-  return Run(request, sampling, constraint, tokenizer, session, speculation, std::move(stream),
-             context)
-      .Go(prompt);
+  session.Keep();
+  text::Completion done = writer.Finish();
+  const Speculation::Counts& counts = speculation.counts();
+  done.drafted = counts.drafted, done.accepted = counts.accepted;
+  done.draft_passes = counts.rounds;
+  return done;
 }
 
 }  // namespace weir::generate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,8 @@
 #include "generate/constrain/constraint.h"
 #include "generate/prompt.h"
 #include "generate/session.h"
+#include "generate/streams/kv_memory.h"
+#include "generate/streams/streams.h"
 #include "model/gguf.h"
 #include "model/gguf_digest.h"
 
@@ -22,14 +25,15 @@ class LocalEngine : public Engine {
   LocalEngine(std::string name, const GenerateOptions& options,
               std::shared_ptr<const model::GgufFile> file,
               std::unique_ptr<model::Tokenizer> tokenizer,
-              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session,
-              SpeculateChoice speculate)
+              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<KvMemory> memory,
+              int64_t window, SpeculateChoice speculate)
       : name_(std::move(name)),
         options_(options),
         file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         decoder_(std::move(decoder)),
-        session_(std::move(session)),
+        memory_(std::move(memory)),
+        session_(Session::Over(*memory_, decoder_, window)),
         speculation_(speculate),
         prompts_(*file_, tokenizer_.get()) {}
 
@@ -50,53 +54,30 @@ class LocalEngine : public Engine {
   absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
                                             const Context& context) override {
     WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, PromptOf(request));
-    SampleOptions sampling{.temperature = request.temperature,
-                           .top_k = options_.top_k,
-                           .top_p = options_.top_p,
-                           .min_p = options_.min_p,
-                           .repetition = options_.repetition,
-                           .seed = request.seed};
-    std::unique_ptr<Constraint> constraint;
-    if (!request.grammar.empty() || !request.json_schema.empty()) {
-      if (vocabulary_ == nullptr)
-        vocabulary_ = std::make_shared<const VocabularyPieces>(*tokenizer_);
-      WEIR_ASSIGN_OR_RETURN(constraint,
-                            Constraint::Make(request.grammar, request.json_schema, vocabulary_));
-    }
+    WEIR_ASSIGN_OR_RETURN(const auto writer, Writer(prompt, request, context));
     std::vector<std::vector<int32_t>> quotable;
     for (const std::string& text : request.quotable) {
       quotable.push_back(tokenizer_->Encode(text, {}));
     }
     speculation_.Begin(prompt, quotable);
-    const int64_t start = context.now_ns();
     const absl::StatusOr<bool> borrowed = ReadPassages(request, context);
     if (absl::IsCancelled(borrowed.status())) {
-      text::Completion cancelled{.finish = "cancelled"};
-      cancelled.prompt_tokens = static_cast<int64_t>(prompt.size());
-      return cancelled;
+      writer->Cancel();
+      return writer->Finish();
     }
     if (!borrowed.ok()) return borrowed.status();
-    const double read_s = static_cast<double>(context.now_ns() - start) * 1e-9;
     absl::StatusOr<text::Completion> done =
-        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_,
-                      speculation_, context);
+        RunCompletion(prompt, *writer, *session_, speculation_, context);
     session_->EndBorrow();
     if (done.ok()) {
-      done->first_token_s += read_s;
-      done->total_s += read_s;
       done->reused_tokens = session_->reused() - report_.again;
-    }
-    if (done.ok() && context.metrics != nullptr) {
-      context.metrics->Add("generate_prompt_tokens", static_cast<double>(done->prompt_tokens));
-      context.metrics->Add("generate_reused_prompt_tokens",
-                           static_cast<double>(session_->reused()));
-      context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
-      context.metrics->Add("generate_drafted_tokens", static_cast<double>(done->drafted));
-      context.metrics->Add("generate_accepted_tokens", static_cast<double>(done->accepted));
-      context.metrics->Add("generate_draft_passes", static_cast<double>(done->draft_passes));
+      Count(*done, session_->reused(), context);
     }
     return done;
   }
+
+  std::vector<absl::StatusOr<text::Completion>> CompleteAll(
+      std::span<const text::CompletionRequest> requests, const Context& context) override;
 
   absl::StatusOr<std::vector<double>> LogLikelihood(const std::vector<text::ChatMessage>& messages,
                                                     std::span<const std::string> continuations,
@@ -201,6 +182,43 @@ class LocalEngine : public Engine {
     size_t first = 0;             // of the continuation
   };
 
+  absl::StatusOr<std::unique_ptr<CompletionWriter>> Writer(const std::vector<int32_t>& prompt,
+                                                           const text::CompletionRequest& request,
+                                                           const Context& context) {
+    const SampleOptions sampling{.temperature = request.temperature,
+                                 .top_k = options_.top_k,
+                                 .top_p = options_.top_p,
+                                 .min_p = options_.min_p,
+                                 .repetition = options_.repetition,
+                                 .seed = request.seed};
+    std::unique_ptr<Constraint> constraint;
+    if (!request.grammar.empty() || !request.json_schema.empty()) {
+      if (vocabulary_ == nullptr)
+        vocabulary_ = std::make_shared<const VocabularyPieces>(*tokenizer_);
+      WEIR_ASSIGN_OR_RETURN(constraint,
+                            Constraint::Make(request.grammar, request.json_schema, vocabulary_));
+    }
+    return CompletionWriter::Make(prompt, request, sampling, std::move(constraint), *tokenizer_,
+                                  context.now_ns);
+  }
+
+  absl::StatusOr<Streams::Id> Submit(const text::CompletionRequest& request,
+                                     const Context& context) {
+    WEIR_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, PromptOf(request));
+    WEIR_ASSIGN_OR_RETURN(auto writer, Writer(prompt, request, context));
+    return streams_->Submit(std::move(prompt), std::move(writer));
+  }
+
+  static void Count(const text::Completion& done, int64_t reused, const Context& context) {
+    if (context.metrics == nullptr) return;
+    context.metrics->Add("generate_prompt_tokens", static_cast<double>(done.prompt_tokens));
+    context.metrics->Add("generate_reused_prompt_tokens", static_cast<double>(reused));
+    context.metrics->Add("generate_tokens", static_cast<double>(done.tokens));
+    context.metrics->Add("generate_drafted_tokens", static_cast<double>(done.drafted));
+    context.metrics->Add("generate_accepted_tokens", static_cast<double>(done.accepted));
+    context.metrics->Add("generate_draft_passes", static_cast<double>(done.draft_passes));
+  }
+
   absl::StatusOr<Scored> Joined(const std::vector<int32_t>& prompt,
                                 std::string_view continuation) const {
     if (prompt.empty()) return absl::InvalidArgumentError("log-likelihood: an empty prompt");
@@ -230,14 +248,49 @@ class LocalEngine : public Engine {
   std::shared_ptr<const model::GgufFile> file_;
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::shared_ptr<const model::Decoder> decoder_;
+  std::unique_ptr<KvMemory> memory_;
   std::unique_ptr<Session> session_;
   Speculation speculation_;
+  std::unique_ptr<Streams> streams_;  // made when several requests first come together
   PromptWriter prompts_;
   std::unique_ptr<PassageCache> passages_;  // works on *session_
   PassageOptions passage_options_;
   PassageReport report_;
   std::shared_ptr<const VocabularyPieces> vocabulary_;  // made when a grammar is first asked for
 };
+
+std::vector<absl::StatusOr<text::Completion>> LocalEngine::CompleteAll(
+    std::span<const text::CompletionRequest> requests, const Context& context) {
+  if (requests.size() == 1) return {Complete(requests[0], context)};
+  if (streams_ == nullptr) {
+    const StreamsOptions options{.window = session_->window(), .slots = options_.streams};
+    streams_ = std::make_unique<Streams>(decoder_, *memory_, options);
+  }
+  session_->Keep();  // its prompt serves the streams as well, and they may need its memory
+  session_->Forget();
+  std::vector<absl::StatusOr<text::Completion>> all(requests.size(),
+                                                    absl::InternalError("stream: no result"));
+  std::map<Streams::Id, size_t> places;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const absl::StatusOr<Streams::Id> id = Submit(requests[i], context);
+    if (id.ok()) {
+      places[*id] = i;
+    } else {
+      all[i] = id.status();
+    }
+  }
+  while (!streams_->idle()) {
+    streams_->Step(context);
+    for (Streams::Finished& finished : streams_->TakeFinished()) {
+      if (finished.completion.ok()) {
+        finished.completion->reused_tokens = finished.reused;
+        Count(*finished.completion, finished.reused, context);
+      }
+      all[places.at(finished.id)] = std::move(finished.completion);
+    }
+  }
+  return all;
+}
 
 // Each window starts anew; where the model asks for BOS it replaces the window's first token, as in
 // llama.cpp's tool. Tokens [window / 2 + 1, window) are scored.
@@ -293,10 +346,14 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
                                             decoder->shape().vocabulary));
   }
   const int64_t window = std::min(options.context, decoder->shape().context);
-  WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window, techniques));
+  const KvShape shape = KvShapeOf(decoder->shape());
+  WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(kv, shape, techniques));
+  // One block beside the window: a tail that is kept is copied before it grows.
+  WEIR_ASSIGN_OR_RETURN(auto memory, KvMemory::Make(std::move(policy), shape,
+                                                    window + kBlockTokens + options.prompt_cache));
   return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
-                                       std::move(tokenizer), std::move(decoder),
-                                       std::move(session), speculate);
+                                       std::move(tokenizer), std::move(decoder), std::move(memory),
+                                       window, speculate);
 }
 
 }  // namespace weir::generate

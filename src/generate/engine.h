@@ -29,6 +29,8 @@ struct GenerateOptions {
   int64_t context = 4096;
   std::string kv = "auto";
   SpeculateOptions speculate = {};
+  int64_t streams = 8;
+  int64_t prompt_cache = 8192;
   template <class V>
   void Visit(V& v) {
     v(temperature,
@@ -63,6 +65,16 @@ struct GenerateOptions {
     v(kv, {.name = "kv",
            .help = "How the KV cache is kept: q8 (int8), f16, auto, or techniques of kinds Kv*."});
     speculate.Visit(v);
+    v(streams, {.name = "streams",
+                .help = "Most completions that run together.",
+                .min = 1,
+                .max = 256});
+    v(prompt_cache, {.name = "prompt-cache",
+                     .help = "KV memory beyond one context, for prompts that are kept and for "
+                             "completions that run together.",
+                     .unit = "tokens",
+                     .min = 0,
+                     .max = 16777216});
   }
 };
 
@@ -71,8 +83,9 @@ struct ScoredPair {
   std::string continuation;
 };
 
-// Calls share one KV cache: what a prompt has in common with the previous call's is not computed
-// again (the results are bit-equal either way). Thread-compatible, as Completer.
+// Calls share one KV memory: what a prompt has in common with earlier ones that are still kept is
+// not computed again (the results are bit-equal either way). CompleteAll runs requests together,
+// with the results of one call each. Thread-compatible, as Completer.
 class Engine : public text::Completer {
  public:
   // `techniques` holds what options.kv may name beyond the built-in values.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/threads.h"
 #include "generate/engine_fixture.h"
 #include "generate/session.h"
@@ -326,6 +327,66 @@ TEST(EngineTest, RefusesBadRequests) {
             absl::StatusCode::kNotFound);
 }
 
+TEST(EngineTest, CompletesAllAsEachAlone) {
+  Threads two(2);
+  for (Threads* threads : {static_cast<Threads*>(nullptr), &two}) {
+    Context context;
+    context.threads = threads;
+    std::vector<CompletionRequest> requests;
+    std::vector<std::string> streamed(11);
+    for (int i = 0; i < 11; ++i) {
+      requests.push_back(Ask(i % 2 == 0 ? "the same question" : std::string(1 + 20 * i, 'q'),
+                             5 + 3 * i));
+      requests.back().temperature = i % 3;
+      requests.back().seed = i;
+      requests.back().on_text = [&streamed, i](std::string_view piece) {
+        streamed[i] += piece;
+        return true;
+      };
+    }
+    requests[4].grammar = "root ::= \"yes\" | \"no\"";
+    requests[6].max_tokens = 0;          // refused
+    requests[8].messages = {{"<|im_start|>", "x"}};  // refused
+    auto together = Make({.context = 512, .streams = 3, .prompt_cache = 256});
+    const auto all = together->CompleteAll(requests, context);
+    ASSERT_EQ(all.size(), requests.size());
+    const std::vector<std::string> pieces = streamed;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const auto alone = Make({.context = 512})->Complete(requests[i], Context());
+      ASSERT_EQ(all[i].status(), alone.status()) << i;
+      if (!alone.ok()) continue;
+      EXPECT_EQ(all[i]->text, alone->text) << i;
+      EXPECT_EQ(all[i]->finish, alone->finish);
+      EXPECT_EQ(pieces[i], alone->text);
+    }
+    EXPECT_FALSE(all[6].ok() || all[8].ok());
+    // And a single call goes on after them, on the same memory.
+    EXPECT_EQ(Answer(*together, requests[1]).text, all[1]->text);
+  }
+}
+
+TEST(EngineTest, KeptPromptsAreNotReadAgainWhateverCameBetween) {
+  Metrics metrics;
+  Context context;
+  context.metrics = &metrics;
+  auto engine = Make({.context = 512, .prompt_cache = 1024});
+  const std::string document(200, 'd');
+  const auto reused = [&](const std::string& content) {
+    const double before = metrics.Snapshot()["generate_reused_prompt_tokens"];
+    EXPECT_TRUE(engine->Complete(Ask(content, 3), context).ok());
+    return metrics.Snapshot()["generate_reused_prompt_tokens"] - before;
+  };
+  EXPECT_EQ(reused(document + "first"), 0);
+  reused("x");
+  reused(std::string(150, 'e'));
+  EXPECT_GE(reused(document + "second"), 192);  // whole blocks of what is common
+  // Too much in between for the memory: the prompt is computed again, with the same answer.
+  const std::string before = Answer(*engine, Ask(document + "first")).text;
+  for (char c : {'f', 'g', 'h', 'i', 'j', 'k'}) reused(std::string(400, c));
+  EXPECT_LT(reused(document + "first"), 32);
+  EXPECT_EQ(Answer(*engine, Ask(document + "first")).text, before);
+}
+
 // The real model of the tests, where it is installed.
 TEST(EngineModelTest, SmollmAnswersAndKeepsToSchemas) {
   const std::string path = WeirHome() + "/models/smollm2-135m/smollm2-135m.gguf";
@@ -359,6 +420,38 @@ TEST(EngineModelTest, SmollmAnswersAndKeepsToSchemas) {
                                          capitals, context);
   ASSERT_TRUE(scores.ok());
   EXPECT_GT((*scores)[0], (*scores)[1]);
+}
+
+TEST(EngineModelTest, SmollmWritesTogetherWhatItWritesAlone) {
+  const std::string path = WeirHome() + "/models/smollm2-135m/smollm2-135m.gguf";
+  Threads threads(2);
+  Context context;
+  auto engine = Engine::Load(path, "smollm2-135m", {.context = 1024}, context);
+  if (absl::IsNotFound(engine.status())) GTEST_SKIP() << "no smollm2-135m below WEIR_HOME";
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  std::vector<CompletionRequest> requests;
+  const std::string document =
+      "The lighthouse of Alder was built in 1874 by James Douglass. It has 214 steps, a lamp that "
+      "is seen for 19 miles, and since 1965 no keeper. The harbour below it is older. ";
+  for (const char* question :
+       {"Who built it?", "How many steps?", "How far is the lamp seen?", "Is there a keeper?",
+        "What is older?", "When was it built?", "Write a story about it.", "Why?"}) {
+    requests.push_back(Ask(document + question, 24));
+    requests.back().temperature = requests.size() % 2 == 0 ? 0.8 : 0;
+    requests.back().seed = requests.size();
+  }
+  std::vector<std::string> alone;
+  for (const CompletionRequest& request : requests) {
+    auto done = (*engine)->Complete(request, context);
+    ASSERT_TRUE(done.ok());
+    alone.push_back(done->text);
+  }
+  for (Threads* use : {static_cast<Threads*>(nullptr), &threads}) {
+    context.threads = use;
+    auto fresh = Engine::Load(path, "smollm2-135m", {.context = 1024}, context);
+    const auto together = (*fresh)->CompleteAll(requests, context);
+    for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(together[i]->text, alone[i]) << i;
+  }
 }
 
 }  // namespace

@@ -127,9 +127,7 @@ class Bench {
       }
     }
     const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
-    const model::DecoderTimes& t = session_->times();
-    row.times.qkv += t.qkv, row.times.attention += t.attention, row.times.output += t.output;
-    row.times.ffn += t.ffn, row.times.head += t.head, row.times.other += t.other;
+    AddTimes(session_->times(), row.times);
     row.tokens += timed;
     return static_cast<double>(timed) / seconds;
   }
@@ -191,6 +189,11 @@ absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& opti
                                                      const Context& context,
                                                      const Registry& techniques) {
   return Bench(options, context, techniques).Go();
+}
+
+void AddTimes(const model::DecoderTimes& t, model::DecoderTimes& sum) {
+  sum.qkv += t.qkv, sum.attention += t.attention, sum.output += t.output;
+  sum.ffn += t.ffn, sum.head += t.head, sum.other += t.other;
 }
 
 std::string TimeSplit(const model::DecoderTimes& t) {

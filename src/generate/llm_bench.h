@@ -47,6 +47,8 @@ absl::StatusOr<std::vector<LlmBenchRow>> RunLlmBench(const LlmBenchOptions& opti
                                                      const Context& context,
                                                      const Registry& techniques = Registry());
 
+// Adds one reading to a row's time.
+void AddTimes(const model::DecoderTimes& times, model::DecoderTimes& sum);
 // "qkv 21%, attention 9%, ..." of a row's time.
 std::string TimeSplit(const model::DecoderTimes& times);
 

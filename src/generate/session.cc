@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kChunkTokens = 256;
 // Logits that Score holds at once, 32 MB; rows are then 55 for a vocabulary of 152,000.
 constexpr size_t kScoreLogits = 8 << 20;
+// All prompts of a session are one owner's.
+constexpr std::string_view kScope = "";
 
 }  // namespace
 
@@ -42,13 +44,23 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(
     const Registry& techniques) {
   const KvShape shape = KvShapeOf(decoder->shape());
   WEIR_ASSIGN_OR_RETURN(auto policy, KvPolicy::Make(choice, shape, techniques));
+  WEIR_ASSIGN_OR_RETURN(auto memory, KvMemory::Make(policy, shape, window));
+  std::unique_ptr<Session> session = Over(*memory, std::move(decoder), window);
+  session->prefixes_ = nullptr;  // the memory has room for one sequence alone
+  session->own_memory_ = std::move(memory);
+  return session;
+}
+
+std::unique_ptr<Session> Session::Over(KvMemory& memory,
+                                       std::shared_ptr<const model::Decoder> decoder,
+                                       int64_t window) {
   std::unique_ptr<Session> session(new Session());
-  WEIR_ASSIGN_OR_RETURN(session->placement_, policy->MakePlacement(shape, window));
-  session->sequence_ = std::make_unique<PagedSequence>(policy, shape, session->placement_.get());
+  session->prefixes_ = memory.prefixes();
+  session->sequence_ = memory.NewSequence();
   session->workspace_ = decoder->MakeWorkspace(kChunkTokens);
   session->window_ = window;
-  session->cache_bytes_ =
-      session->placement_->free_blocks() * static_cast<int64_t>(session->placement_->block_bytes());
+  session->cache_bytes_ = (window + kBlockTokens - 1) / kBlockTokens * memory.shape().layers *
+                          static_cast<int64_t>(memory.placement().block_bytes());
   session->logits_.resize(decoder->shape().vocabulary);
   session->decoder_ = std::move(decoder);
   return session;
@@ -82,6 +94,10 @@ void Session::Forget() {
   exact_ = -1;
 }
 
+void Session::Keep() {
+  if (prefixes_ != nullptr && exact_ < 0) prefixes_->Insert(kScope, tokens_, *sequence_);
+}
+
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
   const auto [mine, theirs] =
       std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
@@ -90,6 +106,15 @@ void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) 
   sequence_->Truncate(static_cast<int64_t>(keep));
   if (static_cast<int64_t>(keep) <= exact_) exact_ = -1;
   reused_ = static_cast<int64_t>(keep);
+}
+
+void Session::TakeKeptPrefix(std::span<const int32_t> tokens, size_t at_most) {
+  if (prefixes_ == nullptr || exact_ >= 0) return;  // what was borrowed is what is asked for
+  const auto prefix = tokens.first(at_most);
+  if (prefixes_->Match(kScope, prefix) <= size()) return;
+  Forget();
+  tokens_.assign(prefix.begin(), prefix.begin() + prefixes_->Adopt(kScope, prefix, *sequence_));
+  reused_ = size();
 }
 
 absl::Status Session::Forward(std::span<const int32_t> tokens, model::LogitRows rows,
@@ -108,7 +133,11 @@ absl::Status Session::Feed(std::span<const int32_t> tokens, const Context& conte
         absl::StrCat("prompt: ", tokens.size(), " tokens; expected 1 to ", window_));
   }
   KeepCommonPrefix(tokens, tokens.size() - 1);
-  return Forward(tokens.subspan(tokens_.size()), model::LogitRows::kLast, logits_, context);
+  TakeKeptPrefix(tokens, tokens.size() - 1);
+  const absl::Status status =
+      Forward(tokens.subspan(tokens_.size()), model::LogitRows::kLast, logits_, context);
+  Keep();  // also what was computed before a cancellation
+  return status;
 }
 
 absl::Status Session::Append(int32_t token, const Context& context) {
@@ -137,6 +166,7 @@ absl::StatusOr<double> Session::Score(std::span<const int32_t> tokens, size_t fi
   }
   if (first == tokens.size()) return 0.0;
   KeepCommonPrefix(tokens.first(inputs), first - 1);
+  TakeKeptPrefix(tokens, first - 1);
   if (tokens_.size() < first - 1) {
     const auto silent = tokens.subspan(tokens_.size(), first - 1 - tokens_.size());
     WEIR_RETURN_IF_ERROR(Forward(silent, model::LogitRows::kNone, {}, context));

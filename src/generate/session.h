@@ -1,5 +1,6 @@
-// A decoder with the one KV cache of an engine, and the memory of which tokens it holds: a new
-// prompt keeps the prefix it shares with the last one. Not thread-safe.
+// A decoder with the KV cache of one sequence, and the memory of which tokens it holds: a new
+// prompt keeps the prefix it shares with the last one, or takes a longer one from the prompts that
+// its KV memory keeps. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "generate/kv/sequence.h"
+#include "generate/streams/kv_memory.h"
 #include "model/decoder.h"
 
 namespace weir::generate {
@@ -24,6 +26,11 @@ class Session {
   static absl::StatusOr<std::unique_ptr<Session>> Make(
       std::shared_ptr<const model::Decoder> decoder, const KvChoice& choice, int64_t window,
       const Registry& techniques = Registry());
+  // Over a memory that others use as well: prompts are kept in it and taken from it. It was made
+  // for the decoder and must outlive the session.
+  static std::unique_ptr<Session> Over(KvMemory& memory,
+                                       std::shared_ptr<const model::Decoder> decoder,
+                                       int64_t window);
 
   // Makes the cache hold exactly `tokens` (at least one; at most the window) and leaves the logits
   // of the last one in logits(). kCancelled keeps what was computed.
@@ -44,6 +51,9 @@ class Session {
   absl::StatusOr<double> Score(std::span<const int32_t> tokens, size_t first,
                                const Context& context);
 
+  // Lets the memory keep what the cache holds, for later prompts; Feed keeps prompts by itself.
+  // Nothing is kept while something is borrowed.
+  void Keep();
   void Forget();  // empties the cache
   // Takes over tokens whose keys and values the caller has put into sequence() after those that it
   // held. REQUIRES: sequence().length() == size() + tokens.size().
@@ -70,9 +80,12 @@ class Session {
   absl::Status Forward(std::span<const int32_t> tokens, model::LogitRows rows,
                        std::span<float> logits, const Context& context);
   void KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most);
+  // Replaces what is left by a longer stored prefix of at most so many tokens.
+  void TakeKeptPrefix(std::span<const int32_t> tokens, size_t at_most);
 
   std::shared_ptr<const model::Decoder> decoder_;
-  std::unique_ptr<KvPlacement> placement_;
+  std::unique_ptr<KvMemory> own_memory_;  // null over another's
+  PrefixCache* prefixes_ = nullptr;       // null: none are kept
   std::unique_ptr<PagedSequence> sequence_;
   std::unique_ptr<model::Decoder::Workspace> workspace_;
   int64_t window_ = 0, reused_ = 0, cache_bytes_ = 0;

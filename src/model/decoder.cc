@@ -73,9 +73,13 @@ class TransformerDecoder : public Decoder {
   absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                        std::span<float> logits, Workspace& workspace,
                        const Context& context) const override;
+  absl::Status ForwardRows(std::span<const int32_t> tokens, KvSequence& kv,
+                           std::span<const int32_t> logit_rows, std::span<float> logits,
+                           Workspace& workspace, const Context& context) const override;
   KeyMove MoveKeys(int layer, int64_t delta) const override;
 
  private:
+  absl::Status CheckTokens(std::span<const int32_t> tokens) const;
   // Returns how many rows reached the end.
   size_t Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
   void Embed(std::span<const int32_t> tokens, Buffers& b, Threads* threads) const;
@@ -260,21 +264,26 @@ size_t TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv
   return n;
 }
 
+absl::Status TransformerDecoder::CheckTokens(std::span<const int32_t> tokens) const {
+  if (tokens.empty()) return absl::InvalidArgumentError("forward: no tokens");
+  for (int32_t token : tokens) {
+    if (token < 0 || token >= w_.shape.vocabulary) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("forward: token ", token, "; the vocabulary has ", w_.shape.vocabulary));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequence& kv,
                                          LogitRows rows, std::span<float> logits,
                                          Workspace& workspace, const Context& context) const {
   const size_t vocabulary = w_.shape.vocabulary, hidden = w_.shape.hidden;
-  if (tokens.empty()) return absl::InvalidArgumentError("forward: no tokens");
+  WEIR_RETURN_IF_ERROR(CheckTokens(tokens));
   const size_t wanted = rows == LogitRows::kNone ? 0 : rows == LogitRows::kLast ? 1 : tokens.size();
   if (logits.size() != wanted * vocabulary) {
     return absl::InvalidArgumentError(absl::StrCat("forward: room for ", logits.size(),
                                                    " logits; expected ", wanted * vocabulary));
-  }
-  for (int32_t token : tokens) {
-    if (token < 0 || static_cast<size_t>(token) >= vocabulary) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("forward: token ", token, "; the vocabulary has ", vocabulary));
-    }
   }
   WEIR_RETURN_IF_ERROR(kv.Reserve(static_cast<int64_t>(tokens.size())));
   Buffers& b = static_cast<Buffers&>(workspace);
@@ -317,6 +326,50 @@ Decoder::KeyMove TransformerDecoder::MoveKeys(int layer, int64_t delta) const {
     }
   }
   return move;
+}
+
+absl::Status TransformerDecoder::ForwardRows(std::span<const int32_t> tokens, KvSequence& kv,
+                                             std::span<const int32_t> logit_rows,
+                                             std::span<float> logits, Workspace& workspace,
+                                             const Context& context) const {
+  const size_t vocabulary = w_.shape.vocabulary, hidden = w_.shape.hidden;
+  WEIR_RETURN_IF_ERROR(CheckTokens(tokens));
+  if (logits.size() != logit_rows.size() * vocabulary) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("forward: room for ", logits.size(), " logits; expected ",
+                     logit_rows.size() * vocabulary));
+  }
+  for (size_t i = 0; i < logit_rows.size(); ++i) {
+    const int32_t least = i == 0 ? 0 : logit_rows[i - 1] + 1;
+    if (logit_rows[i] >= least && static_cast<size_t>(logit_rows[i]) < tokens.size()) continue;
+    return absl::InvalidArgumentError(absl::StrCat("forward: logits of row ", logit_rows[i],
+                                                   "; expected ", least, " to ",
+                                                   tokens.size() - 1));
+  }
+  WEIR_RETURN_IF_ERROR(kv.Reserve(static_cast<int64_t>(tokens.size())));
+  Buffers& b = static_cast<Buffers&>(workspace);
+  size_t done = 0;  // rows whose logits are written
+  for (size_t begin = 0; begin < tokens.size(); begin += b.batch) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    const size_t n = std::min<size_t>(b.batch, tokens.size() - begin);
+    if (Chunk(tokens.subspan(begin, n), kv, b, context.threads) < n && !logit_rows.empty()) {
+      return absl::FailedPreconditionError("forward: logits asked of rows that the cache left out");
+    }
+    StageClock clock;
+    size_t count = 0;
+    for (; done + count < logit_rows.size(); ++count) {
+      const size_t row = static_cast<size_t>(logit_rows[done + count]) - begin;
+      if (row >= n) break;
+      // Rows ascend, so none is overwritten before it moves to the front.
+      std::copy_n(&b.normed[row * hidden], hidden, &b.normed[count * hidden]);
+    }
+    if (count > 0) {
+      w_.head.Multiply(b.normed.data(), count, &logits[done * vocabulary], context.threads);
+    }
+    done += count;
+    clock.Charge(b.times().head);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

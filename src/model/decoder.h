@@ -71,6 +71,11 @@ class Decoder {
   virtual absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                                std::span<float> logits, Workspace& workspace,
                                const Context& context) const = 0;
+  // The same with the logits of the rows named: indices into tokens, ascending; logits
+  // [logit_rows, vocabulary]. For kv that runs rows of several sequences.
+  virtual absl::Status ForwardRows(std::span<const int32_t> tokens, KvSequence& kv,
+                                   std::span<const int32_t> logit_rows, std::span<float> logits,
+                                   Workspace& workspace, const Context& context) const = 0;
 };
 
 }  // namespace weir::model

@@ -1,74 +1,25 @@
-// How the rows and keys of a call are cut into tiles. What a row computes never depends on the cut:
-// its keys are taken in chunks of 256 by absolute position, each chunk from a fresh state, and
-// chunks are merged in order. So one token or 512 at once, 1 thread or 2, give the same bytes.
+// How the rows and keys of a call are cut into tiles. What a row computes never depends on the cut
+// (attention_tile.h says why), so one token or 512 at once, 1 thread or 2, give the same bytes.
 #include "tensor/attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <vector>
 
+#include "tensor/attention_tile.h"
 #include "tensor/kernels.h"
 
 namespace weir::tensor {
 namespace {
 
-constexpr int64_t kChunkBlocks = 8;
-constexpr int64_t kChunkTokens = kChunkBlocks * kKvBlockTokens;
 constexpr int kWantedRows = 60;  // of a prefill tile: amortises the conversion of a block to f32
-constexpr float kLog2E = 1.44269504088896f;
-
-size_t HeadBytes(int head_dim, KvStorage storage) {
-  if (storage == KvStorage::kInt8) return Int8Head(head_dim).bytes;
-  return static_cast<size_t>(2) * kKvBlockTokens * head_dim * sizeof(uint16_t);
-}
-
-// The state of some rows, in memory of the caller.
-struct TileState {
-  float *acc, *peak, *sums;
-};
-size_t StateFloats(int rows, int head_dim) {
-  return static_cast<size_t>(rows) * (head_dim + 1 + 16);
-}
-TileState StateAt(float* memory, int rows, int head_dim) {
-  float* sums = memory + static_cast<size_t>(rows) * head_dim;
-  return {memory, sums + static_cast<size_t>(rows) * 16, sums};
-}
-void Clear(const TileState& s, int rows, int head_dim) {
-  std::fill_n(s.acc, static_cast<size_t>(rows) * head_dim, 0.0f);
-  std::fill_n(s.sums, static_cast<size_t>(rows) * 16, 0.0f);
-  std::fill_n(s.peak, rows, -std::numeric_limits<float>::infinity());
-}
-
-void Merge(const KernelSet& kernels, int rows, int d, const TileState& later,
-           const TileState& into) {
-  for (int r = 0; r < rows; ++r) {
-    kernels.merge_row(into.acc + static_cast<size_t>(r) * d, into.peak + r, into.sums + 16 * r,
-                      later.acc + static_cast<size_t>(r) * d, later.peak[r], later.sums + 16 * r,
-                      d);
-  }
-}
 
 // Query rows of one group of heads: tokens [first, first + tokens) x the heads of the group.
 struct QueryTile {
   int64_t first = 0, tokens = 0;
   int group = 0;
 };
-
-// Query heads that read one KV head together: all that share it, or a divisor if they exceed a
-// tile.
-int GroupHeads(int heads, int kv_heads) {
-  int group = heads / kv_heads;
-  for (int parts = 1; group > kMaxTileRows; ++parts) {
-    if (heads / kv_heads % parts == 0) group = heads / kv_heads / parts;
-  }
-  return group;
-}
-
-int64_t PositionOf(const PagedAttention& a, int64_t token, int64_t n) {
-  return a.positions == nullptr ? a.length - n + token : a.positions[token];
-}
 
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.

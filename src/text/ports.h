@@ -78,6 +78,14 @@ class Completer {
   virtual absl::StatusOr<int64_t> CountTokens(std::string_view text) const = 0;
   virtual absl::StatusOr<Completion> Complete(const CompletionRequest& request,
                                               const Context& context) = 0;
+  // Several requests, each with its own result, as Complete would give them one by one; an engine
+  // may run them together, then on_text of one is called between calls for others.
+  virtual std::vector<absl::StatusOr<Completion>> CompleteAll(
+      std::span<const CompletionRequest> requests, const Context& context) {
+    std::vector<absl::StatusOr<Completion>> all;
+    for (const CompletionRequest& request : requests) all.push_back(Complete(request, context));
+    return all;
+  }
   // Sum of the natural-log probabilities of `continuation`'s tokens after the prompt (messages with
   // the generation prompt appended), one value a continuation. The prompt is computed once.
   virtual absl::StatusOr<std::vector<double>> LogLikelihood(

@@ -12,6 +12,7 @@
 #include "generate/llm_bench.h"
 #include "generate/passages/passages_bench.h"
 #include "generate/speculate/speculate_bench.h"
+#include "generate/streams/streams_bench.h"
 #include "model/catalogue.h"
 #include "model/gguf.h"
 #include "tensor/kernel_bench.h"
@@ -41,8 +42,11 @@ struct BenchLlmOptions {
                .max = 100000});
     v(rows,
       {.name = "rows",
-       .help = "Rows to run: decode, prefill-512, decode-2k, decode-cited, decode-cited-gain, "
-                "decode-novel, first-token-8-passages; none names all."});
+       .help =
+           "Rows to run; none: decode, prefill-512, decode-2k, decode-cited, decode-cited-gain, "
+           "decode-novel, first-token-8-passages. Streams: streams (all of them) or "
+           "streams-8, unshared-8, prefix-16x32, prefix-16x1k, prefix-16x4k, prefix-16x8k, "
+           "prefix-memory, prefix-tree, prompt-cache, cancel-4k."});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     v(limit, {.name = "limit",
               .help = "Measure the kernels of the model's formats against the machine's limits."});
@@ -116,6 +120,9 @@ class BenchLlmVerb : public Verb {
       WEIR_ASSIGN_OR_RETURN(
           measured, generate::RunLlmBench(bench, session.context(), session.registry()));
     }
+    WEIR_ASSIGN_OR_RETURN(const auto together, generate::RunStreamsBench(bench, session.context(),
+                                                                         session.registry()));
+    measured.insert(measured.end(), together.begin(), together.end());
     for (const generate::LlmBenchRow& r : measured) {
       add(r);
       session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));

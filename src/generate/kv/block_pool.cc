@@ -43,6 +43,7 @@ BlockPool::BlockPool(size_t block_bytes, size_t stride, int64_t blocks, std::byt
 BlockPool::~BlockPool() { munmap(memory_, stride_ * users_.size()); }
 
 absl::Status BlockPool::Allocate(std::span<BlockId> out) {
+  if (out.size() > free_.size()) Reclaim(static_cast<int64_t>(out.size() - free_.size()));
   if (out.size() > free_.size()) {
     return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", out.size(), " blocks wanted, ",
                                                      free_.size(), " of ", users_.size(), " free"));

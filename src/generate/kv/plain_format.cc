@@ -1,8 +1,10 @@
 #include "generate/kv/plain_format.h"
 
 #include <cmath>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tensor/grouped_attention.h"
 
 namespace weir::generate {
 
@@ -27,7 +29,7 @@ absl::Status PlainFormat::Read(const std::byte* block, int slot, float* k, float
   return absl::OkStatus();
 }
 
-void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
+tensor::PagedAttention PlainFormat::Attention(const AttendJob& job, const KvShape& shape) const {
   tensor::PagedAttention a;
   a.blocks = job.blocks;
   a.length = job.length;
@@ -38,7 +40,22 @@ void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* th
   a.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
   a.storage = storage_;
   a.positions = job.positions;
-  tensor::Attend(a, job.q, job.queries, job.out, job.lse, threads);
+  return a;
+}
+
+void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
+  tensor::Attend(Attention(job, shape), job.q, job.queries, job.out, job.lse, threads);
+}
+
+void PlainFormat::AttendTogether(std::span<const AttendJob> jobs, bool share, const KvShape& shape,
+                                 Threads* threads) const {
+  if (jobs.size() == 1) return Attend(jobs[0], shape, threads);
+  static thread_local std::vector<tensor::SequenceQueries> sequences;
+  sequences.clear();
+  for (const AttendJob& job : jobs) {
+    sequences.push_back({Attention(job, shape), job.queries, job.q, job.out, job.lse});
+  }
+  tensor::AttendTogether(sequences, share, threads);
 }
 
 }  // namespace weir::generate

@@ -21,8 +21,13 @@ class PlainFormat : public KvFormat {
   // tokens would need a gathering kernel.
   bool Reads(ReadPlan::Kind kind) const override { return kind != ReadPlan::Kind::kTokens; }
   void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const override;
+  void AttendTogether(std::span<const AttendJob> jobs, bool share, const KvShape& shape,
+                      Threads* threads) const override;
+  bool shares_prefixes() const override { return true; }
 
  private:
+  tensor::PagedAttention Attention(const AttendJob& job, const KvShape& shape) const;
+
   tensor::KvStorage storage_;
 };
 

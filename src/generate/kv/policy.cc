@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "generate/kv/block_pool.h"
+#include "generate/kv/hydragen.h"
 #include "generate/kv/plain_format.h"
 
 namespace weir::generate {
@@ -17,11 +18,13 @@ class DenseSelection : public KvSelection {
  public:
   ReadPlan::Kind reads() const override { return ReadPlan::Kind::kAll; }
   ReadPlan BeforeAttention(int, int64_t, const float*, int64_t) override { return {}; }
+  bool shares_prefixes() const override { return true; }
   std::unique_ptr<KvSelection> Fork() const override { return std::make_unique<DenseSelection>(); }
 };
 
 class KeepAll : public KvRetention {
  public:
+  bool shares_prefixes() const override { return true; }
   std::unique_ptr<KvRetention> Fork() const override { return std::make_unique<KeepAll>(); }
 };
 
@@ -29,7 +32,7 @@ class PerSequence : public KvExecution {
  public:
   void Attend(const KvFormat& format, std::span<const AttendJob> jobs, const KvShape& shape,
               Threads* threads) const override {
-    for (const AttendJob& job : jobs) format.Attend(job, shape, threads);
+    format.AttendTogether(jobs, false, shape, threads);
   }
 };
 
@@ -55,7 +58,10 @@ const std::vector<Axis>& Axes() {
       {"format", &KvChoice::format, typeid(KvFormat), {"auto", "q8", "f16"}},
       {"retention", &KvChoice::retention, typeid(KvRetention), {"all"}},
       {"selection", &KvChoice::selection, typeid(KvSelection), {"dense"}},
-      {"execution", &KvChoice::execution, typeid(KvExecution), {"per-sequence"}},
+      {"execution",
+       &KvChoice::execution,
+       typeid(KvExecution),
+       {"automatic", "per-sequence"}},
       {"placement", &KvChoice::placement, typeid(KvPlacementMaker), {"ram"}},
   };
   return *axes;
@@ -118,6 +124,11 @@ std::unique_ptr<KvFormat> PlainFormatFor(std::string_view name, const KvShape& s
   return std::make_unique<PlainFormat>(tensor::KvStorage::kHalf);
 }
 
+std::unique_ptr<KvExecution> BuiltInExecution(std::string_view name) {
+  if (name == "per-sequence") return std::make_unique<PerSequence>();
+  return std::make_unique<HydragenExecution>();  // has the rule of when it pays
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis,
@@ -170,7 +181,7 @@ absl::StatusOr<std::shared_ptr<const KvPolicy>> KvPolicy::Make(const KvChoice& c
       MakeValue<KvSelection>(choice, techniques, std::make_unique<DenseSelection>()));
   WEIR_ASSIGN_OR_RETURN(
       policy->execution_,
-      MakeValue<KvExecution>(choice, techniques, std::make_unique<PerSequence>()));
+      MakeValue(choice, techniques, BuiltInExecution(choice.execution)));
   WEIR_ASSIGN_OR_RETURN(
       policy->placement_,
       MakeValue<KvPlacementMaker>(choice, techniques, std::make_unique<InRam>()));
@@ -183,6 +194,11 @@ absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection) {
   if (format.Reads(selection.reads())) return absl::OkStatus();
   return absl::UnimplementedError(
       "KV format and selection: the format has no kernel for what the selection reads");
+}
+
+bool KvPolicy::shares_prefixes() const {
+  return format_->shares_prefixes() && retention_->shares_prefixes() &&
+         selection_->shares_prefixes();
 }
 
 absl::StatusOr<std::unique_ptr<KvPlacement>> KvPolicy::MakePlacement(const KvShape& shape,

@@ -22,6 +22,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -94,6 +95,9 @@ class KvHooks {
   virtual bool needs_lse() const { return false; }
   virtual void OnAttention(const AttentionView& view) {}
   virtual void OnTruncate(int64_t length) {}
+  // True when its state is the same whoever computed a prefix of the tokens, so that a sequence may
+  // begin with the blocks of another.
+  virtual bool shares_prefixes() const { return false; }
   virtual absl::Status Save(KvSink& sink) const { return absl::OkStatus(); }
   virtual absl::Status Load(std::string_view bytes) { return absl::OkStatus(); }
 };
@@ -146,6 +150,14 @@ class KvFormat {
   virtual bool Reads(ReadPlan::Kind kind) const = 0;
   // Reads no block that lies before the windows of all queries.
   virtual void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const = 0;
+  // Attend of several sequences; with `share`, blocks that neighbours have at the same index may be
+  // read once for all of them. Bit-equal to one call a sequence.
+  virtual void AttendTogether(std::span<const AttendJob> jobs, bool share, const KvShape& shape,
+                              Threads* threads) const {
+    for (const AttendJob& job : jobs) Attend(job, shape, threads);
+  }
+  // True when the bytes of a full block depend on the tokens up to its end alone.
+  virtual bool shares_prefixes() const { return false; }
 };
 
 class KvExecution {
@@ -169,6 +181,18 @@ class KvPlacement {
   virtual int64_t free_blocks() const = 0;
   virtual int64_t used_blocks() const = 0;
   virtual size_t block_bytes() const = 0;
+
+  // What Allocate asks for `blocks` more before it gives up: a cache releases what nobody else
+  // uses. One at a time; null for none.
+  void set_reclaim(std::function<void(int64_t blocks)> reclaim) { reclaim_ = std::move(reclaim); }
+
+ protected:
+  void Reclaim(int64_t blocks) {
+    if (reclaim_ != nullptr) reclaim_(blocks);
+  }
+
+ private:
+  std::function<void(int64_t)> reclaim_;
 };
 
 class KvPlacementMaker {
@@ -182,7 +206,7 @@ class KvPlacementMaker {
 // One run's choice: a word for each axis, a value's name and for techniques their options, as
 // "block-sparse:local=512,global=64".
 struct KvChoice {
-  std::string format = "auto", retention = "all", selection = "dense", execution = "per-sequence",
+  std::string format = "auto", retention = "all", selection = "dense", execution = "automatic",
               placement = "ram";
 };
 
@@ -212,6 +236,8 @@ class KvPolicy {
 
   const KvFormat& format() const { return *format_; }
   const KvExecution& execution() const { return *execution_; }
+  // True when sequences may begin with each other's blocks: format, retention and selection agree.
+  bool shares_prefixes() const;
   std::unique_ptr<KvRetention> MakeRetention() const { return retention_->Fork(); }
   std::unique_ptr<KvSelection> MakeSelection() const { return selection_->Fork(); }
   // Room for `tokens` tokens over all layers, taken at once. Errors: kInvalidArgument,

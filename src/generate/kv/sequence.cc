@@ -191,12 +191,12 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
   }
 }
 
-void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+std::span<const AttendJob> PagedSequence::StartAttend(int layer, int64_t n, const float* q,
+                                                      float* out) {
   ReadPlan plan;
   if (shape_.window(layer) == 0) plan = selection_->BeforeAttention(layer, n, q, length_ + n);
   PlanJobs(layer, n, q, out, plan);
-  const bool wants_lse = retention_->needs_lse() || selection_->needs_lse();
-  if (wants_lse) {
+  if (retention_->needs_lse() || selection_->needs_lse()) {
     lse_.resize(static_cast<size_t>(n) * shape_.heads);
     float* at = lse_.data();
     for (AttendJob& job : jobs_) {
@@ -204,11 +204,27 @@ void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Thr
       at += job.queries * shape_.heads;
     }
   }
-  policy_->execution().Attend(policy_->format(), jobs_, shape_, threads);
-  if (!wants_lse) return;
+  return jobs_;
+}
+
+void PagedSequence::FinishAttend(int layer, int64_t n) {
+  if (!retention_->needs_lse() && !selection_->needs_lse()) return;
   const AttentionView view{.layer = layer, .queries = n, .lse = lse_.data()};
   if (retention_->needs_lse()) retention_->OnAttention(view);
   if (selection_->needs_lse()) selection_->OnAttention(view);
+}
+
+void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+  policy_->execution().Attend(policy_->format(), StartAttend(layer, n, q, out), shape_, threads);
+  FinishAttend(layer, n);
+}
+
+void PagedSequence::AppendShared(std::span<const BlockId> ids) {
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    placement_->Share(ids[layer]);
+    SetBlock(layer, tables_[layer].size(), ids[layer]);
+  }
+  length_ += kBlockTokens;
 }
 
 std::unique_ptr<PagedSequence> PagedSequence::Fork() const {

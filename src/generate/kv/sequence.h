@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,6 +35,18 @@ class PagedSequence : public model::KvSequence {
   void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) override;
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
   void Commit(int64_t n) override { length_ += n; }
+  // Attend in three steps, for those who run several sequences together: the jobs, which the
+  // policy's execution then does, and what the policies want to see afterwards. The jobs are valid
+  // until the next call.
+  std::span<const AttendJob> StartAttend(int layer, int64_t n, const float* q, float* out);
+  void FinishAttend(int layer, int64_t n);
+
+  // Begins with, or goes on with, a full block that another owner computed for the same tokens: one
+  // id a layer. REQUIRES: the policy shares prefixes, length() is a multiple of 32, nothing is
+  // reserved.
+  void AppendShared(std::span<const BlockId> ids);
+  // The blocks of a layer, reserved ones included.
+  std::span<const BlockId> blocks(int layer) const { return tables_[layer]; }
 
   // K and V of tokens [first, first + n) of a layer as the format holds them: k, v
   // [n, kv_heads, head_dim] f32. Reserve, Append for every layer, and Commit put them back.

@@ -208,10 +208,12 @@ class Bench {
     speculation.PromptTook(text.prompt_rows, text.prompt_ns);
     text::CompletionRequest request;
     request.max_tokens = options_.answer_tokens;
+    WEIR_ASSIGN_OR_RETURN(const auto writer,
+                          CompletionWriter::Make(text.prompt, std::move(request), text.sampling,
+                                                 nullptr, *tokenizer_, context_.now_ns));
     WEIR_ASSIGN_OR_RETURN(
         const text::Completion done,
-        RunCompletion(text.prompt, request, text.sampling, nullptr, *tokenizer_, *session_,
-                      speculation, context_));
+        RunCompletion(text.prompt, *writer, *session_, speculation, context_));
     // All but the last token are in the cache, or all when an end token followed.
     const std::span<const int32_t> stored = session_->tokens();
     std::vector<int32_t> answer(stored.begin() + text.prompt.size(), stored.end());
