@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "generate/completion.h"
 
 namespace weir::generate {
 
@@ -85,6 +86,16 @@ absl::Status PromptModel::Import(std::span<const int32_t> tokens, const KvCodec&
   sequence.Commit(n);
   session_->Adopt(tokens);
   return absl::OkStatus();
+}
+
+absl::StatusOr<text::Completion> PromptModel::Continue(std::span<const int32_t> prompt,
+                                                       text::CompletionRequest request,
+                                                       const Context& context) {
+  Speculation off({.on = false});
+  WEIR_ASSIGN_OR_RETURN(const auto writer,
+                        CompletionWriter::Make(prompt, std::move(request), {.temperature = 0},
+                                               nullptr, *tokenizer_, context.now_ns));
+  return RunCompletion(prompt, *writer, *session_, off, context);
 }
 
 }  // namespace weir::generate

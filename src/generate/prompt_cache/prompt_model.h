@@ -17,6 +17,7 @@
 #include "model/decoder.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
+#include "text/ports.h"
 
 namespace weir::generate {
 
@@ -48,6 +49,10 @@ class PromptModel {
   // Errors: kDataLoss (the chunk), kResourceExhausted (the window); the cache is then as before.
   absl::Status Import(std::span<const int32_t> tokens, const KvCodec& codec, std::string_view chunk,
                       Threads* threads);
+  // Continues `prompt` greedily, without drafts.
+  absl::StatusOr<text::Completion> Continue(std::span<const int32_t> prompt,
+                                            text::CompletionRequest request,
+                                            const Context& context);
 
  private:
   PromptModel(std::shared_ptr<const model::GgufFile> file,
