@@ -181,6 +181,25 @@ TEST(GroupedAttentionTest, EqualsFloat64OnWhatTheBlocksHold) {
   }
 }
 
+// A prefix that ends inside a span of 128 keys, and queries that do not stand at the end.
+TEST(GroupedAttentionTest, SpansThatPartAndQueriesThatStandEarlierAreTheSame) {
+  for (KvStorage storage : {KvStorage::kInt8, KvStorage::kHalf}) {
+    for (int prefix_blocks = 3; prefix_blocks <= 13; ++prefix_blocks) {
+      Forest forest(6, 2, 32, storage, 50 + prefix_blocks);
+      std::vector<const std::byte*> prefix;
+      for (int i = 0; i < prefix_blocks; ++i) prefix.push_back(forest.NewBlock());
+      for (int64_t own : {0, 0, 5, 64, 90}) forest.Add(prefix, prefix_blocks * 32 + own, 2);
+      const int64_t positions[] = {prefix_blocks * 32 - 60, prefix_blocks * 32 - 1};
+      forest.sequences[0].attention.positions = positions;
+      Threads two(2);
+      const auto alone = forest.Run(-1, nullptr);
+      ASSERT_TRUE(forest.Run(1, nullptr) == alone) << prefix_blocks;
+      ASSERT_TRUE(forest.Run(1, &two) == alone) << prefix_blocks;
+      ASSERT_TRUE(forest.Run(0, &two) == alone) << prefix_blocks;
+    }
+  }
+}
+
 TEST(GroupedAttentionTest, NothingToDo) {
   AttendTogether({}, true, nullptr);
   Forest forest(3, 1, 32, KvStorage::kInt8, 1);

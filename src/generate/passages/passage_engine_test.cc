@@ -119,6 +119,23 @@ TEST_F(PassageEngineTest, LikelihoodsAreThoseOfTheSamePrompt) {
   EXPECT_EQ(*stored, *prefilled);
 }
 
+TEST_F(PassageEngineTest, WhatWasReadIsNotKeptForOtherPrompts) {
+  const std::vector<std::string> passages = {"Alpha says one thing and then two more of them. ",
+                                             "Beta did not say a word the whole of that day. "};
+  const std::vector<std::string> replies = {"Alpha"};
+  const auto prompt = *engine_->PromptOver(Messages("who?"), passages);
+  const auto exact = engine_->LogLikelihoodOver(prompt, replies, Context());
+  ASSERT_TRUE(engine_->UsePassages(folder_, Messages(""), {"none", 0}).ok());
+  Complete(Request("who?", passages));
+  EXPECT_EQ(engine_->passage_report().passages, 2);
+  const auto borrowed = engine_->LogLikelihoodOver(prompt, replies, Context());
+  engine_->SetPassageOptions({"prefill", 0});
+  const auto prefilled = engine_->LogLikelihoodOver(prompt, replies, Context());
+  ASSERT_TRUE(exact.ok() && borrowed.ok() && prefilled.ok());
+  EXPECT_NE(*borrowed, *exact);  // else the test says nothing
+  EXPECT_EQ(*prefilled, *exact);
+}
+
 TEST_F(PassageEngineTest, CancellingWhileReadingIsAResult) {
   ASSERT_TRUE(engine_->UsePassages(folder_, Messages(""), {"all", 0}).ok());
   CancelToken token;

@@ -8,6 +8,7 @@ namespace {
 constexpr int64_t kPromptRows = 32;  // from here on a prompt's time is that of its products
 // Of a pass, a row when no prompt was read here (it was cached): low enough to try one.
 constexpr double kUnknownRow = 0.5;
+constexpr double kCheapRow = 0.25;
 constexpr double kLeastGain = 1.05;
 // The bucket holds half a pass and leaks 1/64 of itself a pass: 0.8% can be lost for ever. An
 // outlier of the clock fills it for 130 passes at most, and what was won pays for no more than 8.
@@ -17,7 +18,7 @@ constexpr double kNewest = 0.3;       // weight of the newest time of a pass ove
 constexpr double kForget = 1.0 / 512;  // a pass: what was measured for other row counts grows old
 constexpr double kMemory = 0.98;       // of acceptance, a token seen at the same evidence
 // What counts as seen before anything is: that a token which followed one, two, ... equal tokens
-// follows again, measured over answers of the 1.5B model (docs/performance.md), with little weight.
+// follows again. An assumption with the weight of four tokens, not a measurement.
 constexpr double kPriorWeight = 4;
 constexpr double kPrior[] = {0.25, 0.5, 0.65, 0.75, 0.8, 0.85, 0.88, 0.9};
 
@@ -113,9 +114,12 @@ int DraftLength::Choose(int evidence, int offered) const {
   const double single = Single();
   if (single == 0 || evidence < 1 || since_single_ >= kSingleEvery) return 0;
   if (lost_ > kAllowance) return 0;
-  // Untried lengths are approached by doubling, so that finding out costs little.
-  int tried = kMost + 1;
-  while (tried > 1 && relative_[tried] == 0) --tried;
+  // Untried lengths are approached by doubling, so that finding out costs little; from four rows on
+  // where the prompt's were cheap.
+  int tried = prompt_row_ > 0 && prompt_row_ < kCheapRow * single ? 2 : 1;
+  for (int rows = kMost + 1; rows > tried; --rows) {
+    if (relative_[rows] > 0) tried = rows;
+  }
   offered = std::min({offered, kMost, 2 * tried - 1});
   int best = 0;
   double best_rate = kLeastGain / single, chance = 1, tokens = 1;
