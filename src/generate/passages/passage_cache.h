@@ -1,4 +1,4 @@
-// Technique: passage-cache
+// Prompts over stored passages in any order.
 // Source: Yao et al., CacheBlend, EuroSys 2025; Hu et al., EPIC, 2024 (both from memory); Liu et
 //   al., CacheGen, SIGCOMM 2024
 // Idea: Keys and values of each passage are computed alone behind the prompt's fixed head and
