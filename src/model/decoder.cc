@@ -278,31 +278,13 @@ absl::Status TransformerDecoder::CheckTokens(std::span<const int32_t> tokens) co
 absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequence& kv,
                                          LogitRows rows, std::span<float> logits,
                                          Workspace& workspace, const Context& context) const {
-  const size_t vocabulary = w_.shape.vocabulary, hidden = w_.shape.hidden;
-  WEIR_RETURN_IF_ERROR(CheckTokens(tokens));
-  const size_t wanted = rows == LogitRows::kNone ? 0 : rows == LogitRows::kLast ? 1 : tokens.size();
-  if (logits.size() != wanted * vocabulary) {
-    return absl::InvalidArgumentError(absl::StrCat("forward: room for ", logits.size(),
-                                                   " logits; expected ", wanted * vocabulary));
+  std::vector<int32_t> logit_rows;
+  if (rows != LogitRows::kNone && !tokens.empty()) {
+    logit_rows.resize(rows == LogitRows::kLast ? 1 : tokens.size());
+    std::iota(logit_rows.begin(), logit_rows.end(),
+              static_cast<int32_t>(tokens.size() - logit_rows.size()));
   }
-  WEIR_RETURN_IF_ERROR(kv.Reserve(static_cast<int64_t>(tokens.size())));
-  Buffers& b = static_cast<Buffers&>(workspace);
-  for (size_t begin = 0; begin < tokens.size(); begin += b.batch) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    const size_t n = std::min<size_t>(b.batch, tokens.size() - begin);
-    const size_t done = Chunk(tokens.subspan(begin, n), kv, b, context.threads);
-    if (done < n && rows != LogitRows::kNone) {
-      return absl::FailedPreconditionError("forward: logits asked of rows that the cache left out");
-    }
-    StageClock clock;
-    if (rows == LogitRows::kAll) {
-      w_.head.Multiply(b.normed.data(), n, &logits[begin * vocabulary], context.threads);
-    } else if (rows == LogitRows::kLast && begin + n == tokens.size()) {
-      w_.head.Multiply(&b.normed[(n - 1) * hidden], 1, logits.data(), context.threads);
-    }
-    clock.Charge(b.times().head);
-  }
-  return absl::OkStatus();
+  return ForwardRows(tokens, kv, logit_rows, logits, workspace, context);
 }
 
 // A cached key at p is R(p) k - c (DecoderLayer::key_center); at p + delta it is
@@ -361,7 +343,7 @@ absl::Status TransformerDecoder::ForwardRows(std::span<const int32_t> tokens, Kv
       const size_t row = static_cast<size_t>(logit_rows[done + count]) - begin;
       if (row >= n) break;
       // Rows ascend, so none is overwritten before it moves to the front.
-      std::copy_n(&b.normed[row * hidden], hidden, &b.normed[count * hidden]);
+      if (row != count) std::copy_n(&b.normed[row * hidden], hidden, &b.normed[count * hidden]);
     }
     if (count > 0) {
       w_.head.Multiply(b.normed.data(), count, &logits[done * vocabulary], context.threads);
