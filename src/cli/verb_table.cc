@@ -10,8 +10,8 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
        {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,  MakeModelTokenizeVerb,
         MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
         MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
-        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
-        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakePlanAttentionVerb,
+        MakeEvalPerplexityVerb, MakeEvalPasskeyVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb,
+        MakeBenchLlmVerb,       MakeBenchSearchVerb, MakeBenchEncodeVerb, MakePlanAttentionVerb,
         MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
         MakeManVerb}) {
     verbs.push_back(make());

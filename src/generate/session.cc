@@ -47,8 +47,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(
   session->sequence_ = std::make_unique<PagedSequence>(policy, shape, session->placement_.get());
   session->workspace_ = decoder->MakeWorkspace(kChunkTokens);
   session->window_ = window;
-  session->cache_bytes_ =
-      session->placement_->free_blocks() * static_cast<int64_t>(session->placement_->block_bytes());
+  session->cache_bytes_ = policy->CacheBytes(shape, window);
   session->logits_.resize(decoder->shape().vocabulary);
   session->decoder_ = std::move(decoder);
   return session;
@@ -62,7 +61,8 @@ void Session::Forget() {
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
   const auto [mine, theirs] =
       std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
-  const size_t keep = std::min<size_t>(mine - tokens_.begin(), at_most);
+  const int64_t common = std::min<int64_t>(mine - tokens_.begin(), static_cast<int64_t>(at_most));
+  const auto keep = static_cast<size_t>(sequence_->Reusable(common));
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
   reused_ = static_cast<int64_t>(keep);

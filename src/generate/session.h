@@ -42,7 +42,8 @@ class Session {
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.
   int64_t reused() const { return reused_; }
-  int64_t cache_bytes() const { return cache_bytes_; }
+  int64_t cache_bytes() const { return cache_bytes_; }  // of a full window
+  int64_t used_cache_bytes() const { return placement_->used_bytes(); }
   PagedSequence& sequence() { return *sequence_; }
   model::DecoderTimes& times() { return workspace_->times(); }
 

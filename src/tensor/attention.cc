@@ -9,7 +9,9 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/coded_kv.h"
 #include "tensor/kernels.h"
+#include "tensor/simd/coded.h"
 
 namespace weir::tensor {
 namespace {
@@ -110,6 +112,13 @@ struct TileRows {
     }
   }
 
+  void AttendCoded(const KernelSet& kernels, int head_dim, const CodedForm& form,
+                   const std::byte* const* heads, size_t count, int64_t first_key,
+                   const TileState& s) {
+    CodedKernelOf(kernels)({rows, head_dim, form, heads, count, first_key, q.data(), begin.data(),
+                            end.data(), s.acc, s.peak, s.sums});
+  }
+
   void Attend(const KernelSet& kernels, int head_dim, KvStorage storage,
               const std::byte* const* heads, size_t count, int64_t first_key,
               const TileState& s) {
@@ -173,26 +182,35 @@ class Paged {
     });
   }
 
-  // Where a group's part of a block begins.
-  size_t HeadOffset(int group) const {
-    return static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim, a_.storage);
+  // A group's part of a block.
+  const std::byte* HeadOf(int64_t block, int group) const {
+    const size_t bytes = static_cast<size_t>(block) < a_.coded_blocks
+                             ? CodedHead(a_.head_dim, a_.coded.bits).bytes
+                             : HeadBytes(a_.head_dim, a_.storage);
+    return a_.blocks[block] + static_cast<size_t>(group) * a_.kv_heads / groups_ * bytes;
   }
 
   // One chunk of keys from a fresh state; `next` is the chunk and group that the thread takes next.
   void AttendChunk(TileRows& rows, int group, int64_t chunk, int next_group, int64_t next_chunk,
                    const TileState& state) const {
     const std::byte* heads[kChunkBlocks + kAheadBlocks] = {};
-    const size_t head = HeadOffset(group);
     const int64_t used = (a_.length + kKvBlockTokens - 1) / kKvBlockTokens;
     const int64_t first = chunk * kChunkBlocks, last = std::min(first + kChunkBlocks, used);
-    for (int64_t b = first; b < last; ++b) heads[b - first] = a_.blocks[b] + head;
+    for (int64_t b = first; b < last; ++b) heads[b - first] = HeadOf(b, group);
     Clear(state, rows.rows, a_.head_dim);
     for (int64_t i = 0; i < static_cast<int64_t>(kAheadBlocks); ++i) {
       const int64_t b = next_chunk * kChunkBlocks + i;
-      if (b < used) heads[last - first + i] = a_.blocks[b] + HeadOffset(next_group);
+      if (b < used) heads[last - first + i] = HeadOf(b, next_group);
     }
-    rows.Attend(kernels_, a_.head_dim, a_.storage, heads, static_cast<size_t>(last - first),
-                first * kKvBlockTokens, state);
+    const int64_t coded =
+        std::clamp<int64_t>(static_cast<int64_t>(a_.coded_blocks) - first, 0, last - first);
+    if (coded > 0) {
+      rows.AttendCoded(kernels_, a_.head_dim, a_.coded, heads, static_cast<size_t>(coded),
+                       first * kKvBlockTokens, state);
+    }
+    if (first + coded == last) return;
+    rows.Attend(kernels_, a_.head_dim, a_.storage, heads + coded,
+                static_cast<size_t>(last - first - coded), (first + coded) * kKvBlockTokens, state);
   }
 
   void Finish(const QueryTile& t, int rows, const TileState& state) const {

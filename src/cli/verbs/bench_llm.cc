@@ -16,8 +16,9 @@ struct BenchLlmOptions {
   std::string model;
   int64_t rounds = 3;
   int64_t tokens = 64;
+  int64_t depth = 2048;
   std::vector<std::string> rows;
-  std::string kv = "auto";
+  std::string kv = "auto", baseline_kv;
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -30,7 +31,14 @@ struct BenchLlmOptions {
                .max = 100000});
     v(rows,
       {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+    v(depth, {.name = "depth",
+              .help = "Tokens stored before the last row decodes; 4096 makes it decode-4k.",
+              .unit = "tokens",
+              .min = 1,
+              .max = 1048576});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
+    v(baseline_kv, {.name = "baseline-kv",
+                    .help = "Another cache to run in turns with, instead of a peer."});
     peer.Visit(v);
   }
 };
@@ -63,6 +71,8 @@ class BenchLlmVerb : public Verb {
     bench.decode_tokens = options_.tokens;
     bench.only = options_.rows;
     bench.kv = options_.kv;
+    bench.baseline_kv = options_.baseline_kv;
+    bench.depth_tokens = options_.depth;
     if (!options_.peer.name.empty()) {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
@@ -73,7 +83,11 @@ class BenchLlmVerb : public Verb {
     for (const generate::LlmBenchRow& r : measured) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
                       r.rounds, r.spread});
-      session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
+      std::string note = absl::StrCat(r.name, ": ", generate::TimeSplit(r.times), "; KV cache ",
+                                      r.cache_bytes, " bytes");
+      if (r.baseline_cache_bytes > 0)
+        absl::StrAppend(&note, " beside ", r.baseline_cache_bytes);
+      session.Note(note);
     }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
