@@ -25,6 +25,7 @@ namespace weir::answer {
 struct AnswerOptions {
   std::string planner = "direct";
   int64_t windows = 12;
+  int64_t passages = 0;
   int64_t sentences = 3;
   int64_t max_tokens = 160;
   double risk = 0.5;
@@ -36,6 +37,11 @@ struct AnswerOptions {
                 .help = "Pieces of evidence the model reads, a few sentences each.",
                 .min = 1,
                 .max = 64});
+    v(passages, {.name = "passages",
+                 .help = "Whole passages the model reads, in the order they were found, instead of "
+                         "windows of sentences; 0: windows.",
+                 .min = 0,
+                 .max = 64});
     v(sentences, {.name = "sentences",
                   .help = "Most sentences in an extracted answer.",
                   .unit = "sentences",

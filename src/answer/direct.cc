@@ -46,13 +46,22 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   answer.timings["retrieve"] = (context.now_ns() - start) * 1e-9;
   if (set.sentences.empty()) return answer;
 
-  WEIR_ASSIGN_OR_RETURN(const PackedContext packed, Pack(set, options, *ports.completer));
+  WEIR_ASSIGN_OR_RETURN(const PackedContext packed,
+                        options.passages > 0 ? PackPassages(set.hits, options, *ports.completer)
+                                             : Pack(set, options, *ports.completer));
 
   const int64_t asked = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const text::Completion draft,
                         WriteDraft(question, packed, ports, options, context));
   answer.timings["first_token"] = (asked - start) * 1e-9 + draft.first_token_s;
+  answer.timings["draft_first_token"] = draft.first_token_s;
+  answer.timings["reused_tokens"] = static_cast<double>(draft.reused_tokens);
   answer.timings["prompt_tokens"] = static_cast<double>(draft.prompt_tokens);
+  answer.timings["draft"] = draft.total_s;
+  answer.timings["tokens"] = static_cast<double>(draft.tokens);
+  answer.timings["drafted_tokens"] = static_cast<double>(draft.drafted);
+  answer.timings["accepted_tokens"] = static_cast<double>(draft.accepted);
+  answer.timings["draft_passes"] = static_cast<double>(draft.draft_passes);
   WEIR_RETURN_IF_ERROR(RankByDraft(question, draft.text, ports.encoder, context, set));
   WEIR_ASSIGN_OR_RETURN(const double answerable,
                         Answerable(question, set, options, ports.completer, context));

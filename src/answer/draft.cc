@@ -42,8 +42,10 @@ absl::StatusOr<text::Completion> WriteDraft(std::string_view question, const Pac
                                             const Context& context) {
   text::CompletionRequest request;
   request.messages = Prompt(question, packed);
+  if (packed.whole) request.passages = packed.sources;
   request.max_tokens = options.max_tokens;
   request.seed = context.seed;
+  request.quotable = packed.passages;
   if (ports.on_draft) {
     request.on_text = [&](std::string_view piece) {
       ports.on_draft(piece);

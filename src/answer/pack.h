@@ -15,12 +15,23 @@ namespace weir::answer {
 
 struct PackedContext {
   std::vector<std::string> sources;  // text of each source as the model sees it
+  // What the sources were cut from, each once: where a quotation of them may go on.
+  std::vector<std::string> passages;
   int64_t tokens = 0;
+  // Sources are whole passages and go beside the messages, where the completer may know them.
+  bool whole = false;
 };
 
 // At most options.windows texts, and no more tokens than leave room for the answer.
 absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& options,
                                    const text::Completer& completer);
+
+// The first options.passages of the hits as whole passages, as many as leave room for the answer.
+absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
+                                           const AnswerOptions& options,
+                                           const text::Completer& completer);
+// A passage as the model reads it: title, heading, text.
+std::string PassageSource(std::string_view title, const text::Passage& passage);
 
 inline constexpr char kSystemPrompt[] =
     "You answer questions from the given sources only, briefly and exactly.";
@@ -28,7 +39,8 @@ inline constexpr char kSystemPrompt[] =
 // "Sources:" and the texts; every prompt over the same sources begins with it.
 std::string SourcesBlock(const PackedContext& packed);
 
-// The messages of the question over the packed sources.
+// The messages of the question over the packed sources. Of whole passages they hold the place alone
+// (text::kPassageSlot): what stands before it is the same for every question.
 std::vector<text::ChatMessage> Prompt(std::string_view question, const PackedContext& packed);
 
 }  // namespace weir::answer

@@ -17,6 +17,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/file_writer.h"
 #include "base/status.h"
 
 namespace weir {
@@ -60,33 +61,10 @@ absl::StatusOr<size_t> ReadFully(int fd, std::span<char> buffer, const std::stri
   return have;
 }
 
-absl::Status WriteFully(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoStatus(errno, absl::StrCat("write ", path));
-    bytes.remove_prefix(static_cast<size_t>(put));
-  }
-  return absl::OkStatus();
-}
-
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-absl::Status WriteSynced(const std::string& path, std::string_view bytes, mode_t keep_mode) {
-  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) return ErrnoStatus(errno, absl::StrCat("create ", path));
-  if (keep_mode != 0 && ::fchmod(file.get(), keep_mode) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("set mode of ", path));
-  }
-  WEIR_RETURN_IF_ERROR(WriteFully(file.get(), bytes, path));
-  if (::fsync(file.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", path));
-  // A network file system may report a failed write only here.
-  if (::close(file.Release()) != 0) return ErrnoStatus(errno, absl::StrCat("close ", path));
-  return absl::OkStatus();
 }
 
 // SHA-256 that is fed in pieces.
@@ -182,19 +160,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t limit) {
 }
 
 absl::Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
-  struct stat old;
-  const mode_t keep_mode =
-      ::stat(path.c_str(), &old) == 0 && S_ISREG(old.st_mode) ? old.st_mode & 07777 : 0;
-  const std::string temporary = absl::StrCat(path, ".tmp.", ::gettid());
-  absl::Status status = WriteSynced(temporary, bytes, keep_mode);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
-  }
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  return SyncFolder(FolderOf(path));
+  WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> file, FileWriter::Make(path));
+  WEIR_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(bytes))));
+  return file->Finish();
 }
 
 absl::Status MakeFolders(const std::string& path) {

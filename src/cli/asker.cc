@@ -3,10 +3,17 @@
 #include "absl/strings/str_cat.h"
 #include "answer/models.h"
 #include "base/status.h"
+#include "cli/passage_fill.h"
 #include "cli/verbs.h"
 #include "model/catalogue.h"
 
 namespace weir::cli {
+namespace {
+
+// Whole passages in a prompt that reads them from the cache.
+constexpr int64_t kCachedPassages = 8;
+
+}  // namespace
 
 // Extraction works without a model. The one that was named judges, else one that is installed and
 // was calibrated as a judge.
@@ -32,7 +39,12 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
   if (options.answer.planner != "extract") {
-    WEIR_ASSIGN_OR_RETURN(asker->engine_, session.LoadEngine(options.model, {}));
+    WEIR_ASSIGN_OR_RETURN(asker->engine_,
+                          session.LoadEngine(options.model, {.speculate = options.speculate}));
+    if (options.passage_cache) {
+      if (options.answer.passages == 0) options.answer.passages = kCachedPassages;
+      WEIR_RETURN_IF_ERROR(UsePassageCache(*asker->engine_, options.recompute, session));
+    }
   } else if (options.answer.judge) {
     WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
   }

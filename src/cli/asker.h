@@ -19,16 +19,24 @@ namespace weir::cli {
 struct AskOptions {
   answer::AnswerOptions answer;
   retrieve::SearchOptions search{.top_k = 40};
+  generate::PassageOptions recompute;
   std::string model;
   std::string encoder;
+  bool passage_cache = false;
+  generate::SpeculateOptions speculate = {};
   bool extract = false;
   template <class V>
   void Visit(V& v) {
     answer.Visit(v);
     search.Visit(v);
+    recompute.Visit(v);
+    v(passage_cache, {.name = "passage-cache",
+                      .help = "Read whole passages (8 unless --passages says otherwise) from what "
+                              "`weir index cache` stored; what is missing is computed and kept."});
     v(model,
       {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
+    speculate.Visit(v);
     v(extract, {.name = "extract",
                 .help = "Answer with sentences of the documents alone; a model, where one is "
                         "installed, only judges and points to them."});
@@ -44,6 +52,7 @@ class Asker {
   absl::StatusOr<text::Answer> Ask(const std::string& question, OnDraft on_draft = nullptr);
   answer::AnswerPorts Ports() const;
   const index::Store& store() const { return *store_; }
+  generate::Engine* engine() { return engine_.get(); }  // null without one
   // "qwen2.5-coder-1.5b", "extract", "extract, judged by qwen2.5-coder-1.5b"
   std::string Label() const;
 

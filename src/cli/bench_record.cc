@@ -51,11 +51,13 @@ std::string BenchToJson(const std::vector<BenchRow>& rows) {
 
 std::string BenchToText(const std::vector<BenchRow>& rows) {
   std::string out = Machine() + "\n";
-  absl::StrAppendFormat(&out, "%-22s %12s %12s %7s %10s %7s  %s\n", "name", "weir", "baseline",
-                        "ratio", "limit", "spread", "unit, baseline");
+  absl::StrAppendFormat(&out, "%-34s %10s %10s %7s %9s %8s %7s  %s\n", "name", "weir",
+                        "baseline", "ratio", "limit", "of limit", "spread", "unit, baseline");
   for (const BenchRow& r : rows) {
-    absl::StrAppendFormat(&out, "%-22s %12.1f %12.1f %7.2f %10.1f %6.0f%%  %s, %s\n", r.name,
-                          r.weir, r.baseline, r.ratio, r.limit, 100 * r.spread, r.unit,
+    const std::string share =
+        r.limit > 0 ? absl::StrFormat("%.0f%%", 100 * r.weir / r.limit) : "-";
+    absl::StrAppendFormat(&out, "%-34s %10.1f %10.1f %7.2f %9.1f %8s %6.0f%%  %s, %s\n", r.name,
+                          r.weir, r.baseline, r.ratio, r.limit, share, 100 * r.spread, r.unit,
                           r.baseline_name.empty() ? "none" : r.baseline_name);
   }
   return out;

@@ -6,14 +6,35 @@ namespace weir::cli {
 
 std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
-  for (auto make :
-       {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,  MakeModelTokenizeVerb,
-        MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
-        MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
-        MakeEvalPerplexityVerb, MakeEvalPasskeyVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb,
-        MakeBenchLlmVerb,       MakeBenchSearchVerb, MakeBenchEncodeVerb, MakePlanAttentionVerb,
-        MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
-        MakeManVerb}) {
+  for (auto make : {MakeModelAddVerb,
+                    MakeModelListVerb,
+                    MakeModelShowVerb,
+                    MakeModelPackVerb,
+                    MakeModelTokenizeVerb,
+                    MakeIndexVerb,
+                    MakeIndexStatusVerb,
+                    MakeIndexCheckVerb,
+                    MakeIndexCacheVerb,
+                    MakeIngestShowVerb,
+                    MakeSearchVerb,
+                    MakeAskVerb,
+                    MakeVerifyVerb,
+                    MakeEvalVerb,
+                    MakeEvalPerplexityVerb,
+                    MakeEvalPasskeyVerb,
+                    MakeEvalAnswersVerb,
+                    MakeEvalClaimsVerb,
+                    MakeEvalPassageCacheVerb,
+                    MakeBenchLlmVerb,
+                    MakeBenchAttentionVerb,
+                    MakeBenchSearchVerb,
+                    MakeBenchEncodeVerb,
+                    MakePlanAttentionVerb,
+                    MakeListVerb,
+                    MakeConfigVerb,
+                    MakeLicensesVerb,
+                    MakeCompletionVerb,
+                    MakeManVerb}) {
     verbs.push_back(make());
   }
   return verbs;

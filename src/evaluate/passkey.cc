@@ -51,8 +51,8 @@ absl::StatusOr<PasskeyResult> RunPasskey(text::Completer& completer, const Passk
   const int64_t sentences = ten > none ? room * 10 / (ten - none) : 0;
   if (sentences < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("passkey: ", options.tokens, " tokens leave no room for text; expected at least ",
-                     none + kAnswerTokens + kTemplateTokens + (ten - none + 9) / 10));
+        absl::StrCat("passkey: ", options.tokens, " tokens leave no room for text; expected ",
+                     none + kAnswerTokens + kTemplateTokens + (ten - none + 9) / 10, " or more"));
   }
   PasskeyResult result;
   for (int64_t i = 0; i < options.prompts; ++i) {

@@ -29,8 +29,8 @@ struct PasskeyPrompt {
 PasskeyPrompt MakePasskeyPrompt(uint64_t seed, int64_t index, int64_t sentences);
 
 // Each prompt is answered greedily under a grammar of five digits; right means all five. The same
-// seed (context.seed) gives the same prompts. Errors: kInvalidArgument (no prompts, or too few tokens
-// for the question), those of the completer.
+// seed (context.seed) gives the same prompts. Errors: kInvalidArgument (no prompts, or too few
+// tokens for the question), those of the completer.
 absl::StatusOr<PasskeyResult> RunPasskey(text::Completer& completer, const PasskeyOptions& options,
                                          const Context& context);
 

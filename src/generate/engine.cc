@@ -12,6 +12,7 @@
 #include "generate/prompt.h"
 #include "generate/session.h"
 #include "model/gguf.h"
+#include "model/gguf_digest.h"
 
 namespace weir::generate {
 namespace {
@@ -21,13 +22,15 @@ class LocalEngine : public Engine {
   LocalEngine(std::string name, const GenerateOptions& options,
               std::shared_ptr<const model::GgufFile> file,
               std::unique_ptr<model::Tokenizer> tokenizer,
-              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session)
+              std::shared_ptr<const model::Decoder> decoder, std::unique_ptr<Session> session,
+              SpeculateChoice speculate)
       : name_(std::move(name)),
         options_(options),
         file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         decoder_(std::move(decoder)),
         session_(std::move(session)),
+        speculation_(speculate),
         prompts_(*file_, tokenizer_.get()) {}
 
   std::string name() const override { return name_; }
@@ -46,7 +49,7 @@ class LocalEngine : public Engine {
 
   absl::StatusOr<text::Completion> Complete(const text::CompletionRequest& request,
                                             const Context& context) override {
-    WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, prompts_.Tokens(request.messages));
+    WEIR_ASSIGN_OR_RETURN(const std::vector<int32_t> prompt, PromptOf(request));
     SampleOptions sampling{.temperature = request.temperature,
                            .top_k = options_.top_k,
                            .top_p = options_.top_p,
@@ -60,13 +63,37 @@ class LocalEngine : public Engine {
       WEIR_ASSIGN_OR_RETURN(constraint,
                             Constraint::Make(request.grammar, request.json_schema, vocabulary_));
     }
+    std::vector<std::vector<int32_t>> quotable;
+    for (const std::string& text : request.quotable) {
+      quotable.push_back(tokenizer_->Encode(text, {}));
+    }
+    speculation_.Begin(prompt, quotable);
+    const int64_t start = context.now_ns();
+    const absl::StatusOr<bool> borrowed = ReadPassages(request, context);
+    if (absl::IsCancelled(borrowed.status())) {
+      text::Completion cancelled{.finish = "cancelled"};
+      cancelled.prompt_tokens = static_cast<int64_t>(prompt.size());
+      return cancelled;
+    }
+    if (!borrowed.ok()) return borrowed.status();
+    const double read_s = static_cast<double>(context.now_ns() - start) * 1e-9;
     absl::StatusOr<text::Completion> done =
-        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_, context);
+        RunCompletion(prompt, request, sampling, constraint.get(), *tokenizer_, *session_,
+                      speculation_, context);
+    session_->EndBorrow();
+    if (done.ok()) {
+      done->first_token_s += read_s;
+      done->total_s += read_s;
+      done->reused_tokens = session_->reused() - report_.again;
+    }
     if (done.ok() && context.metrics != nullptr) {
       context.metrics->Add("generate_prompt_tokens", static_cast<double>(done->prompt_tokens));
       context.metrics->Add("generate_reused_prompt_tokens",
                            static_cast<double>(session_->reused()));
       context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
+      context.metrics->Add("generate_drafted_tokens", static_cast<double>(done->drafted));
+      context.metrics->Add("generate_accepted_tokens", static_cast<double>(done->accepted));
+      context.metrics->Add("generate_draft_passes", static_cast<double>(done->draft_passes));
     }
     return done;
   }
@@ -97,7 +124,78 @@ class LocalEngine : public Engine {
   absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens,
                                               int64_t window, const Context& context) override;
 
+  absl::StatusOr<PassagePrompt> PromptOver(const std::vector<text::ChatMessage>& messages,
+                                           std::span<const std::string> passages) const override {
+    WEIR_ASSIGN_OR_RETURN(PromptWriter::Frame frame, prompts_.Around(messages));
+    PassagePrompt prompt{std::move(frame.head), std::move(frame.tail), {}};
+    for (const std::string& text : passages) {
+      std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
+      if (!tokens.empty()) prompt.passages.push_back({PassageKey(text), std::move(tokens)});
+    }
+    return prompt;
+  }
+
+  absl::Status UsePassages(const std::string& folder,
+                           const std::vector<text::ChatMessage>& messages,
+                           const PassageOptions& options) override {
+    WEIR_RETURN_IF_ERROR(PassageCache::Check(*session_));
+    WEIR_ASSIGN_OR_RETURN(PromptWriter::Frame frame, prompts_.Around(messages));
+    const PassageFingerprint fingerprint =
+        PassageCache::Fingerprint(model::GgufDigest(*file_), frame.head, *session_);
+    passages_ = std::make_unique<PassageCache>(PassageStore(folder, name_, fingerprint),
+                                               std::move(frame.head), session_.get());
+    passage_options_ = options;
+    return absl::OkStatus();
+  }
+  PassageCache* passages() override { return passages_.get(); }
+  void SetPassageOptions(const PassageOptions& options) override { passage_options_ = options; }
+  const PassageReport& passage_report() const override { return report_; }
+
+  absl::StatusOr<std::vector<double>> LogLikelihoodOver(const PassagePrompt& prompt,
+                                                        std::span<const std::string> continuations,
+                                                        const Context& context) override {
+    session_->EndBorrow();
+    WEIR_RETURN_IF_ERROR(ReadPassages(prompt, context).status());
+    const std::vector<int32_t> tokens = prompt.Tokens();
+    std::vector<double> out;
+    for (const std::string& c : continuations) {
+      WEIR_ASSIGN_OR_RETURN(const Scored scored, Joined(tokens, c));
+      const auto score = session_->Score(scored.tokens, scored.first, context);
+      if (!score.ok()) session_->EndBorrow();
+      if (!score.ok()) return score.status();
+      out.push_back(*score);
+    }
+    session_->EndBorrow();
+    return out;
+  }
+
  private:
+  absl::StatusOr<std::vector<int32_t>> PromptOf(const text::CompletionRequest& request) const {
+    if (request.passages.empty()) return prompts_.Tokens(request.messages);
+    WEIR_ASSIGN_OR_RETURN(const PassagePrompt prompt,
+                          PromptOver(request.messages, request.passages));
+    return prompt.Tokens();
+  }
+
+  // True when the session now holds the request's passages.
+  absl::StatusOr<bool> ReadPassages(const text::CompletionRequest& request,
+                                    const Context& context) {
+    session_->EndBorrow();
+    report_ = {};
+    if (request.passages.empty()) return false;
+    WEIR_ASSIGN_OR_RETURN(const PassagePrompt prompt,
+                          PromptOver(request.messages, request.passages));
+    return ReadPassages(prompt, context);
+  }
+  absl::StatusOr<bool> ReadPassages(const PassagePrompt& prompt, const Context& context) {
+    report_ = {};
+    if (passages_ == nullptr || passage_options_.recompute == "prefill") return false;
+    const auto head = passages_->head();
+    if (!std::equal(head.begin(), head.end(), prompt.head.begin(), prompt.head.end())) return false;
+    WEIR_ASSIGN_OR_RETURN(report_, passages_->Read(prompt, passage_options_, context));
+    return true;
+  }
+
   struct Scored {
     std::vector<int32_t> tokens;  // prompt and continuation
     size_t first = 0;             // of the continuation
@@ -133,7 +231,11 @@ class LocalEngine : public Engine {
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::shared_ptr<const model::Decoder> decoder_;
   std::unique_ptr<Session> session_;
+  Speculation speculation_;
   PromptWriter prompts_;
+  std::unique_ptr<PassageCache> passages_;  // works on *session_
+  PassageOptions passage_options_;
+  PassageReport report_;
   std::shared_ptr<const VocabularyPieces> vocabulary_;  // made when a grammar is first asked for
 };
 
@@ -180,6 +282,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
                                                      const Context& context,
                                                      const Registry& techniques) {
   WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options.kv, techniques));
+  WEIR_ASSIGN_OR_RETURN(const SpeculateChoice speculate,
+                        ParseSpeculate(options.speculate.speculate));
   WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(gguf_path));
   WEIR_ASSIGN_OR_RETURN(auto tokenizer, model::Tokenizer::FromGguf(*file));
   WEIR_ASSIGN_OR_RETURN(auto decoder, model::Decoder::Load(file, context));
@@ -192,7 +296,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::string& gguf_pat
   WEIR_ASSIGN_OR_RETURN(auto session, Session::Make(decoder, kv, window, techniques));
   return std::make_unique<LocalEngine>(std::move(name), options, std::move(file),
                                        std::move(tokenizer), std::move(decoder),
-                                       std::move(session));
+                                       std::move(session), speculate);
 }
 
 }  // namespace weir::generate

@@ -11,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "base/registry.h"
+#include "generate/passages/passage_cache.h"
+#include "generate/speculate/speculation.h"
 #include "model/decoder.h"
 #include "model/tokenizer.h"
 #include "text/ports.h"
@@ -26,6 +28,7 @@ struct GenerateOptions {
   int64_t max_tokens = 256;
   int64_t context = 4096;
   std::string kv = "auto";
+  SpeculateOptions speculate = {};
   template <class V>
   void Visit(V& v) {
     v(temperature,
@@ -59,6 +62,7 @@ struct GenerateOptions {
                 .max = 1048576});
     v(kv, {.name = "kv",
            .help = "How the KV cache is kept: q8 (int8), f16, auto, or techniques of kinds Kv*."});
+    speculate.Visit(v);
   }
 };
 
@@ -87,6 +91,25 @@ class Engine : public text::Completer {
   // recognised in the template's own text only, never inside a message.
   virtual absl::StatusOr<std::vector<int32_t>> PromptTokens(
       const std::vector<text::ChatMessage>& messages) const = 0;
+  // The prompt of messages whose last has text::kPassageSlot, with `passages` there.
+  virtual absl::StatusOr<PassagePrompt> PromptOver(
+      const std::vector<text::ChatMessage>& messages,
+      std::span<const std::string> passages) const = 0;
+  // From now on Complete reads the passages of requests that begin like `messages` up to the slot
+  // from `folder`, and keeps there what it computes of others. Errors: kUnimplemented (the format
+  // of the KV cache), those of PromptOver.
+  virtual absl::Status UsePassages(const std::string& folder,
+                                   const std::vector<text::ChatMessage>& messages,
+                                   const PassageOptions& options) = 0;
+  // Null before UsePassages.
+  virtual PassageCache* passages() = 0;
+  virtual void SetPassageOptions(const PassageOptions& options) = 0;
+  // What the last Complete over passages did.
+  virtual const PassageReport& passage_report() const = 0;
+  // As LogLikelihood, over the prompt of PromptOver, read as Complete would read it.
+  virtual absl::StatusOr<std::vector<double>> LogLikelihoodOver(
+      const PassagePrompt& prompt, std::span<const std::string> continuations,
+      const Context& context) = 0;
   // Bytes of weights and of the KV cache at full length.
   virtual int64_t weight_bytes() const = 0;
   virtual int64_t cache_bytes() const = 0;

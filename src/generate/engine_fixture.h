@@ -32,9 +32,10 @@ inline constexpr char kChatTemplate[] =
     "'<|im_start|>assistant\\n' }}{% endif %}";
 
 inline std::string SmallModelBytes(bool add_bos = false,
-                                   const std::string& chat_template = kChatTemplate) {
-  // A head of its own keeps the logits small, so that sampled text varies.
-  model::SmallDecoder m{.vocabulary = 258, .tied = false};
+                                   const std::string& chat_template = kChatTemplate,
+                                   model::SmallDecoder m = {}) {
+  m.vocabulary = 258;
+  m.tied = false;  // a head of its own keeps the logits small, so that sampled text varies
   std::vector<std::string> tokens = ByteLetters();
   tokens.push_back("<|im_start|>");
   tokens.push_back("<|im_end|>");

@@ -39,6 +39,16 @@ class Bench {
         options_.depth_tokens < 1) {
       return absl::InvalidArgumentError("bench: rounds and token counts must be at least 1");
     }
+    const Case cases[] = {
+        {"decode", kDecodePrompt, 0},
+        {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
+        {DepthName(options_.depth_tokens), options_.depth_tokens, 0}};
+    const auto wanted = [&](const Case& c) {
+      const auto& only = options_.only;
+      return only.empty() || std::find(only.begin(), only.end(), c.name) != only.end();
+    };
+    std::vector<LlmBenchRow> rows;
+    if (std::none_of(std::begin(cases), std::end(cases), wanted)) return rows;
     WEIR_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(options_.model_path));
     WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
     const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) +
@@ -48,14 +58,8 @@ class Bench {
       WEIR_ASSIGN_OR_RETURN(baseline_, MakeSession(options_.baseline_kv, window));
     }
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
-    std::vector<LlmBenchRow> rows;
-    const Case cases[] = {
-        {"decode", kDecodePrompt, 0},
-        {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
-        {DepthName(options_.depth_tokens), options_.depth_tokens, 0}};
     for (const Case& c : cases) {
-      const auto& only = options_.only;
-      if (!only.empty() && std::find(only.begin(), only.end(), c.name) == only.end()) continue;
+      if (!wanted(c)) continue;
       WEIR_ASSIGN_OR_RETURN(LlmBenchRow row, Measure(c));
       row.limit =
           c.prefill > 0 ? int8_peak_ / ProductsPerToken() : bandwidth_ / BytesPerToken(c.stored);

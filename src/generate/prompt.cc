@@ -81,6 +81,14 @@ absl::StatusOr<std::vector<int32_t>> PromptWriter::Tokens(
 // input comes here, so that ordinary prompts keep the exact tokens of the whole rendered text.
 absl::StatusOr<std::vector<int32_t>> PromptWriter::TokensGuarded(
     std::vector<text::ChatMessage> messages) const {
+  WEIR_ASSIGN_OR_RETURN(const std::string rendered, RenderMarked(std::move(messages)));
+  std::vector<int32_t> ids;
+  EncodeMarked(rendered, ids);
+  return ids;
+}
+
+absl::StatusOr<std::string> PromptWriter::RenderMarked(
+    std::vector<text::ChatMessage> messages) const {
   for (text::ChatMessage& m : messages) {
     for (std::string* part : {&m.content, &m.role}) {
       *part = absl::StrReplaceAll(*part, {{kOpen, "?"}, {kClose, "?"}});
@@ -89,26 +97,53 @@ absl::StatusOr<std::vector<int32_t>> PromptWriter::TokensGuarded(
     if (SpellsControl(m.role))
       return absl::InvalidArgumentError("chat: a role that spells a control token");
   }
-  WEIR_ASSIGN_OR_RETURN(const std::string rendered, Render(messages));
-  std::vector<int32_t> ids;
+  return Render(messages);
+}
+
+void PromptWriter::EncodeMarked(std::string_view rendered, std::vector<int32_t>& ids) const {
+  const auto append = [&](const std::vector<int32_t>& more) {
+    ids.insert(ids.end(), more.begin(), more.end());
+  };
   std::string_view rest = rendered;
   while (!rest.empty()) {
     const size_t open = rest.find(kOpen);
     const std::string_view outside = rest.substr(0, open);
-    if (ids.empty()) {
-      ids = EncodeTemplate(outside);
-    } else {
-      const auto more = tokenizer_->Encode(outside, {.parse_special = true});
-      ids.insert(ids.end(), more.begin(), more.end());
-    }
+    append(ids.empty() ? EncodeTemplate(outside)
+                       : tokenizer_->Encode(outside, {.parse_special = true}));
     if (open == std::string_view::npos) break;
     rest.remove_prefix(open + kOpen.size());
     const size_t close = rest.find(kClose);
-    const auto inside = tokenizer_->Encode(rest.substr(0, close), {});
-    ids.insert(ids.end(), inside.begin(), inside.end());
+    append(tokenizer_->Encode(rest.substr(0, close), {}));
     rest.remove_prefix(close == std::string_view::npos ? rest.size() : close + kClose.size());
   }
-  return ids;
+}
+
+absl::StatusOr<PromptWriter::Frame> PromptWriter::Around(
+    std::vector<text::ChatMessage> messages) const {
+  const std::string_view slot = text::kPassageSlot;
+  if (messages.empty() || messages.back().content.find(slot) == std::string::npos) {
+    return absl::InvalidArgumentError("chat: the last message has no place for passages");
+  }
+  // Another message that spells the slot, or the last one a second time, is text like any other.
+  for (text::ChatMessage& m : messages) {
+    const size_t keep = &m == &messages.back() ? m.content.find(slot) + slot.size() : 0;
+    m.content = absl::StrCat(m.content.substr(0, keep),
+                             absl::StrReplaceAll(m.content.substr(keep), {{slot, "?"}}));
+    m.role = absl::StrReplaceAll(m.role, {{slot, "?"}});
+  }
+  WEIR_ASSIGN_OR_RETURN(const std::string rendered, RenderMarked(std::move(messages)));
+  const size_t at = rendered.find(slot);
+  if (at == std::string::npos || rendered.find(slot, at + 1) != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_, ": the chat template does not give the last message back once"));
+  }
+  Frame frame;
+  EncodeMarked(absl::StrCat(std::string_view(rendered).substr(0, at), kClose), frame.head);
+  // Behind the head, so that no BOS is written again.
+  std::vector<int32_t> tail = frame.head;
+  EncodeMarked(absl::StrCat(kOpen, std::string_view(rendered).substr(at + slot.size())), tail);
+  frame.tail.assign(tail.begin() + static_cast<std::ptrdiff_t>(frame.head.size()), tail.end());
+  return frame;
 }
 
 }  // namespace weir::generate

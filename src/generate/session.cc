@@ -53,9 +53,32 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Make(
   return session;
 }
 
+void Session::Borrow(std::vector<int32_t> tokens, int64_t exact) {
+  tokens_ = std::move(tokens);
+  exact_ = exact;
+}
+
+void Session::EndBorrow() {
+  if (exact_ < 0) return;
+  const int64_t keep = sequence_->Reusable(std::min(exact_, size()));
+  tokens_.resize(static_cast<size_t>(keep));
+  sequence_->Truncate(keep);
+  exact_ = -1;
+}
+
+void Session::Adopt(std::span<const int32_t> tokens) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+}
+
+void Session::Truncate(int64_t size) {
+  if (size == this->size()) return;
+  sequence_->Truncate(size);
+  tokens_.resize(static_cast<size_t>(size));
+}
+
 void Session::Forget() {
-  sequence_->Truncate(0);
-  tokens_.clear();
+  Truncate(0);
+  exact_ = -1;
 }
 
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
@@ -65,6 +88,7 @@ void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) 
   const auto keep = static_cast<size_t>(sequence_->Reusable(common));
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
+  if (static_cast<int64_t>(keep) <= exact_) exact_ = -1;
   reused_ = static_cast<int64_t>(keep);
 }
 
@@ -89,6 +113,19 @@ absl::Status Session::Feed(std::span<const int32_t> tokens, const Context& conte
 
 absl::Status Session::Append(int32_t token, const Context& context) {
   return Forward({&token, 1}, model::LogitRows::kLast, logits_, context);
+}
+
+absl::StatusOr<std::span<float>> Session::AppendAll(std::span<const int32_t> tokens,
+                                                    const Context& context) {
+  if (tokens.size() == 1) {
+    WEIR_RETURN_IF_ERROR(Append(tokens[0], context));
+    return std::span(logits_);
+  }
+  const size_t size = tokens.size() * logits_.size();
+  if (rows_.size() < size) rows_.resize(size);
+  const std::span<float> rows(rows_.data(), size);
+  WEIR_RETURN_IF_ERROR(Forward(tokens, model::LogitRows::kAll, rows, context));
+  return rows;
 }
 
 absl::StatusOr<double> Session::Score(std::span<const int32_t> tokens, size_t first,

@@ -31,6 +31,13 @@ class Session {
   // One more token. REQUIRES: size() < window().
   absl::Status Append(int32_t token, const Context& context);
   std::span<float> logits() { return logits_; }
+  // Several more tokens, and the logits after each: [tokens, vocabulary], valid until the next call
+  // and bit-equal to those of one Append a token. REQUIRES: not empty, size() + tokens.size() <=
+  // window().
+  absl::StatusOr<std::span<float>> AppendAll(std::span<const int32_t> tokens,
+                                             const Context& context);
+  // Forgets the tokens from `size` on. REQUIRES: 0 <= size <= size().
+  void Truncate(int64_t size);
 
   // Sum over j >= first of the natural log of p(tokens[j] | tokens before j). The cache holds all
   // but the last token afterwards. REQUIRES: 1 <= first <= tokens.size() <= window() + 1.
@@ -38,6 +45,16 @@ class Session {
                                const Context& context);
 
   void Forget();  // empties the cache
+  // Takes over tokens whose keys and values the caller has put into sequence() after those that it
+  // held. REQUIRES: sequence().length() == size() + tokens.size().
+  void Adopt(std::span<const int32_t> tokens);
+  // Takes note that sequence() was filled from elsewhere and holds `tokens`, of which computing
+  // them here would give the first `exact` alone. What follows goes on from there. REQUIRES:
+  // sequence().length() == tokens.size().
+  void Borrow(std::vector<int32_t> tokens, int64_t exact);
+  // Forgets what is not exact of it, so that no later prompt shares it.
+  void EndBorrow();
+  std::span<const int32_t> tokens() const { return tokens_; }  // what the cache holds
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.
@@ -45,6 +62,8 @@ class Session {
   int64_t cache_bytes() const { return cache_bytes_; }  // of a full window
   int64_t used_cache_bytes() const { return placement_->used_bytes(); }
   PagedSequence& sequence() { return *sequence_; }
+  const model::Decoder& decoder() const { return *decoder_; }
+  model::Decoder::Workspace& workspace() { return *workspace_; }
   model::DecoderTimes& times() { return workspace_->times(); }
 
  private:
@@ -59,8 +78,10 @@ class Session {
   std::unique_ptr<model::Decoder::Workspace> workspace_;
   int64_t window_ = 0, reused_ = 0, cache_bytes_ = 0;
   std::vector<int32_t> tokens_;  // what the cache holds
+  int64_t exact_ = -1;           // of tokens_; < 0: all
   std::vector<float> logits_;    // [vocabulary]
-  std::vector<float> rows_;      // [rows, vocabulary], for Score; made when first used
+  // [rows, vocabulary], for Score and AppendAll; made when first used
+  std::vector<float> rows_;
 };
 
 // log(sum(exp(logits))); destroys the logits. REQUIRES: not empty.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,7 @@ class Buffers : public Decoder::Workspace {
     up.resize(n * s.ffn);
     rotary.resize(s.rope_bases.size() * n * s.head_dim);
     positions.resize(n);
+    rows.resize(n);
   }
   DecoderTimes& times() override { return times_; }
 
@@ -37,6 +39,7 @@ class Buffers : public Decoder::Workspace {
   std::vector<float> x, normed, q, k, v, attended, gate, up;
   std::vector<float> rotary;  // [rope_bases][batch][head_dim] cosines and sines
   std::vector<int64_t> positions;
+  std::vector<int32_t> rows;
 
  private:
   DecoderTimes times_;
@@ -70,11 +73,15 @@ class TransformerDecoder : public Decoder {
   absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                        std::span<float> logits, Workspace& workspace,
                        const Context& context) const override;
+  KeyMove MoveKeys(int layer, int64_t delta) const override;
 
  private:
-  void Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
+  // Returns how many rows reached the end.
+  size_t Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b, Threads* threads) const;
   void Embed(std::span<const int32_t> tokens, Buffers& b, Threads* threads) const;
-  void Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const;
+  // Returns how many of the n rows went through it, the first of the buffers then.
+  size_t Layer(int index, size_t n, KvSequence& kv, Buffers& b, Threads* threads) const;
+  size_t Narrow(int index, size_t n, KvSequence& kv, Buffers& b) const;
   // What happens to queries, keys and values between their products and attention.
   void PrepareHeads(int index, size_t n, Buffers& b, Threads* threads) const;
   // Row by row: b.x += b.normed, which goes through the norm `inner` before unless that is empty;
@@ -103,8 +110,8 @@ void NormHeads(float* heads, int count, const std::vector<float>& weight, float 
   }
 }
 
-// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables of
-// b.positions.
+// Leaves the embeddings in b.x, their norm for the first layer in b.normed, and the rotary tables
+// of b.positions.
 void TransformerDecoder::Embed(std::span<const int32_t> tokens, Buffers& b,
                                Threads* threads) const {
   const DecoderShape& s = w_.shape;
@@ -183,8 +190,8 @@ void TransformerDecoder::Gate(size_t n, Buffers& b, Threads* threads) const {
 
 // On entry b.normed is the layer's normed input; on return b.x holds the residual stream without
 // the feed-forward's part, which is in b.normed: the next norm adds it in the same pass.
-void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
-                               Threads* threads) const {
+size_t TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
+                                 Threads* threads) const {
   const DecoderLayer& layer = w_.layers[index];
   DecoderTimes& t = b.times();
   StageClock clock;
@@ -195,6 +202,8 @@ void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
   PrepareHeads(index, n, b, threads);
   clock.Charge(t.other);
   kv.Append(index, static_cast<int64_t>(n), b.k.data(), b.v.data(), threads);
+  n = Narrow(index, n, kv, b);
+  if (n == 0) return 0;
   kv.Attend(index, static_cast<int64_t>(n), b.q.data(), b.attended.data(), threads);
   clock.Charge(t.attention);
   layer.output.Multiply(b.attended.data(), n, b.normed.data(), threads);
@@ -207,25 +216,48 @@ void TransformerDecoder::Layer(int index, size_t n, KvSequence& kv, Buffers& b,
   Gate(n, b, threads);
   layer.down.Multiply(b.gate.data(), n, b.normed.data(), threads);
   clock.Charge(t.ffn);
+  return n;
+}
+
+// Moves what the rest of the layers reads of the rows that go on to the front.
+size_t TransformerDecoder::Narrow(int index, size_t n, KvSequence& kv, Buffers& b) const {
+  std::iota(b.rows.begin(), b.rows.begin() + static_cast<std::ptrdiff_t>(n), 0);
+  const auto kept = static_cast<size_t>(kv.Narrow(index, static_cast<int64_t>(n), b.rows.data()));
+  if (kept == n) return n;
+  const size_t hidden = w_.shape.hidden, q_size = size_t(w_.shape.heads) * w_.shape.head_dim;
+  const auto move = [](std::vector<float>& in, size_t base, size_t from, size_t to, size_t size) {
+    std::copy_n(&in[(base + from) * size], size, &in[(base + to) * size]);
+  };
+  for (size_t to = 0; to < kept; ++to) {
+    const size_t from = b.rows[to];
+    if (from == to) continue;
+    move(b.x, 0, from, to, hidden);
+    move(b.q, 0, from, to, q_size);
+    for (size_t r = 0; r < w_.shape.rope_bases.size(); ++r) {
+      move(b.rotary, r * b.batch, from, to, w_.shape.head_dim);
+    }
+  }
+  return kept;
 }
 
 // Leaves the final hidden states, after the output norm, in b.normed.
-void TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b,
-                               Threads* threads) const {
-  const size_t n = tokens.size();
+size_t TransformerDecoder::Chunk(std::span<const int32_t> tokens, KvSequence& kv, Buffers& b,
+                                 Threads* threads) const {
+  size_t n = tokens.size();
   StageClock clock;
   kv.Positions(static_cast<int64_t>(n), b.positions.data());
   Embed(tokens, b, threads);
   clock.Charge(b.times().other);
-  for (int l = 0; l < w_.shape.layers; ++l) {
-    Layer(l, n, kv, b, threads);
+  for (int l = 0; l < w_.shape.layers && n > 0; ++l) {
+    n = Layer(l, n, kv, b, threads);
     StageClock rest;
     const bool last = l + 1 == w_.shape.layers;
     AddAndNorm(w_.layers[l].post_ffn_norm,
                last ? w_.output_norm : w_.layers[l + 1].attention_norm, n, b, threads);
     rest.Charge(b.times().other);
   }
-  kv.Commit(static_cast<int64_t>(n));
+  kv.Commit(static_cast<int64_t>(tokens.size()));
+  return n;
 }
 
 absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequence& kv,
@@ -249,7 +281,10 @@ absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequ
   for (size_t begin = 0; begin < tokens.size(); begin += b.batch) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     const size_t n = std::min<size_t>(b.batch, tokens.size() - begin);
-    Chunk(tokens.subspan(begin, n), kv, b, context.threads);
+    const size_t done = Chunk(tokens.subspan(begin, n), kv, b, context.threads);
+    if (done < n && rows != LogitRows::kNone) {
+      return absl::FailedPreconditionError("forward: logits asked of rows that the cache left out");
+    }
     StageClock clock;
     if (rows == LogitRows::kAll) {
       w_.head.Multiply(b.normed.data(), n, &logits[begin * vocabulary], context.threads);
@@ -259,6 +294,29 @@ absl::Status TransformerDecoder::Forward(std::span<const int32_t> tokens, KvSequ
     clock.Charge(b.times().head);
   }
   return absl::OkStatus();
+}
+
+// A cached key at p is R(p) k - c (DecoderLayer::key_center); at p + delta it is
+// R(delta) (R(p) k - c) + (R(delta) c - c).
+Decoder::KeyMove TransformerDecoder::MoveKeys(int layer, int64_t delta) const {
+  const DecoderShape& s = w_.shape;
+  const int rotary = s.per_layer[layer].rotary, dim = s.head_dim;
+  const std::vector<float>& factors = w_.rotary_factors[rotary];
+  KeyMove move{w_.family->rotary_halves, std::vector<float>(dim), {}};
+  tensor::RotaryTable(delta, dim, s.rope_bases[rotary], factors.empty() ? nullptr : factors.data(),
+                      move.cos_sin.data());
+  const std::vector<float>& center = w_.layers[layer].key_center;
+  move.shift.resize(center.size());
+  for (size_t head = 0; head < center.size(); head += dim) {
+    for (int i = 0; i < dim / 2; ++i) {
+      const size_t a = head + (move.halves ? i : 2 * i);
+      const size_t b = head + (move.halves ? i + dim / 2 : 2 * i + 1);
+      const double cosine = move.cos_sin[2 * i], sine = move.cos_sin[2 * i + 1];
+      move.shift[a] = static_cast<float>(center[a] * cosine - center[b] * sine - center[a]);
+      move.shift[b] = static_cast<float>(center[b] * cosine + center[a] * sine - center[b]);
+    }
+  }
+  return move;
 }
 
 }  // namespace

@@ -52,6 +52,13 @@ class Decoder {
     virtual ~Workspace() = default;
     virtual DecoderTimes& times() = 0;
   };
+  // What moving a cached key of `layer` by `delta` positions, which may be negative, does to it.
+  struct KeyMove {
+    bool halves = false;         // pair i: channels (i, i + head_dim / 2); else (2 i, 2 i + 1)
+    std::vector<float> cos_sin;  // [head_dim / 2][2] by which pair i turns
+    std::vector<float> shift;    // [kv_heads * head_dim] added after the turn; or empty
+  };
+  virtual KeyMove MoveKeys(int layer, int64_t delta) const = 0;
   // All memory that Forward needs. max_batch_tokens is the size of a chunk, cut to [1, 4096].
   virtual std::unique_ptr<Workspace> MakeWorkspace(int64_t max_batch_tokens) const = 0;
 
@@ -59,7 +66,8 @@ class Decoder {
   // and V, writes logits [rows, vocabulary] f32 (rows: 0, 1 or n). Checks cancellation between
   // chunks; then what was computed so far stays in kv. Logits are bit-equal for any number of
   // threads and any split of the tokens over calls or chunks. Errors: kInvalidArgument (token ids,
-  // size of logits), kResourceExhausted (kv), kCancelled.
+  // size of logits), kFailedPrecondition (logits of rows that kv left out), kResourceExhausted
+  // (kv), kCancelled.
   virtual absl::Status Forward(std::span<const int32_t> tokens, KvSequence& kv, LogitRows rows,
                                std::span<float> logits, Workspace& workspace,
                                const Context& context) const = 0;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "model/packed_file.h"
 
 namespace weir::model {
 namespace {
@@ -19,9 +20,15 @@ constexpr int kWideHeadLayers = 62;
 
 class WeightReader {
  public:
-  WeightReader(const GgufFile& file, const Context& context, tensor::MatrixArena* arena,
+  // `packed` may be null: then matrices are packed into the arena.
+  WeightReader(const GgufFile& file, const Context& context,
+               std::shared_ptr<const PackedFile> packed, tensor::MatrixArena* arena,
                int64_t& bytes)
-      : file_(file), context_(context), arena_(arena), bytes_(bytes) {}
+      : file_(file),
+        context_(context),
+        packed_(std::move(packed)),
+        arena_(arena),
+        bytes_(bytes) {}
 
   bool Has(std::string_view name) const { return file_.Tensor(name).ok(); }
 
@@ -42,7 +49,8 @@ class WeightReader {
     WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(const GgufTensor* tensor, Checked(name, {columns, rows}));
     absl::StatusOr<tensor::Matrix> packed =
-        tensor::Matrix::Pack(tensor->Matrix(), context_.threads, arena_);
+        packed_ != nullptr ? PackedFile::Matrix(packed_, *tensor)
+                           : tensor::Matrix::Pack(tensor->Matrix(), context_.threads, arena_);
     if (!packed.ok()) return Annotate(packed.status(), absl::StrCat("tensor ", name));
     out = *std::move(packed);
     WEIR_RETURN_IF_ERROR(file_.Release(*tensor));
@@ -78,6 +86,7 @@ class WeightReader {
  private:
   const GgufFile& file_;
   const Context& context_;
+  std::shared_ptr<const PackedFile> packed_;
   tensor::MatrixArena* arena_;
   int64_t& bytes_;
   absl::flat_hash_set<std::string_view> seen_;
@@ -216,13 +225,19 @@ absl::Status LoadEmbedding(const GgufFile& file, WeightReader& reader, DecoderWe
   return reader.Matrix(head, vocabulary, hidden, w.head);
 }
 
-// All matrices of the file but an embedding that is only looked up.
+// What lies packed beside the file, or null: then the weights are packed now, which is as good and
+// only takes longer. So a damaged or outdated file is no error here.
+std::shared_ptr<const PackedFile> FindPacked(const GgufFile& file, const Context& context) {
+  if (file.path().empty()) return nullptr;
+  absl::StatusOr<std::shared_ptr<const PackedFile>> packed =
+      PackedFile::Open(PackedPathOf(file.path()), file, context);
+  return packed.ok() ? *std::move(packed) : nullptr;
+}
+
 size_t PackedBytes(const GgufFile& file) {
   size_t bytes = 0;
-  const bool own_head = file.Tensor("output.weight").ok();
-  for (const GgufTensor& tensor : file.tensors()) {
-    if (tensor.shape.size() != 2 || (own_head && tensor.name == "token_embd.weight")) continue;
-    bytes += tensor::Matrix::PackedBytes(tensor.Matrix());
+  for (const GgufTensor* tensor : PackableMatrices(file)) {
+    bytes += tensor::Matrix::PackedBytes(tensor->Matrix());
   }
   return bytes;
 }
@@ -239,8 +254,10 @@ absl::StatusOr<DecoderWeights> LoadDecoderWeights(std::shared_ptr<const GgufFile
     return absl::DataLossError(
         absl::StrCat("block_count: ", w.shape.layers, ", but the last layer is not there"));
   }
-  WEIR_ASSIGN_OR_RETURN(tensor::MatrixArena arena, tensor::MatrixArena::Make(PackedBytes(*file)));
-  WeightReader reader(*file, context, &arena, w.bytes);
+  std::shared_ptr<const PackedFile> packed = FindPacked(*file, context);
+  WEIR_ASSIGN_OR_RETURN(tensor::MatrixArena arena,
+                        tensor::MatrixArena::Make(packed == nullptr ? PackedBytes(*file) : 0));
+  WeightReader reader(*file, context, std::move(packed), &arena, w.bytes);
   WEIR_RETURN_IF_ERROR(LoadEmbedding(*file, reader, w));
   WEIR_RETURN_IF_ERROR(LoadRotary(*file, reader, w));
   w.layers.resize(w.shape.layers);

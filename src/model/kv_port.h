@@ -24,6 +24,10 @@ class KvSequence {
   // Stores the n reserved tokens' keys (after RoPE) and values of one layer.
   // k, v: [n, kv_heads, head_dim] f32.
   virtual void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) = 0;
+  // Which of the n rows go on to this layer's attention and all that follows: their indices,
+  // ascending, at the front of `rows`, which holds 0 to n - 1; returns how many. Asked after
+  // Append. The others end here, with what they appended; rows that were left out give no logits.
+  virtual int64_t Narrow(int layer, int64_t n, int32_t* rows) { return n; }
   // Attention of the n newest tokens over the stored ones that DecoderShape::Layer::window lets
   // each of them see, divided by sqrt(head_dim). q, out: [n, heads, head_dim] f32.
   virtual void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) = 0;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kChunkBlocks = 8;
 constexpr int64_t kChunkTokens = kChunkBlocks * kKvBlockTokens;
-constexpr int kWantedRows = 32;  // of a prefill tile: amortises the conversion of a block to f32
+constexpr int kWantedRows = 60;  // of a prefill tile: amortises the conversion of a block to f32
 constexpr float kLog2E = 1.44269504088896f;
 
 size_t HeadBytes(int head_dim, KvStorage storage) {
@@ -68,11 +68,15 @@ int GroupHeads(int heads, int kv_heads) {
   return group;
 }
 
+int64_t PositionOf(const PagedAttention& a, int64_t token, int64_t n) {
+  return a.positions == nullptr ? a.length - n + token : a.positions[token];
+}
+
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.
 struct TileRows {
   int rows = 0;
-  std::vector<float> q;  // f16: times scale * log2(e); int8: scratch
+  std::vector<float> q;  // f16 and coded: times scale * log2(e)
   std::vector<int64_t> begin, end;
   std::vector<int8_t> codes;
   std::vector<float> scales, scratch;
@@ -81,35 +85,40 @@ struct TileRows {
   void Prepare(const KernelSet& kernels, const PagedAttention& a, const QueryTile& t, int group,
                const float* q_all, int64_t n) {
     const int d = a.head_dim;
+    const bool int8 = a.storage == KvStorage::kInt8, floats = !int8 || a.coded_blocks > 0;
     rows = static_cast<int>(t.tokens) * group;
-    q.resize(static_cast<size_t>(rows) * d);
+    if (int8) MakeRoomForCodes(d);
+    if (floats) q.resize(static_cast<size_t>(rows) * d);
     begin.resize(rows);
     end.resize(rows);
     const float scale = a.scale * kLog2E;
     for (int r = 0; r < rows; ++r) {
       const int64_t token = t.first + r / group;
-      const int64_t position = a.length - n + token;
+      const int64_t position = PositionOf(a, token, n);
       const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
-      for (int i = 0; i < d; ++i) q[static_cast<size_t>(r) * d + i] = from[i] * scale;
+      if (int8) Quantize(kernels, from, d, r, scale);
+      if (floats) kernels.scale(from, scale, d, &q[static_cast<size_t>(r) * d]);
       begin[r] = a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0;
       end[r] = position + 1;
     }
-    if (a.storage == KvStorage::kInt8) Quantize(kernels, d);
   }
 
-  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
-  void Quantize(const KernelSet& kernels, int d) {
+  void MakeRoomForCodes(int d) {
     const size_t parts = d / kInt8Part;
     codes.resize(static_cast<size_t>(rows) * d);
     scales.resize(rows * parts);
     negative_sums.resize(rows * parts);
     scratch.resize(parts);
     halves.resize(2 * parts);
-    for (int r = 0; r < rows; ++r) {
-      kernels.quantize_row(&q[static_cast<size_t>(r) * d], d,
-                           {&codes[static_cast<size_t>(r) * d], &scales[r * parts], scratch.data(),
-                            &negative_sums[r * parts], halves.data(), 1});
-    }
+  }
+
+  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
+  void Quantize(const KernelSet& kernels, const float* from, int d, int r, float scale) {
+    const size_t parts = d / kInt8Part;
+    float* here = &scales[r * parts];
+    kernels.quantize_row(from, d, {&codes[static_cast<size_t>(r) * d], here, scratch.data(),
+                                   &negative_sums[r * parts], halves.data(), 1});
+    for (size_t part = 0; part < parts; ++part) here[part] *= scale;
   }
 
   void AttendCoded(const KernelSet& kernels, int head_dim, const CodedForm& form,
@@ -150,8 +159,8 @@ class Paged {
         lse_(lse),
         group_(GroupHeads(a.heads, a.kv_heads)),
         groups_(a.heads / group_),
-        tile_tokens_(std::clamp(kWantedRows / group_, 1, kMaxTileRows)),
-        tiles_((n + tile_tokens_ - 1) / tile_tokens_) {}
+        tiles_(TilesFor(n, std::clamp(kWantedRows / group_, 1, kMaxTileRows))),
+        tile_tokens_((n + tiles_ - 1) / tiles_) {}
 
   void Run(Threads* threads) {
     const int64_t whole = tiles_ * groups_;
@@ -168,6 +177,8 @@ class Paged {
   }
 
  private:
+  static int64_t TilesFor(int64_t n, int64_t most) { return (n + most - 1) / most; }
+
   int64_t TokensOf(int64_t tile) const {
     return std::min<int64_t>(tile_tokens_, n_ - tile * tile_tokens_);
   }
@@ -250,9 +261,9 @@ class Paged {
     if (rows.size() < static_cast<size_t>(groups_)) rows.resize(groups_);
     for (int g = 0; g < groups_; ++g) rows[g].Prepare(kernels_, a_, {0, n_, g}, group_, q_, n_);
     const int count = rows[0].rows, d = a_.head_dim;
-    const int64_t first =
-        a_.window > 0 ? std::max<int64_t>(0, a_.length - n_ + 1 - a_.window) / kChunkTokens : 0;
-    const int64_t chunks = (a_.length + kChunkTokens - 1) / kChunkTokens - first;
+    const int64_t seen = PositionOf(a_, 0, n_) + 1 - a_.window;
+    const int64_t first = a_.window > 0 ? std::max<int64_t>(0, seen) / kChunkTokens : 0;
+    const int64_t chunks = PositionOf(a_, n_ - 1, n_) / kChunkTokens + 1 - first;
     const size_t floats = StateFloats(count, d);
     if (memory.size() < chunks * groups_ * floats) memory.resize(chunks * groups_ * floats);
     TileRows* const all = rows.data();  // thread_local names would be the worker's own
@@ -283,8 +294,8 @@ class Paged {
   float* lse_;
   const int group_;   // query heads of a tile
   const int groups_;  // in all heads
-  const int64_t tile_tokens_;
   const int64_t tiles_;
+  const int64_t tile_tokens_;  // as equal as can be
 };
 
 // One head of one sequence of an encoder.
@@ -384,6 +395,38 @@ void WriteInt8(std::byte* head, int slot, const float* k, const float* v, int he
   StoreHalf(head + layout.value_scales + slot * 2, ScaleToHalf(scale));
 }
 
+void ReadHalf(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const auto* keys = reinterpret_cast<const uint16_t*>(head);
+  const uint16_t* value = keys + static_cast<size_t>(kKvBlockTokens + slot) * head_dim;
+  for (int i = 0; i < head_dim; ++i) {
+    k[i] = HalfToFloat(keys[i * kKvBlockTokens + slot]);
+    v[i] = HalfToFloat(value[i]);
+  }
+}
+
+float LoadHalf(const std::byte* at) {
+  uint16_t half;
+  std::memcpy(&half, at, sizeof(half));
+  return HalfToFloat(half);
+}
+
+void ReadInt8(const std::byte* head, int slot, float* k, float* v, int head_dim) {
+  const Int8Head layout(head_dim);
+  for (int c = 0; c < head_dim / kInt8Part; ++c) {
+    const float scale = LoadHalf(head + layout.key_scales + (c * kKvBlockTokens + slot) * 2);
+    const std::byte* keys = head + c * kInt8Part * kKvBlockTokens + slot * 4;
+    for (int i = 0; i < kInt8Part; ++i) {
+      const auto code = std::to_integer<int>(keys[i / 4 * 4 * kKvBlockTokens + i % 4]) - 128;
+      k[c * kInt8Part + i] = static_cast<float>(code) * scale;
+    }
+  }
+  const float scale = LoadHalf(head + layout.value_scales + slot * 2);
+  const std::byte* values = head + layout.values + slot / 4 * head_dim * 4 + slot % 4;
+  for (int i = 0; i < head_dim; ++i) {
+    v[i] = static_cast<float>(static_cast<int8_t>(values[4 * i])) * scale;
+  }
+}
+
 }  // namespace
 
 size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage) {
@@ -397,6 +440,16 @@ void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_
     std::byte* head = block + h * HeadBytes(head_dim, storage);
     const size_t at = static_cast<size_t>(h) * head_dim;
     (int8 ? WriteInt8 : WriteHalf)(head, slot, k + at, v + at, head_dim);
+  }
+}
+
+void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, int head_dim,
+            KvStorage storage) {
+  const bool int8 = storage == KvStorage::kInt8;
+  for (int h = 0; h < kv_heads; ++h) {
+    const std::byte* head = block + h * HeadBytes(head_dim, storage);
+    const size_t at = static_cast<size_t>(h) * head_dim;
+    (int8 ? ReadInt8 : ReadHalf)(head, slot, k + at, v + at, head_dim);
   }
 }
 

@@ -40,6 +40,11 @@ size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage = KvStorage::k
 void WriteKv(std::byte* block, int slot, const float* k, const float* v, int kv_heads,
              int head_dim, KvStorage storage = KvStorage::kHalf);
 
+// The token at `slot` as the block holds it: k, v [kv_heads, head_dim] f32, the values that Attend
+// reads. Writing what was read gives the same bytes.
+void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, int head_dim,
+            KvStorage storage = KvStorage::kHalf);
+
 struct PagedAttention {
   std::span<const std::byte* const> blocks;  // of one layer, in order
   int64_t length = 0;                        // tokens stored, the n new ones included
@@ -49,9 +54,10 @@ struct PagedAttention {
   KvStorage storage = KvStorage::kHalf;
   size_t coded_blocks = 0;  // the first so many blocks are coded, as `coded` says
   CodedForm coded = {};
+  const int64_t* positions = nullptr;  // [n] ascending, of the queries; null: the n newest
 };
 
-// Causal, bottom-right aligned: query i of n sits at position length - n + i.
+// Causal: query i of n sits at positions[i], or at length - n + i (bottom-right aligned).
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
 // together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
 // 14 bits of the largest of a block; both products are exact integers.

@@ -177,6 +177,29 @@ TEST(AttendInt8Test, MatchesNaiveOnWhatIsStored) {
   }
 }
 
+TEST(AttendInt8Test, ReadsBackWhatTheBlocksHold) {
+  std::mt19937 random(4);
+  for (const int head_dim : {32, 64, 128}) {
+    const Case c{1, 70, 6, 3, head_dim};
+    const size_t width = c.kv_heads * c.head_dim, size = c.n_k * width;
+    std::vector<float> k_in = RandomFloats(size, random), v_in = RandomFloats(size, random);
+    std::fill_n(k_in.begin(), width, 0.0f);  // a token of zeros
+    const Cache cache(c, k_in, v_in);
+    const size_t bytes = KvBlockBytes(c.kv_heads, c.head_dim, KvStorage::kInt8);
+    std::vector<std::byte> again(cache.storage.size(), std::byte{0x7f});
+    std::vector<float> k(width), v(width);
+    for (int64_t t = 0; t < c.n_k; ++t) {
+      ReadKv(cache.blocks[t / 32], t % 32, k.data(), v.data(), c.kv_heads, c.head_dim,
+             KvStorage::kInt8);
+      EXPECT_TRUE(std::equal(k.begin(), k.end(), cache.k.begin() + t * width)) << t;
+      EXPECT_TRUE(std::equal(v.begin(), v.end(), cache.v.begin() + t * width)) << t;
+      WriteKv(&again[t / 32 * bytes], t % 32, k.data(), v.data(), c.kv_heads, c.head_dim,
+              KvStorage::kInt8);
+    }
+    EXPECT_TRUE(again == cache.storage) << "head_dim " << head_dim;
+  }
+}
+
 TEST(AttendInt8Test, BatchDoesNotChangeBytes) {
   std::mt19937 random(2);
   Threads two(2);
@@ -193,6 +216,34 @@ TEST(AttendInt8Test, BatchDoesNotChangeBytes) {
       const Result r = Attended(one, cache, q.data() + i * width, &two);
       EXPECT_EQ(0, std::memcmp(r.out.data(), all.out.data() + i * width, width * 4)) << i;
       EXPECT_EQ(0, std::memcmp(r.lse.data(), all.lse.data() + i * c.heads, c.heads * 4)) << i;
+    }
+  }
+}
+
+// Any rows of a batch, each where it stands: the bytes of the whole batch's.
+TEST(AttendInt8Test, RowsStandWhereTheySay) {
+  std::mt19937 random(4);
+  Threads two(2);
+  for (const int64_t window : {0, 300}) {
+    Case c{900, 900, 9, 3, 64, window};
+    const size_t size = c.n_k * c.kv_heads * c.head_dim, width = c.heads * c.head_dim;
+    const Cache cache(c, RandomFloats(size, random), RandomFloats(size, random));
+    const std::vector<float> q = RandomFloats(c.n_q * width, random);
+    const Result all = Attended(c, cache, q.data(), &two);
+    for (const std::vector<int64_t>& rows :
+         {std::vector<int64_t>{0, 31, 255, 256, 700}, {899}, {5}, {300, 301, 302}}) {
+      std::vector<float> some, out(rows.size() * width), lse(rows.size() * c.heads);
+      for (int64_t r : rows) some.insert(some.end(), &q[r * width], &q[r * width] + width);
+      PagedAttention a = {cache.blocks, c.n_k, c.heads, c.kv_heads, c.head_dim,
+                          1.0f / std::sqrt(static_cast<float>(c.head_dim)), c.window,
+                          KvStorage::kInt8, rows.data()};
+      for (Threads* threads : {static_cast<Threads*>(nullptr), &two}) {
+        Attend(a, some.data(), static_cast<int64_t>(rows.size()), out.data(), lse.data(), threads);
+        for (size_t i = 0; i < rows.size(); ++i) {
+          EXPECT_EQ(0, std::memcmp(&out[i * width], &all.out[rows[i] * width], width * 4)) << i;
+          EXPECT_EQ(0, std::memcmp(&lse[i * c.heads], &all.lse[rows[i] * c.heads], c.heads * 4));
+        }
+      }
     }
   }
 }

@@ -117,27 +117,8 @@ size_t CodedBlockBytes(int kv_heads, int head_dim, const CodedForm& form) {
 }
 
 void ReadOpenHead(const std::byte* head, KvStorage storage, int d, float* keys, float* values) {
-  if (storage == KvStorage::kHalf) {
-    for (int c = 0; c < d; ++c) {
-      for (int t = 0; t < kKvBlockTokens; ++t) {
-        keys[t * d + c] = HalfAt(head, static_cast<size_t>(c) * kKvBlockTokens + t);
-      }
-    }
-    const std::byte* from = head + static_cast<size_t>(2) * kKvBlockTokens * d;
-    for (int i = 0; i < kKvBlockTokens * d; ++i) values[i] = HalfAt(from, i);
-    return;
-  }
-  const Int8Head layout(d);
-  for (int t = 0; t < kKvBlockTokens; ++t) {
-    for (int c = 0; c < d; ++c) {
-      const int key = static_cast<int>(head[c / 4 * 128 + t * 4 + c % 4]) - 128;
-      const auto value =
-          static_cast<int8_t>(head[layout.values + t / 4 * d * 4 + c * 4 + t % 4]);
-      keys[t * d + c] =
-          static_cast<float>(key) * HalfAt(head + layout.key_scales, c / 32 * 32 + t);
-      values[t * d + c] = static_cast<float>(value) * HalfAt(head + layout.value_scales, t);
-    }
-  }
+  for (int t = 0; t < kKvBlockTokens; ++t)
+    ReadKv(head, t, keys + t * d, values + t * d, 1, d, storage);
 }
 
 void ReadCodedHead(const std::byte* head, const CodedForm& form, int d, float* keys,

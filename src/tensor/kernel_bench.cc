@@ -43,6 +43,11 @@ class Bench {
     return name.find(options_.filter) != std::string::npos;
   }
 
+  bool Wanted(DType type) const {
+    const std::vector<DType>& types = options_.types;
+    return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
+  }
+
   // `amount` units of 1e9 are done by one call of `ours` (and of `theirs`, interleaved, if given).
   void Row(const std::string& name, const std::string& unit, double amount, double limit,
            const std::function<void()>& ours, const std::string& baseline_name = "",
@@ -159,6 +164,7 @@ void MeasureLimits(Bench& bench) {
 
 void MeasureProducts(Bench& bench) {
   for (const DType type : kTypes) {
+    if (!bench.Wanted(type)) continue;
     const std::string name(InfoOf(type).name);
     if (bench.Wanted("decode " + name)) {
       // About 100 MB, the size of the smallest model, so that it streams from memory.
@@ -315,7 +321,7 @@ std::vector<BenchRow> BenchKernels(const KernelBenchOptions& options, Threads* t
   MeasureLimits(bench);
   MeasureProducts(bench);
   MeasureAttention(bench);
-  MeasureVectors(bench);
+  if (options.types.empty()) MeasureVectors(bench);
   return bench.Take();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "tensor/dtype.h"
 
 namespace weir::tensor {
 
@@ -24,6 +25,8 @@ struct KernelBenchOptions {
   int rounds = 5;
   bool baselines = true;  // also run AVX2 (or scalar) kernels
   std::string filter;     // substring of the names to run; empty: all
+  // Only these formats' products and attention, without the small operations; empty: everything.
+  std::vector<DType> types = {};
 };
 
 std::vector<BenchRow> BenchKernels(const KernelBenchOptions& options, Threads* threads);

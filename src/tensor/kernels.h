@@ -70,10 +70,12 @@ struct KeyBlock {
 inline constexpr float kSmallestPeak = 1e-30f;
 
 inline constexpr int kMaxTileRows = 64;
+inline constexpr int kSpanBlocks = 4;  // blocks of keys that share a step of the online softmax
+inline constexpr int kSpanKeys = 32 * kSpanBlocks;
 
 // A tile of query rows against consecutive blocks of one KV head. The kernel continues from the
 // state in acc, peak and sums (a fresh row is 0, -infinity, 0), so a caller may feed blocks in
-// several calls.
+// several calls; calls that are cut at multiples of kSpanKeys give the bits of one.
 struct AttentionTile {
   int rows = 0;  // at most kMaxTileRows
   int head_dim = 0;
@@ -90,7 +92,7 @@ struct AttentionTile {
 };
 
 inline constexpr int kInt8Part = 32;              // channels of a key that share a scale
-inline constexpr size_t kAheadBlocks = 2;         // how far ahead int8 blocks are asked for
+inline constexpr size_t kAheadBlocks = kSpanBlocks;  // how far ahead int8 blocks are asked for
 inline constexpr float kWeightSteps = 16383.0f;  // 14 bits
 
 // Offsets inside the int8 block of one KV head; attention.h has the layout.
@@ -139,6 +141,7 @@ struct KernelSet {
                     const float* sums2, int head_dim);
   // out = acc / sum, or zeros if no key was seen; returns the natural log-sum-exp.
   float (*finish_row)(const float* acc, float peak, const float* sums, float* out, int head_dim);
+  void (*scale)(const float* x, float factor, size_t n, float* out);
   void (*to_half)(const float* x, uint16_t* out, size_t n);
 
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, size_t n);

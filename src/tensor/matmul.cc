@@ -12,8 +12,7 @@ namespace weir::tensor {
 
 struct Matrix::Packed {
   PackedMatrix matrix;
-  MatrixView view;  // for rows
-  std::shared_ptr<std::byte[]> bytes;
+  std::shared_ptr<const void> owner;  // of the bytes
 };
 
 absl::StatusOr<MatrixArena> MatrixArena::Make(size_t bytes) {
@@ -35,6 +34,15 @@ size_t Matrix::PackedBytes(const MatrixView& view) {
 }
 
 Matrix::Matrix() = default;
+Matrix::Matrix(DType type, size_t rows, size_t columns)
+    : rows_(rows), columns_(columns), type_(type), packed_(std::make_unique<Packed>()) {
+  PackedMatrix& m = packed_->matrix;
+  m.type = type;
+  m.rows = rows;
+  m.columns = columns;
+  m.groups = rows / kGroupRows + (rows % kGroupRows != 0);
+  m.group_bytes = GroupBytes(type, columns);
+}
 Matrix::~Matrix() = default;
 Matrix::Matrix(Matrix&&) noexcept = default;
 Matrix& Matrix::operator=(Matrix&&) noexcept = default;
@@ -50,18 +58,8 @@ absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads,
   if (view.data == nullptr && view.rows * view.columns != 0) {
     return absl::InvalidArgumentError("matrix data: null; expected rows * columns elements");
   }
-  Matrix out;
-  out.rows_ = view.rows;
-  out.columns_ = view.columns;
-  out.type_ = view.type;
-  out.packed_ = std::make_unique<Packed>();
-  out.packed_->view = view;
+  Matrix out(view.type, view.rows, view.columns);
   PackedMatrix& m = out.packed_->matrix;
-  m.type = view.type;
-  m.rows = view.rows;
-  m.columns = view.columns;
-  m.groups = view.rows / kGroupRows + (view.rows % kGroupRows != 0);
-  m.group_bytes = GroupBytes(view.type, view.columns);
   if (m.group_bytes != 0 && m.groups > std::numeric_limits<ptrdiff_t>::max() / m.group_bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("matrix of ", view.rows, " x ", view.columns));
   }
@@ -70,10 +68,11 @@ absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads,
   if (arena != nullptr && bytes <= arena->bytes_ - arena->used_) {
     memory = arena->memory_.get() + arena->used_;
     arena->used_ += bytes;
-    out.packed_->bytes = arena->memory_;
+    out.packed_->owner = arena->memory_;
   } else {
-    out.packed_->bytes = AllocateAligned(bytes);
-    memory = out.packed_->bytes.get();
+    std::shared_ptr<std::byte[]> own = AllocateAligned(bytes);
+    memory = own.get();
+    out.packed_->owner = std::move(own);
   }
   if (memory == nullptr) {
     return absl::ResourceExhaustedError(
@@ -87,14 +86,28 @@ absl::StatusOr<Matrix> Matrix::Pack(const MatrixView& view, Threads* threads,
   return out;
 }
 
-size_t Matrix::bytes() const {
-  return packed_ == nullptr ? 0 : packed_->matrix.groups * packed_->matrix.group_bytes;
+absl::StatusOr<Matrix> Matrix::Borrow(DType type, size_t rows, size_t columns,
+                                      std::span<const std::byte> packed,
+                                      std::shared_ptr<const void> owner) {
+  if (packed.size() != PackedBytes({type, nullptr, rows, columns}) ||
+      reinterpret_cast<uintptr_t>(packed.data()) % 64 != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("packed matrix: ", packed.size(),
+                                                   " bytes; expected aligned ones of ", rows, " x ",
+                                                   columns));
+  }
+  Matrix out(type, rows, columns);
+  out.packed_->matrix.data = packed.data();
+  out.packed_->owner = std::move(owner);
+  return out;
 }
 
-void Matrix::Row(size_t row, float* out) const {
-  const MatrixView& v = packed_->view;
-  Dequantize(v.type, v.data + row * RowBytes(v.type, v.columns), out, v.columns);
+std::span<const std::byte> Matrix::packed() const {
+  if (packed_ == nullptr) return {};
+  const PackedMatrix& m = packed_->matrix;
+  return {m.data, m.groups * m.group_bytes};
 }
+
+size_t Matrix::bytes() const { return packed().size(); }
 
 void Matrix::Multiply(const float* x, size_t n, float* y, Threads* threads) const {
   const Matrix* self = this;

@@ -48,12 +48,18 @@ class Matrix {
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;
 
-  // Errors: kInvalidArgument if columns is not whole blocks, kResourceExhausted. `view.data` must
-  // outlive the matrix. Without an arena (or when it is full) the matrix has memory of its own.
+  // Errors: kInvalidArgument if columns is not whole blocks, kResourceExhausted. Without an arena
+  // (or when it is full) the matrix has memory of its own.
   static absl::StatusOr<Matrix> Pack(const MatrixView& view, Threads* threads,
                                      MatrixArena* arena = nullptr);
   // What Pack takes; 0 for a matrix that it refuses.
   static size_t PackedBytes(const MatrixView& view);
+  // A matrix over bytes that Pack made (packed() of another one), which begin at a multiple of 64
+  // and belong to `owner`. kInvalidArgument when there are more or fewer than the shape takes.
+  static absl::StatusOr<Matrix> Borrow(DType type, size_t rows, size_t columns,
+                                       std::span<const std::byte> packed,
+                                       std::shared_ptr<const void> owner);
+  std::span<const std::byte> packed() const;
   size_t rows() const { return rows_; }
   size_t columns() const { return columns_; }
   DType type() const { return type_; }
@@ -61,13 +67,12 @@ class Matrix {
 
   // y[i, r] = sum_c x[i, c] * W[r, c] for i in [0, n). x: [n, columns] f32, y: [n, rows] f32.
   void Multiply(const float* x, size_t n, float* y, Threads* threads) const;
-  // Dequantises one row (embedding look-up). out: [columns] f32.
-  void Row(size_t row, float* out) const;
 
  private:
   friend void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, size_t n,
                                std::span<float* const> ys, Threads* threads);
   struct Packed;
+  Matrix(DType type, size_t rows, size_t columns);  // without bytes yet
   size_t rows_ = 0, columns_ = 0;
   DType type_ = DType::kF32;
   std::unique_ptr<Packed> packed_;

@@ -36,14 +36,23 @@ struct ChatMessage {
   std::string content;
 };
 
+// Stands in a message for the passages of a request.
+inline constexpr char kPassageSlot[] = "\xEE\x80\x93";  // U+E013, private use
+
 struct CompletionRequest {
   std::vector<ChatMessage> messages;
+  // Texts that come, in this order, where the last message has kPassageSlot. Each is a unit: a
+  // completer may keep what it computed of one and use it again in another order, behind the same
+  // beginning of the messages.
+  std::vector<std::string> passages;
   int64_t max_tokens = 256;
   double temperature = 0;  // 0: greedy
   std::vector<std::string> stop;
   std::string grammar;      // GBNF; "" for none
   std::string json_schema;  // "" for none
   uint64_t seed = 0;
+  // Texts that the answer may quote, beside the messages: a hint for speed that changes no token.
+  std::vector<std::string> quotable;
   // Called with each piece of text as it comes; false stops. May be null.
   std::function<bool(std::string_view piece)> on_text;
 };
@@ -53,8 +62,11 @@ struct Completion {
   std::string finish;  // "stop", "length", "cancelled"
   int64_t prompt_tokens = 0;
   int64_t tokens = 0;
+  // Tokens that were guessed and checked several at once, those that were right, and the passes.
+  int64_t drafted = 0, accepted = 0, draft_passes = 0;
   double first_token_s = 0;
   double total_s = 0;
+  int64_t reused_tokens = 0;  // of the prompt, that were not computed for it
 };
 
 // Thread-compatible.

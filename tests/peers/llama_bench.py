@@ -4,7 +4,9 @@ usage: llama_bench.py MODEL.gguf --threads N [--context N] [REQUEST...]
 
 A REQUEST is a JSON object: {"stored": tokens kept before the clock starts, "tokens": timed
 tokens, "batch": true for one prefill, false for token by token}. With none on the command line
-they are read from stdin, one a line, and each is answered by one line: tokens a second.
+they are read from stdin, one a line, and each is answered by one line: tokens a second. A REQUEST
+{"prompt": token ids, "answer": token ids} times the answer token by token after the prompt, which
+stays stored for the next request with the same one.
 """
 
 import argparse
@@ -46,6 +48,7 @@ class Runner:
     def __init__(self, path, threads, context):
         self.api, self.model, self.handle, self.callback = load(path, threads, context)
         vocab = self.api.llama_model_get_vocab(self.model)
+        self.prompt = None  # the stored one
         self.vocabulary = min(self.api.llama_vocab_n_tokens(vocab), 30000)
 
     def feed(self, tokens):
@@ -58,8 +61,23 @@ class Runner:
                 sys.exit(f"llama_bench: llama_decode returned {code}")
         self.api.llama_synchronize(self.handle)
 
+    def follow(self, prompt, answer):
+        memory = self.api.llama_get_memory(self.handle)
+        # A cache of windows (Gemma) may not be able to go back: then the prompt is read anew.
+        if prompt != self.prompt or not self.api.llama_memory_seq_rm(
+            memory, 0, len(prompt), -1
+        ):
+            self.api.llama_memory_clear(memory, True)
+            self.feed(prompt)
+            self.prompt = prompt
+        start = time.perf_counter()
+        for token in answer:
+            self.feed([token])
+        return len(answer) / (time.perf_counter() - start)
+
     def run(self, stored, tokens, batch):
         self.api.llama_memory_clear(self.api.llama_get_memory(self.handle), True)
+        self.prompt = None
         rng = random.Random(1)
         ids = [rng.randrange(self.vocabulary) for _ in range(stored + tokens)]
         if stored:
@@ -85,7 +103,10 @@ def main():
     runner = Runner(arguments.model, arguments.threads, arguments.context)
     for line in arguments.requests or sys.stdin:
         request = json.loads(line)
-        speed = runner.run(request["stored"], request["tokens"], request["batch"])
+        if "prompt" in request:
+            speed = runner.follow(request["prompt"], request["answer"])
+        else:
+            speed = runner.run(request["stored"], request["tokens"], request["batch"])
         print(f"{speed:.3f}", flush=True)
 
 

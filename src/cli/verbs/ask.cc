@@ -3,9 +3,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "answer/evidence.h"
+#include "answer/pack.h"
 #include "base/status.h"
 #include "cli/asker.h"
 #include "cli/verbs.h"
+#include "generate/speculate/cited_prompts.h"
 #include "text/records_json.h"
 
 namespace weir::cli {
@@ -14,10 +17,13 @@ namespace {
 struct AskVerbOptions {
   AskOptions ask;
   bool quotes = true;
+  bool show_prompt = false;
   template <class V>
   void Visit(V& v) {
     ask.Visit(v);
     v(quotes, {.name = "quotes", .help = "Show the quoted text of every citation."});
+    v(show_prompt, {.name = "show-prompt",
+                    .help = "Print what the model would read, as one JSON object, and stop."});
   }
 };
 
@@ -38,6 +44,7 @@ class AskVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     WEIR_ASSIGN_OR_RETURN(auto asker, Asker::Open(options_.ask, session));
+    if (options_.show_prompt) return ShowPrompt(absl::StrJoin(arguments, " "), *asker, session);
     bool drafting = false;
     const auto on_draft = [&](std::string_view piece) {
       if (!drafting) session.Stream("draft, not verified yet: ");
@@ -56,6 +63,21 @@ class AskVerb : public Verb {
   }
 
  private:
+  absl::StatusOr<int> ShowPrompt(const std::string& question, const Asker& asker,
+                                 Session& session) const {
+    const answer::AnswerPorts ports = asker.Ports();
+    if (ports.completer == nullptr) {
+      return absl::FailedPreconditionError("show-prompt: no model reads a prompt here");
+    }
+    WEIR_ASSIGN_OR_RETURN(const answer::EvidenceSet set,
+                          answer::CollectEvidence(question, ports, session.context()));
+    WEIR_ASSIGN_OR_RETURN(const answer::PackedContext packed,
+                          answer::Pack(set, options_.ask.answer, *ports.completer));
+    session.Print(generate::CitedPromptLine(
+        {question, answer::Prompt(question, packed), packed.passages}));
+    return kExitDone;
+  }
+
   void PrintAnswer(const text::Answer& answer, Session& session) const {
     std::vector<const text::Citation*> cited;
     std::string body;
@@ -86,7 +108,7 @@ class AskVerb : public Verb {
       }
     }
     session.Print(body);
-    session.Note(absl::StrFormat("%s, first token %.1f s, in all %.1f s",
+    session.Note(absl::StrFormat("%s, first token %.2f s, in all %.1f s",
                                  answer.model.empty() ? "extracted" : answer.model,
                                  Timing(answer, "first_token"), Timing(answer, "total")));
   }

@@ -1,5 +1,8 @@
 // weir bench llm: decode and prefill speed, beside a peer where one is installed.
 
+#include <algorithm>
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
@@ -7,7 +10,11 @@
 #include "cli/peer.h"
 #include "cli/verbs.h"
 #include "generate/llm_bench.h"
+#include "generate/passages/passages_bench.h"
+#include "generate/speculate/speculate_bench.h"
 #include "model/catalogue.h"
+#include "model/gguf.h"
+#include "tensor/kernel_bench.h"
 
 namespace weir::cli {
 namespace {
@@ -19,6 +26,10 @@ struct BenchLlmOptions {
   int64_t depth = 2048;
   std::vector<std::string> rows;
   std::string kv = "auto", baseline_kv;
+  bool limit = false;
+  std::string prompts = "tests/data/cited/prompts.jsonl";
+  int64_t answers = 8;
+  generate::SpeculateOptions speculate = {};
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -30,7 +41,9 @@ struct BenchLlmOptions {
                .min = 1,
                .max = 100000});
     v(rows,
-      {.name = "rows", .help = "Rows to run: decode, prefill-512, decode-2k; none names all."});
+      {.name = "rows",
+       .help = "Rows to run: decode, prefill-512, decode-2k, decode-cited, decode-cited-gain, "
+                "decode-novel, first-token-8-passages; none names all."});
     v(depth, {.name = "depth",
               .help = "Tokens stored before the last row decodes; 4096 makes it decode-4k.",
               .unit = "tokens",
@@ -39,9 +52,34 @@ struct BenchLlmOptions {
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
     v(baseline_kv, {.name = "baseline-kv",
                     .help = "Another cache to run in turns with, instead of a peer."});
+    v(limit, {.name = "limit",
+              .help = "Measure the kernels of the model's formats against the machine's limits."});
+    v(prompts, {.name = "prompts",
+                .help = "Prompts of the cited answers, as lines of weir ask --show-prompt.",
+                .fingerprint = false});
+    v(answers, {.name = "answers", .help = "Cited answers to write.", .min = 1, .max = 10000});
+    speculate.Visit(v);
     peer.Visit(v);
   }
 };
+
+// What runs when the model's matrices are multiplied, each kernel beside what the machine allows.
+absl::Status AddKernels(const std::string& path, Session& session, std::vector<BenchRow>& rows) {
+  WEIR_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
+  tensor::KernelBenchOptions kernels;
+  for (const model::GgufTensor& tensor : file->tensors()) {
+    auto& types = kernels.types;
+    const bool matrix = tensor.shape.size() == 2;
+    if (matrix && std::find(types.begin(), types.end(), tensor.type) == types.end()) {
+      types.push_back(tensor.type);
+    }
+  }
+  for (const tensor::BenchRow& r : tensor::BenchKernels(kernels, session.context().threads)) {
+    rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds,
+                    r.spread});
+  }
+  return absl::OkStatus();
+}
 
 class BenchLlmVerb : public Verb {
  public:
@@ -77,23 +115,71 @@ class BenchLlmVerb : public Verb {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
     }
-    WEIR_ASSIGN_OR_RETURN(const auto measured, generate::RunLlmBench(bench, session.context(),
-                                                                     session.registry()));
     std::vector<BenchRow> rows;
-    for (const generate::LlmBenchRow& r : measured) {
+    if (options_.limit) WEIR_RETURN_IF_ERROR(AddKernels(record.path, session, rows));
+    const auto add = [&rows](const generate::LlmBenchRow& r) {
       rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit,
                       r.rounds, r.spread});
+    };
+    std::vector<generate::LlmBenchRow> measured;
+    if (options_.rows != std::vector<std::string>{generate::kPassagesRow}) {
+      WEIR_ASSIGN_OR_RETURN(
+          measured, generate::RunLlmBench(bench, session.context(), session.registry()));
+    }
+    for (const generate::LlmBenchRow& r : measured) {
+      add(r);
       std::string note = absl::StrCat(r.name, ": ", generate::TimeSplit(r.times), "; KV cache ",
                                       r.cache_bytes, " bytes");
       if (r.baseline_cache_bytes > 0)
         absl::StrAppend(&note, " beside ", r.baseline_cache_bytes);
       session.Note(note);
     }
+    WEIR_RETURN_IF_ERROR(AddPassages(bench, session, rows));
+    if (generate::WantsSpeculateBench(options_.rows)) {
+      WEIR_ASSIGN_OR_RETURN(const auto cited, Cited(bench, session));
+      for (const generate::LlmBenchRow& r : cited.rows) add(r);
+      for (const std::string& note : cited.notes) session.Note(note);
+    }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
 
  private:
+  absl::Status AddPassages(const generate::LlmBenchOptions& bench, Session& session,
+                           std::vector<BenchRow>& rows) const {
+    const auto& only = options_.rows;
+    const bool wanted = only.empty() || std::find(only.begin(), only.end(),
+                                                  generate::kPassagesRow) != only.end();
+    if (!wanted) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(const auto passages,
+                          generate::RunPassagesBench(bench, session.context()));
+    const generate::LlmBenchRow& r = passages.row;
+    rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds,
+                    r.spread});
+    session.Note(absl::StrCat(r.name, ": ", passages.details));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<generate::SpeculateBench> Cited(const generate::LlmBenchOptions& bench,
+                                                 Session& session) const {
+    std::error_code error;
+    if (options_.rows.empty() && !std::filesystem::exists(options_.prompts, error)) {
+      session.Note(absl::StrCat("decode-cited is left out: no ", options_.prompts,
+                                " here; name one with --prompts"));
+      return generate::SpeculateBench();
+    }
+    return generate::RunSpeculateBench({.model_path = bench.model_path,
+                                        .prompts_path = options_.prompts,
+                                        .prompts = options_.answers,
+                                        .rounds = bench.rounds,
+                                        .speculate = options_.speculate.speculate,
+                                        .kv = bench.kv,
+                                        .only = bench.only,
+                                        .peer_python = bench.peer_python,
+                                        .peer_script = bench.peer_script},
+                                       session.context());
+  }
+
   BenchLlmOptions options_;
 };
 

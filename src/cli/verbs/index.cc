@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "cli/passage_fill.h"
 #include "cli/verbs.h"
 #include "index/indexer.h"
 #include "ingest/chunk.h"
@@ -24,6 +25,7 @@ struct IndexOptions {
   ingest::ReadLimits limits;
   ingest::WalkOptions walk;
   std::string encoder;
+  std::string passage_cache;
   template <class V>
   void Visit(V& v) {
     indexer.Visit(v);
@@ -31,6 +33,9 @@ struct IndexOptions {
     limits.Visit(v);
     v(encoder,
       {.name = "encoder", .help = "Encoder of the passages; a name (see weir model list)."});
+    v(passage_cache, {.name = "passage-cache",
+                      .help = "Compute the passages for this decoder too, so that answers begin at "
+                              "once (see weir index cache)."});
   }
 };
 
@@ -72,12 +77,27 @@ class IndexVerb : public Verb {
         *store, walk.files, Ports(encoder.get()), options_.indexer, session.context(), &report);
     Report(report, session);
     if (!done.ok()) return done.status();
+    WEIR_RETURN_IF_ERROR(KeepPassages(*store, session));
     return report.failed > 0 && report.added + report.unchanged == 0
                ? ExitCode(absl::DataLossError(""))
                : kExitDone;
   }
 
  private:
+  // Stored keys and values go with their documents, and come with them where that was asked for.
+  absl::Status KeepPassages(index::Store& store, Session& session) const {
+    WEIR_RETURN_IF_ERROR(store.Refresh());
+    WEIR_RETURN_IF_ERROR(PrunePassageCache(store, session));
+    if (options_.passage_cache.empty()) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.passage_cache, {}));
+    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
+    WEIR_ASSIGN_OR_RETURN(const FillReport report, FillPassages(store, *engine, session));
+    session.Note(absl::StrFormat("%s: %d passages stored, %d new, %.0f bytes a passage",
+                                 report.model, report.passages, report.added,
+                                 report.BytesPerPassage()));
+    return absl::OkStatus();
+  }
+
   // A store keeps its encoder unless another is named. A store without vectors beats no store: only
   // a named encoder must be there.
   absl::Status LoadEncoderIfThere(const index::Store& store, Session& session,

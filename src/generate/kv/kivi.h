@@ -1,21 +1,22 @@
 // Technique: kivi
 // Source: Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024,
 //   arXiv 2402.02750
-// Idea: Old blocks of the cache are kept in 2 or 4 bits, keys grouped by channel and values by token;
-//   the newest tokens stay as they were written.
+// Idea: Old blocks of the cache are kept in 2 or 4 bits, keys grouped by channel and values by
+//   token; the newest tokens stay as they were written.
 // Formulas: for a group of 32: scale = (max - min) / (2^bits - 1), middle = (max + min) / 2,
 //   code = round((x - middle) / scale + centre), x ~ middle + scale (code - centre) with
 //   centre = (2^bits - 1) / 2; scale and middle in f16
 // Cost: bits + 1 bits an element of a compact block; attention reads that instead of 8.5 or 16, and
 //   folds the scales of a block into the query once for each query row
-// Differs: a token becomes compact with its whole block of 32 when 128 or more tokens lie between
-//   them and the query, keys and values alike (the paper: values one by one, keys every 128 tokens);
-//   prefill reads what decoding would, so that any split gives the same bytes (the paper: prefill
-//   reads full precision); the newest tokens are int8 unless open=f16; middle instead of minimum
+// Differs: whole blocks of 32 tokens become compact, keys and values alike, when 128 or more tokens
+//   lie between them and the query (the paper: values one by one, keys every 128 tokens); prefill
+//   reads what decoding would, so any split gives the same bytes (the paper: prefill reads full
+//   precision); the newest tokens are int8 unless open=f16; middle instead of minimum
 // Checked by: KiviTest.AnySplitIsBitEqual, KiviTest.ForksMakeABlockCompactOnce,
-//   CodedKvTest.RoundTripIsWithinHalfAStep, AttendCodedTest.EqualsDenseAttentionOverWhatCodesStandFor
-// Measured by: weir bench llm --kv kivi2 --depth 8192 --rows decode-8k (speed and bytes, beside --kv
-//   f16); weir eval perplexity --kv kivi2 --window 2048 (quality)
+//   CodedKvTest.RoundTripIsWithinHalfAStep,
+//   AttendCodedTest.EqualsDenseAttentionOverWhatCodesStandFor
+// Measured by: weir bench llm --kv kivi2 --baseline-kv f16 --depth 8192 --rows decode-8k (speed and
+//   bytes); weir eval perplexity --kv kivi2 --window 2048, weir eval passkey --kv kivi2 (quality)
 #pragma once
 
 #include "base/options.h"

@@ -21,6 +21,12 @@ void PlainFormat::Write(std::byte* block, int slot, const float* k, const float*
   tensor::WriteKv(block, slot, k, v, shape.kv_heads, shape.head_dim, storage_);
 }
 
+absl::Status PlainFormat::Read(const std::byte* block, int slot, float* k, float* v,
+                               const KvShape& shape) const {
+  tensor::ReadKv(block, slot, k, v, shape.kv_heads, shape.head_dim, storage_);
+  return absl::OkStatus();
+}
+
 void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
   tensor::PagedAttention a;
   a.blocks = job.blocks;
@@ -31,6 +37,7 @@ void PlainFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* th
   a.head_dim = shape.head_dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
   a.storage = storage_;
+  a.positions = job.positions;
   tensor::Attend(a, job.q, job.queries, job.out, job.lse, threads);
 }
 

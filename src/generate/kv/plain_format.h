@@ -9,11 +9,14 @@ namespace weir::generate {
 class PlainFormat : public KvFormat {
  public:
   explicit PlainFormat(tensor::KvStorage storage) : storage_(storage) {}
+  tensor::KvStorage storage() const { return storage_; }
 
   absl::Status Check(const KvShape& shape) const override;
   size_t BlockBytes(const KvShape& shape) const override;
   void Write(std::byte* block, int slot, const float* k, const float* v,
              const KvShape& shape) const override;
+  absl::Status Read(const std::byte* block, int slot, float* k, float* v,
+                    const KvShape& shape) const override;
   // Any subset of whole blocks works, since softmax does not mind which tokens are there; single
   // tokens would need a gathering kernel.
   bool Reads(ReadPlan::Kind kind) const override { return kind != ReadPlan::Kind::kTokens; }

@@ -54,11 +54,15 @@ inline constexpr BlockId kNoBlock = UINT32_MAX;
 struct ReadPlan {
   enum class Kind {
     kAll,     // every stored token
-    kBlocks,  // whole blocks by index in the sequence, ascending, the newest block last
+    kBlocks,  // whole blocks by index in the sequence, ascending, the queries' own block last
     kTokens,  // token positions for each KV head, ascending
   };
   Kind kind = Kind::kAll;
   std::vector<uint32_t> blocks;
+  // kBlocks only. Empty: all queries read the same blocks, and are of the newest block or see past
+  // their own. Else the queries of the i-th block that the new tokens touch read
+  // blocks[offsets[i], offsets[i + 1]).
+  std::vector<uint32_t> offsets;
   std::vector<std::vector<int64_t>> tokens;  // [kv_heads]
 };
 
@@ -124,6 +128,8 @@ struct AttendJob {
   const float* q = nullptr;
   float* out = nullptr;
   float* lse = nullptr;  // [queries, heads] or null
+  // [queries] ascending, where they stand; null: the newest tokens.
+  const int64_t* positions = nullptr;
 };
 
 class KvFormat {
@@ -135,6 +141,12 @@ class KvFormat {
   // One token at `slot` in [0, 32). k, v: [kv_heads, head_dim] f32.
   virtual void Write(std::byte* block, int slot, const float* k, const float* v,
                      const KvShape& shape) const = 0;
+  // The inverse: the token at `slot` as stored, after RoPE. Kept prompts and passages are made of
+  // it. kUnimplemented where a format cannot give single tokens back.
+  virtual absl::Status Read(const std::byte* block, int slot, float* k, float* v,
+                            const KvShape& shape) const {
+    return absl::UnimplementedError("KV format: its tokens cannot be read back");
+  }
   virtual bool Reads(ReadPlan::Kind kind) const = 0;
   // Reads no block that lies before the windows of all queries.
   virtual void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const = 0;
@@ -216,7 +228,7 @@ absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection);
 // tokens (rejected drafts) and go on as if they had never been.
 inline constexpr int64_t kSpareOpenBlocks = 1;
 
-// How many of the first blocks a query reads in compact form when it is the last of `length` tokens.
+// How many of the first blocks the last of `length` tokens reads in compact form.
 inline int64_t CompactBlocksFor(int64_t length, int64_t open_blocks) {
   const int64_t own = length > 0 ? (length - 1) / kBlockTokens : 0;
   return own > open_blocks ? own - open_blocks : 0;

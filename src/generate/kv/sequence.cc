@@ -116,7 +116,7 @@ absl::Status PagedSequence::ExpandTail() {
   return absl::OkStatus();
 }
 
-// Compact blocks for the first `count` blocks, where another sequence has made one already that one.
+// Compact blocks for the first `count` blocks; that of another sequence where it has one.
 absl::Status PagedSequence::ReserveCompact(size_t count) {
   const size_t have = compact_[0].size();
   if (count <= have) return absl::OkStatus();
@@ -199,40 +199,136 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
   selection_->OnAppend(layer, length_, n);
 }
 
-void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
-  const int64_t length = length_ + n;
-  const int64_t window = shape_.window(layer);
-  AttendJob job{.blocks = addresses_[layer],
-                .compact = compact_addresses_[layer],
-                .length = length,
-                .queries = n,
-                .window = window,
-                .q = q,
-                .out = out};
-  ReadPlan plan;
-  if (window == 0) plan = selection_->BeforeAttention(layer, n, q, length);
-  if (plan.kind == ReadPlan::Kind::kBlocks) {
-    // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
-    // filled.
-    chosen_.clear();
-    chosen_compact_.clear();
-    const size_t compact = CompactFor(length);
-    for (uint32_t b : plan.blocks) {
-      const bool small = b < compact || OpenIsGone(b);
-      chosen_.push_back(small ? nullptr : addresses_[layer][b]);
-      if (small) chosen_compact_.push_back(compact_addresses_[layer][b]);
-    }
-    job.blocks = chosen_;
-    job.compact = chosen_compact_;
-    const int64_t newest = (length - 1) % kBlockTokens + 1;
-    job.length = static_cast<int64_t>(chosen_.size() - 1) * kBlockTokens + newest;
+absl::Status PagedSequence::Read(int layer, int64_t first, int64_t n, float* k, float* v) const {
+  const size_t row = size_t(shape_.kv_heads) * shape_.head_dim;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t position = first + i;
+    WEIR_RETURN_IF_ERROR(policy_->format().Read(addresses_[layer][position / kBlockTokens],
+                                                static_cast<int>(position % kBlockTokens),
+                                                k + i * row, v + i * row, shape_));
   }
+  return absl::OkStatus();
+}
+
+void PagedSequence::Overwrite(int layer, std::span<const int64_t> positions, const float* k,
+                              const float* v, Threads* threads) {
+  const size_t row = size_t(shape_.kv_heads) * shape_.head_dim;
+  ParallelFor(threads, positions.size(), kWriteGrain, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      const int64_t position = positions[i];
+      std::byte* block = placement_->Address(tables_[layer][position / kBlockTokens]);
+      policy_->format().Write(block, static_cast<int>(position % kBlockTokens), k + i * row,
+                              v + i * row, shape_);
+    }
+  });
+}
+
+void PagedSequence::AttendAt(int layer, std::span<const int64_t> positions, const float* q,
+                             float* out, float* lse, Threads* threads) {
+  const AttendJob job{.blocks = addresses_[layer],
+                      .compact = compact_addresses_[layer],
+                      .length = positions.back() + 1,
+                      .queries = static_cast<int64_t>(positions.size()),
+                      .window = shape_.window(layer),
+                      .q = q,
+                      .out = out,
+                      .lse = lse,
+                      .positions = positions.data()};
+  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
+}
+
+absl::Status PagedSequence::MakePrivate(int64_t first) {
+  const auto from = static_cast<size_t>(first / kBlockTokens);
+  if (from < compact_[0].size()) {
+    return absl::UnimplementedError("KV format: compact blocks cannot be written again");
+  }
+  std::vector<size_t> shared;  // the layers' tables are shared alike
+  for (size_t b = from; b < tables_[0].size(); ++b) {
+    if (placement_->Users(tables_[0][b]) > 1) shared.push_back(b);
+  }
+  std::vector<BlockId> ids(shared.size() * shape_.layers);
+  WEIR_RETURN_IF_ERROR(placement_->Allocate(std::span<BlockId>(ids)));
+  size_t next = 0;
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    for (size_t b : shared) {
+      const BlockId old = tables_[layer][b], own = ids[next++];
+      std::memcpy(placement_->Address(own), placement_->Address(old), placement_->block_bytes());
+      placement_->Release(old);
+      SetBlock(layer, b, own);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::byte*> PagedSequence::Blocks(int layer) {
+  std::vector<std::byte*> blocks;
+  for (BlockId id : tables_[layer]) blocks.push_back(placement_->Address(id));
+  return blocks;
+}
+
+void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
+                             const ReadPlan& plan) {
+  const int64_t length = length_ + n;
+  jobs_.clear();
+  if (plan.kind != ReadPlan::Kind::kBlocks) {
+    jobs_.push_back({.blocks = addresses_[layer],
+                     .compact = compact_addresses_[layer],
+                     .length = length,
+                     .queries = n,
+                     .window = shape_.window(layer),
+                     .q = q,
+                     .out = out});
+    return;
+  }
+  // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
+  // filled.
+  chosen_.clear();
+  chosen_compact_.clear();
+  for (uint32_t b : plan.blocks) {
+    chosen_.push_back(addresses_[layer][b]);
+    const auto& compact = compact_addresses_[layer];
+    chosen_compact_.push_back(b < compact.size() ? compact[b] : nullptr);
+  }
+  const size_t row = size_t(shape_.heads) * shape_.head_dim;
+  const size_t lists = plan.offsets.empty() ? 1 : plan.offsets.size() - 1;
+  int64_t at = 0;
+  for (size_t i = 0; i < lists; ++i) {
+    const size_t begin = plan.offsets.empty() ? 0 : plan.offsets[i];
+    const size_t count = (plan.offsets.empty() ? chosen_.size() : plan.offsets[i + 1]) - begin;
+    const int64_t own_end = ((length_ + at) / kBlockTokens + 1) * kBlockTokens;
+    const int64_t end = plan.offsets.empty() ? length : std::min(length, own_end);
+    const int64_t queries = end - length_ - at;
+    // Each block in the form that the last of these queries reads it in.
+    size_t compact = 0;
+    while (compact < count && (plan.blocks[begin + compact] < CompactFor(end) ||
+                               chosen_[begin + compact] == nullptr)) {
+      chosen_[begin + compact++] = nullptr;
+    }
+    jobs_.push_back({.blocks = std::span(chosen_).subspan(begin, count),
+                     .compact = std::span(chosen_compact_).subspan(begin, compact),
+                     .length = static_cast<int64_t>(count - 1) * kBlockTokens +
+                               (end - 1) % kBlockTokens + 1,
+                     .queries = queries,
+                     .q = q + at * row,
+                     .out = out + at * row});
+    at += queries;
+  }
+}
+
+void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) {
+  ReadPlan plan;
+  if (shape_.window(layer) == 0) plan = selection_->BeforeAttention(layer, n, q, length_ + n);
+  PlanJobs(layer, n, q, out, plan);
   const bool wants_lse = retention_->needs_lse() || selection_->needs_lse();
   if (wants_lse) {
     lse_.resize(static_cast<size_t>(n) * shape_.heads);
-    job.lse = lse_.data();
+    float* at = lse_.data();
+    for (AttendJob& job : jobs_) {
+      job.lse = at;
+      at += job.queries * shape_.heads;
+    }
   }
-  policy_->execution().Attend(policy_->format(), std::span(&job, 1), shape_, threads);
+  policy_->execution().Attend(policy_->format(), jobs_, shape_, threads);
   if (!wants_lse) return;
   const AttentionView view{.layer = layer, .queries = n, .lse = lse_.data()};
   if (retention_->needs_lse()) retention_->OnAttention(view);

@@ -39,18 +39,39 @@ class PagedSequence : public model::KvSequence {
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
   void Commit(int64_t n) override;
 
+  // K and V of tokens [first, first + n) of a layer as the format holds them: k, v
+  // [n, kv_heads, head_dim] f32. Reserve, Append for every layer, and Commit put them back.
+  // REQUIRES: 0 <= first, first + n <= length(). Errors: kUnimplemented (the format).
+  absl::Status Read(int layer, int64_t first, int64_t n, float* k, float* v) const;
+  // Stored or reserved tokens written again at `positions`, ascending, and queries that stand there
+  // over all tokens up to each. Policies are not asked.
+  // REQUIRES: MakePrivate(positions[0]) for what is written.
+  void Overwrite(int layer, std::span<const int64_t> positions, const float* k, const float* v,
+                 Threads* threads);
+  void AttendAt(int layer, std::span<const int64_t> positions, const float* q, float* out,
+                float* lse, Threads* threads);
+  // Copies the blocks from token `first` on that others share. kResourceExhausted leaves all as it
+  // was.
+  absl::Status MakePrivate(int64_t first);
+  // All blocks of a layer, reserved ones included, for writing. REQUIRES: MakePrivate for what is.
+  std::vector<std::byte*> Blocks(int layer);
+  const KvFormat& format() const { return policy_->format(); }
+  const KvShape& shape() const { return shape_; }
+
   // A second sequence with the same tokens; no block is copied. Reserved tokens are not taken over.
   std::unique_ptr<PagedSequence> Fork() const;
   // Forgets tokens from `length` on. REQUIRES: 0 <= length <= length(). Blocks whose open form is
   // gone stay compact, whatever comes next reads them so, and one that is cut goes on with what its
   // codes stand for.
   void Truncate(int64_t length);
-  // The most tokens, at most `length`, that Truncate can leave so that what follows is bit-equal to a
-  // sequence that never had more: all or none.
+  // The most tokens, at most `length`, that Truncate can leave so that what follows is bit-equal to
+  // a sequence that never had more: all or none.
   int64_t Reusable(int64_t length) const;
   int64_t blocks_per_layer() const { return static_cast<int64_t>(tables_[0].size()); }
 
  private:
+  // Fills chosen_ and jobs_ with what the plan lets the n newest queries of a layer read.
+  void PlanJobs(int layer, int64_t n, const float* q, float* out, const ReadPlan& plan);
   void ReleaseFrom(size_t block);
   void SetBlock(int layer, size_t index, BlockId id);
   void SetCompact(int layer, size_t index, BlockId id);
@@ -73,6 +94,7 @@ class PagedSequence : public model::KvSequence {
   std::vector<std::vector<BlockId>> compact_;             // [layers][the first blocks]
   std::vector<std::vector<const std::byte*>> compact_addresses_;
   std::vector<const std::byte*> chosen_, chosen_compact_;
+  std::vector<AttendJob> jobs_;
   std::vector<float> lse_;
 };
 

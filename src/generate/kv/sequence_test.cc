@@ -93,6 +93,42 @@ class SequenceTest : public testing::Test {
   std::unique_ptr<KvPlacement> placement_;
 };
 
+// What is read back is what was stored: put into a second sequence it gives the same bytes, hence
+// the same attention, and a second reading gives the same numbers.
+TEST(SequenceReadTest, ReadIsTheInverseOfAppend) {
+  for (const char* format : {"f16", "q8"}) {
+    const auto policy = *KvPolicy::Make({.format = format}, kShape);
+    const auto placement = *policy->MakePlacement(kShape, 256);
+    PagedSequence s(policy, kShape, placement.get()), copy(policy, kShape, placement.get());
+    const std::vector<int> ids = Ids(70);
+    const auto out = Feed(s, ids);
+    const size_t width = kShape.kv_heads * kShape.head_dim;
+    ASSERT_TRUE(copy.Reserve(69).ok());
+    for (int layer = 0; layer < kShape.layers; ++layer) {
+      std::vector<float> k(69 * width), v(k.size()), k2(30 * width), v2(k2.size());
+      ASSERT_TRUE(s.Read(layer, 0, 69, k.data(), v.data()).ok());
+      Feeder f;
+      f.Make(std::span(ids).first(69), layer);
+      for (size_t i = 0; i < k.size(); ++i) {  // int8: half of 1 / 127; f16: 2^-12
+        ASSERT_NEAR(k[i], f.k[i], 0.005) << format;
+        ASSERT_NEAR(v[i], f.v[i], 0.005) << format;
+      }
+      copy.Append(layer, 69, k.data(), v.data(), nullptr);
+      ASSERT_TRUE(copy.Read(layer, 35, 30, k2.data(), v2.data()).ok());  // over a block's edge
+      EXPECT_TRUE(std::equal(k2.begin(), k2.end(), k.begin() + 35 * width)) << format;
+      EXPECT_TRUE(std::equal(v2.begin(), v2.end(), v.begin() + 35 * width)) << format;
+    }
+    copy.Commit(69);
+    const auto last = Feed(copy, std::span(ids).last(1));
+    const size_t row = kShape.heads * kShape.head_dim;
+    for (int layer = 0; layer < kShape.layers; ++layer) {
+      EXPECT_TRUE(std::equal(last.begin() + layer * row, last.begin() + (layer + 1) * row,
+                             out.begin() + (layer * 70 + 69) * row))
+          << format;
+    }
+  }
+}
+
 TEST_F(SequenceTest, AttentionEqualsTheNaiveOne) {
   Pool(256);
   PagedSequence s(policy_, kShape, placement_.get());

@@ -1,7 +1,9 @@
 // Online-softmax attention of a tile of rows, in 16-lane vectors (included once inside a target's
 // namespace). Register tiles are set by the target: kScoreRows x 32 keys, kValueRows x
-// kValueVectors. Per row and block of 32 keys: scores by fma over head_dim in order, peak, p = 2^(s
-// - peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each other.
+// kValueVectors. Keys are taken in spans of kSpanBlocks blocks, so that reductions and rescaling
+// are paid once in 128 keys. Per row and span: scores by fma over head_dim in order, peak,
+// p = 2^(s - peak), then acc = fma(p_j, v_j, acc) over keys j in order. Rows never affect each
+// other, and keys that a row does not see add exactly nothing.
 
 template <bool kHalf>
 inline Floats LoadKeys(const void* p, size_t i) {
@@ -9,7 +11,7 @@ inline Floats LoadKeys(const void* p, size_t i) {
   return Load(static_cast<const float*>(p) + i);
 }
 
-// scores[r][0, 32) for R rows.
+// scores[r * kSpanKeys + (0 .. 31)] for R rows.
 template <int R, bool kHalf>
 inline void ScoreRows(const float* q, int head_dim, const void* keys, float* scores) {
   Floats s[R][2];
@@ -27,8 +29,8 @@ inline void ScoreRows(const float* q, int head_dim, const void* keys, float* sco
   }
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
-    Store(scores + r * 32, s[r][0]);
-    Store(scores + r * 32 + 16, s[r][1]);
+    Store(scores + r * kSpanKeys, s[r][0]);
+    Store(scores + r * kSpanKeys + 16, s[r][1]);
   }
 }
 
@@ -60,7 +62,7 @@ inline void AddValues(const float* p, const void* values, size_t stride, ValueRa
     for (int v = 0; v < V; ++v) value[v] = LoadKeys<kHalf>(values, j * stride + 16 * v);
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Floats x = Set(p[r * 32 + j]);
+      const Floats x = Set(p[r * kSpanKeys + j]);
       WEIR_UNROLL
       for (int v = 0; v < V; ++v) sum[r][v] = Fma(x, value[v], sum[r][v]);
     }
@@ -99,7 +101,7 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
                       float* acc, int head_dim) {
   for (int first = 0; first < rows; first += kValueRows) {
     const int here = std::min(kValueRows, rows - first);
-    const float* p_here = p + first * 32;
+    const float* p_here = p + first * kSpanKeys;
     float* acc_here = acc + first * head_dim;
     int d = 0;
     for (; d + 16 * kValueVectors <= head_dim; d += 16 * kValueVectors) {
@@ -114,7 +116,7 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
       for (int r = 0; r < here; ++r) {
         float sum = acc_here[r * head_dim + d];
         for (int j = keys.first; j < keys.last; ++j) {
-          sum = std::fma(p_here[r * 32 + j], ElementAt<kHalf>(values, j * stride + d), sum);
+          sum = std::fma(p_here[r * kSpanKeys + j], ElementAt<kHalf>(values, j * stride + d), sum);
         }
         acc_here[r * head_dim + d] = sum;
       }
@@ -122,11 +124,11 @@ inline void AllValues(int rows, const float* p, const void* values, size_t strid
   }
 }
 
-inline void ScaleRow(float* row, float factor, int n) {
+inline void Scale(const float* x, float factor, size_t n, float* out) {
   const Floats f = Set(factor);
-  int i = 0;
-  for (; i + 16 <= n; i += 16) Store(row + i, Mul(Load(row + i), f));
-  if (i < n) StoreSome(row + i, Mul(LoadSome(row + i, n - i), f), n - i);
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) Store(out + i, Mul(Load(x + i), f));
+  if (i < n) StoreSome(out + i, Mul(LoadSome(x + i, n - i), f), n - i);
 }
 
 // Bits of the 32 keys at [first_key, first_key + 32) that lie in [begin, end).
@@ -137,14 +139,22 @@ inline uint32_t VisibleKeys(int64_t first_key, int64_t begin, int64_t end) {
   return static_cast<uint32_t>(((uint64_t{1} << hi) - 1) & ~((uint64_t{1} << lo) - 1));
 }
 
-// Keys of the block at first_key that some row sees.
-inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, int64_t first_key) {
-  ValueRange range{32, 0};
-  for (int r = 0; r < rows; ++r) {
-    range.first = std::min<int64_t>(range.first, std::clamp<int64_t>(begin[r] - first_key, 0, 32));
-    range.last = std::max<int64_t>(range.last, std::clamp<int64_t>(end[r] - first_key, 0, 32));
+// Keys that some row of a tile sees.
+struct KeyRange {
+  int64_t begin, end;
+
+  ValueRange In(int64_t first_key) const {
+    return {static_cast<int>(std::clamp<int64_t>(begin - first_key, 0, 32)),
+            static_cast<int>(std::clamp<int64_t>(end - first_key, 0, 32))};
   }
-  return range;
+};
+inline KeyRange RangeOf(int rows, const int64_t* begin, const int64_t* end) {
+  return {*std::min_element(begin, begin + rows), *std::max_element(end, end + rows)};
+}
+
+// Those of the block at first_key.
+inline ValueRange SeenKeys(int rows, const int64_t* begin, const int64_t* end, int64_t first_key) {
+  return RangeOf(rows, begin, end).In(first_key);
 }
 
 // The state of one row.
@@ -155,6 +165,17 @@ struct RowState {
   int head_dim;
 };
 
+// A row's new peak and weights of sum `total` (16 parts).
+inline void Rescale(const RowState& row, float peak, Floats total) {
+  float factor = 1.0f;
+  if (peak != *row.peak) {
+    factor = First(ExpTwo(Set(*row.peak - peak)));
+    Scale(row.acc, factor, row.head_dim, row.acc);
+  }
+  Store(row.sums, Fma(Load(row.sums), Set(factor), total));
+  *row.peak = peak;
+}
+
 // Turns the scores of a row into weights and rescales what the row holds to its new peak.
 inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
   Floats s0 = Load(scores), s1 = Load(scores + 16);
@@ -162,9 +183,8 @@ inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
     s0 = Select(visible & 0xffff, s0, Set(-INFINITY));
     s1 = Select(visible >> 16, s1, Set(-INFINITY));
   }
-  const float old_peak = *row.peak;
   const float largest = ReduceMax(Max(s0, s1));
-  const float peak = largest > old_peak ? largest : old_peak;
+  const float peak = largest > *row.peak ? largest : *row.peak;
   if (peak == -INFINITY) {  // nothing seen yet: exactly no contribution
     Store(scores, Set(0.0f));
     Store(scores + 16, Set(0.0f));
@@ -173,30 +193,90 @@ inline void UpdateRow(const RowState& row, uint32_t visible, float* scores) {
   const Floats p0 = ExpTwo(Sub(s0, Set(peak))), p1 = ExpTwo(Sub(s1, Set(peak)));
   Store(scores, p0);
   Store(scores + 16, p1);
-  float factor = 1.0f;
-  if (peak != old_peak) {
-    factor = First(ExpTwo(Set(old_peak - peak)));
-    ScaleRow(row.acc, factor, row.head_dim);
-  }
-  Store(row.sums, Fma(Load(row.sums), Set(factor), Add(p0, p1)));
-  *row.peak = peak;
+  Rescale(row, peak, Add(p0, p1));
 }
 
-template <bool kHalf>
-inline void AttendBlock(const AttentionTile& t, const void* keys, const void* values, size_t stride,
-                        int64_t first_key) {
-  alignas(64) float scores[kMaxTileRows * 32];
-  const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
-  if (range.last <= range.first) return;
-  for (int r = 0; r < t.rows; r += kScoreRows) {
-    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
-                                  t.head_dim, keys, scores + r * 32);
+// Blocks of a tile that share one step: those up to the next multiple of kSpanKeys. The cut depends
+// on positions alone, so that no split of a call changes a row's bits.
+inline int BlocksOfSpan(int64_t first_key, size_t left) {
+  const int64_t whole = kSpanBlocks - first_key / 32 % kSpanBlocks;
+  return static_cast<int>(std::min<int64_t>(whole, static_cast<int64_t>(left)));
+}
+
+// Some rows of a tile against a span: row r's scores lie at scores + r * kSpanKeys.
+struct SpanRows {
+  int rows, head_dim;
+  const int64_t *begin, *end;
+  float *acc, *peak, *sums;
+  int64_t first_key;
+  int blocks;
+  float* scores;
+
+  bool SeesAll(int r) const {
+    return blocks == kSpanBlocks && begin[r] <= first_key && end[r] >= first_key + kSpanKeys;
   }
-  for (int r = 0; r < t.rows; ++r) {
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim},
-              VisibleKeys(first_key, t.begin[r], t.end[r]), scores + r * 32);
+  uint32_t Visible(int r, int block) const {
+    return VisibleKeys(first_key + 32 * block, begin[r], end[r]);
   }
-  AllValues<kHalf>(t.rows, scores, values, stride, range, t.acc, t.head_dim);
+};
+
+// The largest visible score of a row. Scores that are not visible become -infinity.
+inline float PeakOfRow(const SpanRows& s, int r) {
+  float* scores = s.scores + r * kSpanKeys;
+  Floats most = Set(-INFINITY);
+  if (s.SeesAll(r)) {
+    WEIR_UNROLL
+    for (int i = 0; i < kSpanKeys; i += 16) most = Max(most, Load(scores + i));
+    return ReduceMax(most);
+  }
+  for (int b = 0; b < s.blocks; ++b) {
+    const uint32_t visible = s.Visible(r, b);
+    for (int half = 0; half < 2; ++half) {
+      float* at = scores + 32 * b + 16 * half;
+      const Floats x = Select(visible >> (16 * half) & 0xffff, Load(at), Set(-INFINITY));
+      Store(at, x);
+      most = Max(most, x);
+    }
+  }
+  return ReduceMax(most);
+}
+
+// scores = 2^(scores - peak); returns their sums.
+template <int kVectors>
+inline Floats WeightsOfRow(float* scores, float peak) {
+  Floats total = Set(0.0f);
+  WEIR_UNROLL
+  for (int i = 0; i < kVectors; ++i) {
+    const Floats p = ExpTwo(Sub(Load(scores + 16 * i), Set(peak)));
+    Store(scores + 16 * i, p);
+    total = Add(total, p);
+  }
+  return total;
+}
+
+// UpdateRow over a span, step by step for all rows: the reductions of one row hide behind the next.
+inline void UpdateRows(const SpanRows& s) {
+  float peaks[kMaxTileRows];
+  for (int r = 0; r < s.rows; ++r) {
+    const float largest = PeakOfRow(s, r);
+    peaks[r] = largest > s.peak[r] ? largest : s.peak[r];
+  }
+  for (int r = 0; r < s.rows; ++r) {
+    float* scores = s.scores + r * kSpanKeys;
+    if (peaks[r] == -INFINITY) {  // nothing seen yet: exactly no contribution
+      std::fill_n(scores, 32 * s.blocks, 0.0f);
+      continue;
+    }
+    Floats total = Set(0.0f);
+    if (s.blocks == kSpanBlocks) {
+      total = WeightsOfRow<2 * kSpanBlocks>(scores, peaks[r]);
+    } else {
+      for (int i = 0; i < 32 * s.blocks; i += 16) {
+        total = Add(total, WeightsOfRow<1>(scores + i, peaks[r]));
+      }
+    }
+    Rescale({s.acc + r * s.head_dim, s.peak + r, s.sums + 16 * r, s.head_dim}, peaks[r], total);
+  }
 }
 
 inline void HalfsToFloats(const void* from, size_t n, float* to) {
@@ -206,24 +286,52 @@ inline void HalfsToFloats(const void* from, size_t n, float* to) {
 
 // Many rows share one conversion of a block to f32; few rows convert as they load.
 inline constexpr int kConvertRows = 8;
-inline constexpr int kConvertDim = 128;
+inline constexpr int kConvertDim = 256;
 
-inline void AttendTile(const AttentionTile& t) {
-  int64_t first_key = t.first_key;
+template <bool kHalf>
+inline void SpanScores(const AttentionTile& t, const void* keys, float* scores) {
+  for (int r = 0; r < t.rows; r += kScoreRows) {
+    ScoresUpTo<kScoreRows, kHalf>(std::min(kScoreRows, t.rows - r), t.q + r * t.head_dim,
+                                  t.head_dim, keys, scores + r * kSpanKeys);
+  }
+}
+
+inline void AttendSpan(const AttentionTile& t, const KeyRange& range, const KeyBlock* blocks,
+                       int count, int64_t first_key) {
+  alignas(64) float scores[kMaxTileRows * kSpanKeys];
+  alignas(64) float floats[32 * kConvertDim];
   const bool convert = t.half && t.rows > kConvertRows && t.head_dim <= kConvertDim &&
                        t.value_stride == static_cast<size_t>(t.head_dim);
-  alignas(64) float floats[2][32 * kConvertDim];
-  for (const KeyBlock& block : t.blocks) {
-    if (convert) {
-      HalfsToFloats(block.keys, 32 * t.head_dim, floats[0]);
-      HalfsToFloats(block.values, 32 * t.head_dim, floats[1]);
-      AttendBlock<false>(t, floats[0], floats[1], t.value_stride, first_key);
-    } else if (t.half) {
-      AttendBlock<true>(t, block.keys, block.values, t.value_stride, first_key);
-    } else {
-      AttendBlock<false>(t, block.keys, block.values, t.value_stride, first_key);
+  for (int b = 0; b < count; ++b) {
+    const ValueRange seen = range.In(first_key + 32 * b);
+    if (seen.last <= seen.first) continue;
+    if (convert) HalfsToFloats(blocks[b].keys, 32 * t.head_dim, floats);
+    const void* keys = convert ? floats : blocks[b].keys;
+    t.half && !convert ? SpanScores<true>(t, keys, scores + 32 * b)
+                       : SpanScores<false>(t, keys, scores + 32 * b);
+  }
+  UpdateRows({t.rows, t.head_dim, t.begin, t.end, t.acc, t.peak, t.sums, first_key, count, scores});
+  for (int b = 0; b < count; ++b) {
+    const ValueRange seen = range.In(first_key + 32 * b);
+    if (seen.last <= seen.first) continue;
+    if (convert) HalfsToFloats(blocks[b].values, 32 * t.head_dim, floats);
+    const void* values = convert ? floats : blocks[b].values;
+    const float* p = scores + 32 * b;
+    t.half && !convert
+        ? AllValues<true>(t.rows, p, values, t.value_stride, seen, t.acc, t.head_dim)
+        : AllValues<false>(t.rows, p, values, t.value_stride, seen, t.acc, t.head_dim);
+  }
+}
+
+inline void AttendTile(const AttentionTile& t) {
+  const KeyRange range = RangeOf(t.rows, t.begin, t.end);
+  for (size_t b = 0; b < t.blocks.size();) {
+    const int64_t first_key = t.first_key + 32 * static_cast<int64_t>(b);
+    const int count = BlocksOfSpan(first_key, t.blocks.size() - b);
+    if (range.begin < first_key + 32 * count && range.end > first_key) {
+      AttendSpan(t, range, &t.blocks[b], count, first_key);
     }
-    first_key += 32;
+    b += count;
   }
 }
 

@@ -1,19 +1,20 @@
 // Attention over int8 blocks (attention.h has the layout), included after attention-inl.h. Both
 // products are integer and exact, so every target gives the same bytes:
 //   score_j = fma over parts of 32 channels(float(dot(key_j, q)), key_scale_j * q_scale, .)
-//   w_j = 2^(score_j - peak) * value_scale_j, rounded to 14 bits of the block's largest
-//   acc = fma(float(sum_j code_j * value_j), largest / 16383, acc)
+//   w_j = 2^(score_j - peak) * value_scale_j, rounded to 14 bits of the span's largest
+//   acc = fma(float(sum_j code_j * value_j), largest / 16383, acc), once a span
 // 14 bits are two u8 factors of 7 bits: their products with int8 never saturate vpmaddubsw.
 
-// Blocks lie apart and are made of short streams, which the hardware follows badly: each line that
-// is read asks for its twin in the block `ahead` (null: none), one by one, since a burst would be
-// more than a core can track.
+// Blocks lie apart and are made of short streams, which the hardware follows badly: the first rows
+// of a tile ask for the twin in the block `ahead` of each line that they read, one by one, since a
+// burst would be more than a core can track.
+template <bool kAsk>
 inline void AskAhead(const std::byte* ahead, size_t offset) {
-  if (ahead != nullptr) __builtin_prefetch(ahead + offset);
+  if constexpr (kAsk) __builtin_prefetch(ahead + offset);
 }
 
-// scores[r][0, 32) for R rows.
-template <int R>
+// scores[r * kSpanKeys + (0 .. 31)] for R rows.
+template <int R, bool kAsk>
 inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const std::byte* ahead,
                        float* scores) {
   const int parts = t.head_dim / kInt8Part;
@@ -32,8 +33,8 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
     WEIR_UNROLL
     for (int i = 0; i < kInt8Part / 4; ++i) {
       const Ints k0 = LoadLine(keys + 128 * i), k1 = LoadLine(keys + 128 * i + 64);
-      AskAhead(ahead, c * kInt8Part * 32 + 128 * i);
-      AskAhead(ahead, c * kInt8Part * 32 + 128 * i + 64);
+      AskAhead<kAsk>(ahead, c * kInt8Part * 32 + 128 * i);
+      AskAhead<kAsk>(ahead, c * kInt8Part * 32 + 128 * i + 64);
       WEIR_UNROLL
       for (int r = 0; r < R; ++r) {
         const int8_t* word = q + r * t.head_dim + c * kInt8Part + 4 * i;
@@ -42,7 +43,7 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
       }
     }
     const std::byte* scales = head + layout.key_scales + c * 64;
-    AskAhead(ahead, layout.key_scales + c * 64);
+    AskAhead<kAsk>(ahead, layout.key_scales + c * 64);
     const Floats f0 = LoadHalf(scales), f1 = LoadHalf(scales + 32);
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -53,69 +54,115 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
   }
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
-    Store(scores + r * 32, s[r][0]);
-    Store(scores + r * 32 + 16, s[r][1]);
+    Store(scores + r * kSpanKeys, s[r][0]);
+    Store(scores + r * kSpanKeys + 16, s[r][1]);
   }
 }
 
-template <int R>
+template <int R, bool kAsk>
 inline void Int8ScoresUpTo(int rows, const Int8Tile& t, int row, const std::byte* head,
                            const std::byte* ahead, float* scores) {
   if constexpr (R > 1) {
-    if (rows < R) return Int8ScoresUpTo<R - 1>(rows, t, row, head, ahead, scores);
+    if (rows < R) return Int8ScoresUpTo<R - 1, kAsk>(rows, t, row, head, ahead, scores);
   }
-  Int8Scores<R>(t, row, head, ahead, scores);
+  Int8Scores<R, kAsk>(t, row, head, ahead, scores);
 }
 
-// Weights of 32 keys as 7 + 7 bits. Keys that the row does not see get exactly 0, whatever their
-// scale holds.
-struct WeightCodes {
-  alignas(64) uint8_t high[kMaxTileRows][32];
-  alignas(64) uint8_t low[kMaxTileRows][32];
-  float scale[kMaxTileRows];
+// A span of blocks of one KV head.
+struct Int8Span {
+  const std::byte* heads[kSpanBlocks];
+  const std::byte* ahead[kSpanBlocks];  // the same block where none follows
+  int blocks;
+  int64_t first_key;
+  ValueRange seen[kSpanBlocks];
+  alignas(64) float value_scales[kSpanKeys];
 };
 
-inline void MakeWeightCodes(const float* p, const std::byte* scales, uint32_t visible, int r,
-                            WeightCodes* out) {
-  const Floats zero = Set(0.0f);
-  const Floats w0 = Select(visible & 0xffff, Mul(Load(p), LoadHalf(scales)), zero);
-  const Floats w1 = Select(visible >> 16, Mul(Load(p + 16), LoadHalf(scales + 32)), zero);
-  const float largest = ReduceMax(Max(w0, w1));
-  const bool some = largest > kSmallestPeak;
-  const Floats inverse = Set(some ? kWeightSteps / largest : 0.0f);
-  const Ints c0 = ToWeights(Mul(w0, inverse)), c1 = ToWeights(Mul(w1, inverse));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]), ShiftRight7(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->high[r]) + 16, ShiftRight7(c1));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]), LowSeven(c0));
-  StoreBytes(reinterpret_cast<int8_t*>(out->low[r]) + 16, LowSeven(c1));
-  out->scale[r] = some ? largest / kWeightSteps : 0.0f;
+// The weights of kInt8ScoreRows rows as 7 + 7 bits.
+struct WeightCodes {
+  alignas(64) uint8_t high[kInt8ScoreRows][kSpanKeys];
+  alignas(64) uint8_t low[kInt8ScoreRows][kSpanKeys];
+  float scale[kInt8ScoreRows];
+};
+
+// p = p * value scale; returns the largest. Keys that the row does not see get exactly 0, whatever
+// their scale holds.
+inline float ScaleWeights(const SpanRows& s, const Int8Span& span, int r) {
+  float* p = s.scores + r * kSpanKeys;
+  Floats most = Set(0.0f);
+  if (s.SeesAll(r)) {
+    WEIR_UNROLL
+    for (int i = 0; i < kSpanKeys; i += 16) {
+      const Floats w = Mul(Load(p + i), Load(span.value_scales + i));
+      Store(p + i, w);
+      most = Max(most, w);
+    }
+    return ReduceMax(most);
+  }
+  for (int b = 0; b < kSpanBlocks; ++b) {
+    const uint32_t visible = b < s.blocks ? s.Visible(r, b) : 0;
+    for (int i = 32 * b; i < 32 * b + 32; i += 16) {
+      const Floats w = Mul(Load(p + i), Load(span.value_scales + i));
+      const Floats seen = Select(visible >> (i % 32) & 0xffff, w, Set(0.0f));
+      Store(p + i, seen);
+      most = Max(most, seen);
+    }
+  }
+  return ReduceMax(most);
 }
 
-// acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][0, 16 V).
-template <int R, int V>
-inline void Int8Values(const WeightCodes& w, int row, const std::byte* values,
-                       const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
+inline void MakeWeightCodes(const SpanRows& s, const Int8Span& span, WeightCodes* out) {
+  float largest[kInt8ScoreRows];
+  for (int r = 0; r < s.rows; ++r) largest[r] = ScaleWeights(s, span, r);
+  for (int r = 0; r < s.rows; ++r) {
+    const bool some = largest[r] > kSmallestPeak;
+    const Floats inverse = Set(some ? kWeightSteps / largest[r] : 0.0f);
+    WEIR_UNROLL
+    for (int i = 0; i < kSpanKeys; i += 64) {
+      Ints codes[4];
+      WEIR_UNROLL
+      for (int v = 0; v < 4; ++v) {
+        codes[v] = ToWeights(Mul(Load(s.scores + r * kSpanKeys + i + 16 * v), inverse));
+      }
+      StoreFactors(out->high[r] + i, out->low[r] + i, codes);
+    }
+    out->scale[r] = some ? largest[r] / kWeightSteps : 0.0f;
+  }
+}
+
+// acc[r][0, 16 V) += scale[r] * sum over keys j of code[r][j] * values[j][channel, + 16 V).
+template <int R, int V, bool kAsk>
+inline void Int8Values(const WeightCodes& w, int row, const Int8Span& span, size_t values,
+                       int head_dim, float* acc) {
   Ints high[R][V], low[R][V];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) {
     WEIR_UNROLL
     for (int v = 0; v < V; ++v) high[r][v] = low[r][v] = ZeroInts();
   }
-  for (int j = keys.first / 4; 4 * j < keys.last; ++j) {
-    const std::byte* from = values + static_cast<size_t>(j) * head_dim * 4;
-    Ints line[V];
-    WEIR_UNROLL
-    for (int v = 0; v < V; ++v) {
-      line[v] = LoadLine(from + 64 * v);
-      AskAhead(ahead, static_cast<size_t>(j) * head_dim * 4 + 64 * v);
-    }
-    WEIR_UNROLL
-    for (int r = 0; r < R; ++r) {
+  const size_t step = static_cast<size_t>(head_dim) * 4;
+  for (int b = 0; b < span.blocks; ++b) {
+    const int first = span.seen[b].first / 4, last = (span.seen[b].last + 3) / 4;
+    const std::byte* from = span.heads[b] + values + first * step;
+    const std::byte* ahead = span.ahead[b] + values + first * step;
+    const uint8_t *high_codes = w.high[row] + 32 * b, *low_codes = w.low[row] + 32 * b;
+    for (int j = first; j < last; ++j) {
+      Ints line[V];
       WEIR_UNROLL
       for (int v = 0; v < V; ++v) {
-        high[r][v] = DotValues(high[r][v], w.high[row + r] + 4 * j, line[v]);
-        low[r][v] = DotValues(low[r][v], w.low[row + r] + 4 * j, line[v]);
+        line[v] = LoadLine(from + 64 * v);
+        AskAhead<kAsk>(ahead, 64 * v);
       }
+      WEIR_UNROLL
+      for (int r = 0; r < R; ++r) {
+        WEIR_UNROLL
+        for (int v = 0; v < V; ++v) {
+          high[r][v] = DotValues(high[r][v], high_codes + r * kSpanKeys + 4 * j, line[v]);
+          low[r][v] = DotValues(low[r][v], low_codes + r * kSpanKeys + 4 * j, line[v]);
+        }
+      }
+      from += step;
+      ahead += step;
     }
   }
   WEIR_UNROLL
@@ -129,54 +176,82 @@ inline void Int8Values(const WeightCodes& w, int row, const std::byte* values,
   }
 }
 
-template <int R, int V>
-inline void Int8ValuesUpTo(int rows, const WeightCodes& w, int row, const std::byte* values,
-                           const std::byte* ahead, ValueRange keys, float* acc, int head_dim) {
+template <int R, int V, bool kAsk>
+inline void Int8ValuesUpTo(int rows, const WeightCodes& w, int row, const Int8Span& span,
+                           size_t values, int head_dim, float* acc) {
   if constexpr (R > 1) {
-    if (rows < R) return Int8ValuesUpTo<R - 1, V>(rows, w, row, values, ahead, keys, acc, head_dim);
+    if (rows < R)
+      return Int8ValuesUpTo<R - 1, V, kAsk>(rows, w, row, span, values, head_dim, acc);
   }
-  Int8Values<R, V>(w, row, values, ahead, keys, acc, head_dim);
+  Int8Values<R, V, kAsk>(w, row, span, values, head_dim, acc);
 }
 
-inline void Int8Block(const Int8Tile& t, const std::byte* head, const std::byte* ahead,
-                      int64_t first_key) {
-  alignas(64) float scores[kMaxTileRows * 32];
+template <bool kAsk>
+inline void AllInt8Values(const WeightCodes& w, int row, int rows, const Int8Span& span,
+                          int head_dim, float* acc) {
+  const size_t values = Int8Head(head_dim).values;
+  int d = 0;
+  for (; d + 16 * kInt8ValueVectors <= head_dim; d += 16 * kInt8ValueVectors) {
+    Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors, kAsk>(rows, w, row, span, values + 4 * d,
+                                                            head_dim, acc + d);
+  }
+  for (; d < head_dim; d += 16) {
+    Int8ValuesUpTo<kInt8ValueRows, 1, kAsk>(rows, w, row, span, values + 4 * d, head_dim, acc + d);
+  }
+}
+
+// Rows [first, first + rows) of a tile, at most kInt8ScoreRows: few enough that keys and values of
+// the span stay in L1 from one product to the other.
+inline void Int8Rows(const Int8Tile& t, const Int8Span& span, int first, int rows) {
+  alignas(64) float scores[kInt8ScoreRows * kSpanKeys];
   WeightCodes weights;
-  const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
-  if (range.last <= range.first) return;
-  const Int8Head layout(t.head_dim);
-  for (int r = 0; r < t.rows; r += kInt8ScoreRows) {
-    Int8ScoresUpTo<kInt8ScoreRows>(std::min(kInt8ScoreRows, t.rows - r), t, r, head,
-                                   r == 0 ? ahead : nullptr, scores + r * 32);
+  const bool ask = first == 0;
+  for (int b = 0; b < span.blocks; ++b) {
+    if (span.seen[b].last <= span.seen[b].first) continue;
+    float* to = scores + 32 * b;
+    const std::byte *head = span.heads[b], *ahead = span.ahead[b];
+    ask ? Int8ScoresUpTo<kInt8ScoreRows, true>(rows, t, first, head, ahead, to)
+        : Int8ScoresUpTo<kInt8ScoreRows, false>(rows, t, first, head, ahead, to);
   }
-  for (int r = 0; r < t.rows; ++r) {
-    const uint32_t visible = VisibleKeys(first_key, t.begin[r], t.end[r]);
-    UpdateRow({t.acc + r * t.head_dim, t.peak + r, t.sums + 16 * r, t.head_dim}, visible,
-              scores + r * 32);
-    MakeWeightCodes(scores + r * 32, head + layout.value_scales, visible, r, &weights);
-  }
-  for (int r = 0; r < t.rows; r += kInt8ValueRows) {
-    const int rows = std::min(kInt8ValueRows, t.rows - r);
-    float* acc = t.acc + r * t.head_dim;
-    const std::byte* values = head + layout.values;
-    const auto next = [&](int d) {
-      return r == 0 && ahead != nullptr ? ahead + layout.values + d * 4 : nullptr;
-    };
-    int d = 0;
-    for (; d + 16 * kInt8ValueVectors <= t.head_dim; d += 16 * kInt8ValueVectors) {
-      Int8ValuesUpTo<kInt8ValueRows, kInt8ValueVectors>(rows, weights, r, values + d * 4, next(d),
-                                                        range, acc + d, t.head_dim);
-    }
-    for (; d < t.head_dim; d += 16) {
-      Int8ValuesUpTo<kInt8ValueRows, 1>(rows, weights, r, values + d * 4, next(d), range, acc + d,
-                                        t.head_dim);
-    }
+  const SpanRows here = {rows,
+                         t.head_dim,
+                         t.begin + first,
+                         t.end + first,
+                         t.acc + first * t.head_dim,
+                         t.peak + first,
+                         t.sums + 16 * first,
+                         span.first_key,
+                         span.blocks,
+                         scores};
+  UpdateRows(here);
+  MakeWeightCodes(here, span, &weights);
+  for (int r = 0; r < rows; r += kInt8ValueRows) {
+    const int count = std::min(kInt8ValueRows, rows - r);
+    float* acc = here.acc + r * t.head_dim;
+    ask && r == 0 ? AllInt8Values<true>(weights, r, count, span, t.head_dim, acc)
+                  : AllInt8Values<false>(weights, r, count, span, t.head_dim, acc);
   }
 }
 
 inline void AttendInt8Tile(const Int8Tile& t) {
-  for (size_t b = 0; b < t.blocks; ++b) {
-    Int8Block(t, t.heads[b], t.heads[b + kAheadBlocks], t.first_key + 32 * static_cast<int64_t>(b));
+  const size_t scales = Int8Head(t.head_dim).value_scales;
+  const KeyRange range = RangeOf(t.rows, t.begin, t.end);
+  Int8Span span;
+  for (size_t b = 0; b < t.blocks; b += span.blocks) {
+    span.first_key = t.first_key + 32 * static_cast<int64_t>(b);
+    span.blocks = BlocksOfSpan(span.first_key, t.blocks - b);
+    if (range.begin >= span.first_key + 32 * span.blocks || range.end <= span.first_key) continue;
+    for (int i = 0; i < span.blocks; ++i) {
+      const std::byte* ahead = t.heads[b + i + kAheadBlocks];
+      span.heads[i] = t.heads[b + i];
+      span.ahead[i] = ahead == nullptr ? span.heads[i] : ahead;
+      span.seen[i] = range.In(span.first_key + 32 * i);
+      Store(span.value_scales + 32 * i, LoadHalf(span.heads[i] + scales));
+      Store(span.value_scales + 32 * i + 16, LoadHalf(span.heads[i] + scales + 32));
+    }
+    for (int r = 0; r < t.rows; r += kInt8ScoreRows) {
+      Int8Rows(t, span, r, std::min(kInt8ScoreRows, t.rows - r));
+    }
   }
 }
 

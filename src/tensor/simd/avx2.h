@@ -5,7 +5,9 @@
 
 namespace weir::tensor::avx2 {
 
-// Groups [begin, end) times any number of rows, from superblocks unpacked to bytes in L1.
+// Groups [begin, end) times one row.
+void MultiplyOne(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
+// The same times any number of rows, from superblocks unpacked to bytes in L1.
 void MultiplyQuantised(const PackedMatrix& w, size_t begin, size_t end, const Activations& a,
                        float* y);
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out);

@@ -9,6 +9,7 @@
 
 #include "tensor/simd/avx2.h"
 #include "tensor/simd/gate.h"
+#include "tensor/simd/turn_keys.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -35,12 +36,14 @@ namespace shared {
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/attention_int8-inl.h"
+#include "tensor/simd/turn_keys-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
 
 void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
   if (IsFloat(w.type)) return shared::MultiplyFloats(w, begin, end, a, y);
+  if (a.n == 1) return MultiplyOne(w, begin, end, a, y);
   MultiplyQuantised(w, begin, end, a, y);
 }
 
@@ -71,6 +74,7 @@ extern const KernelSet kAvx2Kernels = {
     .quantize_vector = avx2::shared::QuantizeVector,
     .merge_row = avx2::shared::MergeRow,
     .finish_row = avx2::shared::FinishRow,
+    .scale = avx2::shared::Scale,
     .to_half = avx2::shared::ToHalf,
     .rms_norm = avx2::shared::RmsNorm,
     .layer_norm = avx2::shared::LayerNorm,
@@ -89,5 +93,6 @@ extern const KernelSet kAvx2Kernels = {
 };
 
 extern const GateKernel kAvx2GeluTanh = avx2::shared::GeluTanhMultiply;
+extern const TurnKeysKernel kAvx2TurnKeys = avx2::shared::TurnKeys;
 
 }  // namespace weir::tensor

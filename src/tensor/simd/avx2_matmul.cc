@@ -14,6 +14,7 @@
 // The order matters.
 // clang-format off
 #include "tensor/simd/target_avx2.h"
+#include "tensor/simd/avx2_lines.h"
 // clang-format on
 
 namespace weir::tensor::avx2 {
@@ -125,12 +126,6 @@ inline void UnpackType(const std::byte* super, size_t blocks, UnpackedSuper* out
   } else {
     Unpack32<kType>(super, blocks, out);
   }
-}
-
-inline __m256i BroadcastWord(const int8_t* p) {
-  int32_t word;
-  std::memcpy(&word, p, 4);
-  return _mm256_set1_epi32(word);
 }
 
 // vpmaddubsw steps that fit into 16 bits.

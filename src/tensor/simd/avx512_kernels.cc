@@ -8,6 +8,7 @@
 
 #include "tensor/simd/avx512.h"
 #include "tensor/simd/gate.h"
+#include "tensor/simd/turn_keys.h"
 #include "tensor/simd/unroll.h"
 
 // The order matters.
@@ -35,6 +36,7 @@ namespace shared {
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/attention_int8-inl.h"
+#include "tensor/simd/turn_keys-inl.h"
 #include "tensor/simd/float_matmul-inl.h"
 // clang-format on
 }  // namespace shared
@@ -72,6 +74,7 @@ extern const KernelSet kAvx512Kernels = {
     .quantize_vector = avx512::shared::QuantizeVector,
     .merge_row = avx512::shared::MergeRow,
     .finish_row = avx512::shared::FinishRow,
+    .scale = avx512::shared::Scale,
     .to_half = avx512::shared::ToHalf,
     .rms_norm = avx512::shared::RmsNorm,
     .layer_norm = avx512::shared::LayerNorm,
@@ -90,5 +93,6 @@ extern const KernelSet kAvx512Kernels = {
 };
 
 extern const GateKernel kAvx512GeluTanh = avx512::shared::GeluTanhMultiply;
+extern const TurnKeysKernel kAvx512TurnKeys = avx512::shared::TurnKeys;
 
 }  // namespace weir::tensor

@@ -89,11 +89,25 @@ inline void Unpack6K(const std::byte* super, UnpackedSuper* out) {
   for (size_t s = 0; s < 16; ++s) _mm512_store_ps(out->scales[s / 2][s % 2], Scale6K(super, s, d));
 }
 
+// The packed bytes that are unpacked next: asked for block by block while a tile is computed, since
+// few rows leave nothing else to hide their way from memory behind.
+struct Ahead {
+  const std::byte* p = nullptr;
+  size_t lines_a_block = 0;
+
+  void Ask(size_t block) const {
+    const std::byte* from = p + block * lines_a_block * 64;
+    for (size_t i = 0; i < lines_a_block; ++i)
+      _mm_prefetch(reinterpret_cast<const char*>(from + 64 * i), _MM_HINT_T0);
+  }
+};
+
 // A tile of M activation rows; `at` is the first block.
 struct Tile {
   const int8_t* codes;  // of the first row and block, rows kSuperColumns apart
   const Activations* a;
   size_t row, at;
+  Ahead ahead[2];  // of each group
 };
 
 // M activation rows times G unpacked superblocks of `blocks` blocks, added to sum.
@@ -105,6 +119,8 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
   const Activations& a = *tile.a;
   for (size_t b = 0; b < blocks; ++b) {
     const size_t at = (tile.at + b) * a.n + tile.row;
+    WEIR_UNROLL
+    for (int g = 0; g < G; ++g) tile.ahead[g].Ask(b);
     WEIR_UNROLL
     for (int h = 0; h < kHalves; ++h) {
       __m512i dot[M][G];
@@ -215,6 +231,24 @@ struct Rows {
   size_t first, count;  // of the activations, at most kRowsAtOnce
 };
 
+template <DType kType>
+constexpr size_t SuperBytes(size_t blocks) {
+  return IsK(kType) ? SuperBytesK(kType) : LayoutOf(kType, blocks).bytes;
+}
+
+// What follows `blocks` blocks of a group at `super`: its next superblock, or, after the last one,
+// the first of the group that is taken after this one.
+template <DType kType, int G>
+Ahead AheadOf(const PackedMatrix& w, size_t g, size_t offset, size_t first, size_t blocks) {
+  const size_t next = first + blocks;
+  const bool last = next == w.blocks();
+  if (last && g + G >= w.groups) return {};
+  const size_t bytes =
+      SuperBytes<kType>(std::min(kSuperBlocks, last ? w.blocks() : w.blocks() - next));
+  const std::byte* p = last ? w.group(g + G) : w.group(g) + offset + SuperBytes<kType>(blocks);
+  return {p, (bytes / 64 + blocks - 1) / blocks};
+}
+
 template <DType kType, int G>
 void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, Rows rows, float* y) {
   UnpackedSuper unpacked[G];
@@ -226,7 +260,11 @@ void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, Rows rows
     for (int j = 0; j < G; ++j) UnpackType<kType>(w.group(g + j) + offset, blocks, &unpacked[j]);
     for (size_t i = 0; i < rows.count; i += kTileRows) {
       const size_t row = rows.first + i;
-      const Tile tile = {a.CodesOf(first, row), &a, row, first};
+      Tile tile = {a.CodesOf(first, row), &a, row, first, {}};
+      if (i == 0) {
+        for (int j = 0; j < G; ++j)
+          tile.ahead[j] = AheadOf<kType, G>(w, g + j, offset, first, blocks);
+      }
       const Output out = {sums + i * 2 * kGroupRows,
                           y + row * w.rows + g * kGroupRows,
                           w.rows,
@@ -235,7 +273,7 @@ void GroupsOnce(const PackedMatrix& w, size_t g, const Activations& a, Rows rows
                           first + blocks == w.blocks()};
       TileUpTo<kType, kTileRows, G>(rows.count - i, unpacked, blocks, tile, out);
     }
-    offset += IsK(kType) ? SuperBytesK(kType) : LayoutOf(kType, blocks).bytes;
+    offset += SuperBytes<kType>(blocks);
     first += blocks;
   }
 }

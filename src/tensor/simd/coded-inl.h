@@ -69,8 +69,8 @@ inline void FoldRow(const float* q, const std::byte* scales, const std::byte* mi
   out->start[r] = ReduceAdd(start);
 }
 
-// codes . f of 16 tokens for R rows: the packed lines keys[first, last), whose first one begins with
-// channel 4 kFold first.
+// codes . f of 16 tokens for R rows: the packed lines keys[first, last), of which line m holds the
+// channels from 4 kFold m on.
 template <int kBits, int R>
 inline void DotKeyLines(const FoldedRows& f, const std::byte* keys, const std::byte* ahead,
                         int first, int last, Floats (&dot)[R]) {

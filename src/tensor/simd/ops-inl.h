@@ -13,11 +13,12 @@ inline Floats ExpTwoPoly(Floats f) {
   return Fma(p, f, Set(1.0f));
 }
 
-// 2^x for x <= 127; below -126 exactly 0 (no denormals). 2^0 is exactly 1.
+// 2^x for x <= 127; below -126 exactly 0 (no denormals). 2^0 is exactly 1. Adding 1.5 * 2^23 rounds
+// to an integer, which then is the low bits of the sum.
 inline Floats ExpTwo(Floats x) {
-  const Floats n = Round(Max(x, Set(-126.0f)));
-  const Floats p = ExpTwoPoly(Sub(Max(x, Set(-126.0f)), n));
-  return ZeroBelow(x, Set(-126.0f), ScaleExponent(p, n));
+  const Floats shifted = Add(x, Set(12582912.0f));
+  const Floats p = ExpTwoPoly(Sub(x, Sub(shifted, Set(12582912.0f))));
+  return AddExponentUnlessBelow(p, shifted, x, Set(-126.0f));
 }
 
 // e^x, relative error about 1e-7; clamped above 88, exactly 0 below -87.

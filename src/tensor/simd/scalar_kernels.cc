@@ -1,6 +1,7 @@
 // The scalar target: the shared templates over plain arrays, and the twins of scalar_matmul.cc.
 #include "tensor/kernels.h"
 #include "tensor/simd/gate.h"
+#include "tensor/simd/turn_keys.h"
 #include "tensor/simd/scalar.h"
 #include "tensor/simd/unroll.h"
 #include "tensor/simd/vec16_scalar.h"
@@ -22,6 +23,7 @@ using ::weir::tensor::scalar::Ints;
 #include "tensor/simd/ops-inl.h"
 #include "tensor/simd/attention-inl.h"
 #include "tensor/simd/attention_int8-inl.h"
+#include "tensor/simd/turn_keys-inl.h"
 // clang-format on
 }  // namespace shared
 
@@ -74,6 +76,7 @@ const KernelSet kScalarKernels = {
     .quantize_vector = scalar::shared::QuantizeVector,
     .merge_row = scalar::shared::MergeRow,
     .finish_row = scalar::shared::FinishRow,
+    .scale = scalar::shared::Scale,
     .to_half = scalar::shared::ToHalf,
     .rms_norm = scalar::shared::RmsNorm,
     .layer_norm = scalar::shared::LayerNorm,
@@ -92,5 +95,6 @@ const KernelSet kScalarKernels = {
 };
 
 extern const GateKernel kScalarGeluTanh = scalar::shared::GeluTanhMultiply;
+extern const TurnKeysKernel kScalarTurnKeys = scalar::shared::TurnKeys;
 
 }  // namespace weir::tensor

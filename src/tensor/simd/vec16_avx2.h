@@ -123,6 +123,16 @@ inline Floats ScaleExponent(Floats a, Floats n) {
   return {ScaleExponent(a.lo, n.lo), ScaleExponent(a.hi, n.hi)};
 }
 
+inline __m256 AddExponentUnlessBelow(__m256 a, __m256 n, __m256 x, __m256 limit) {
+  const __m256i shift = _mm256_slli_epi32(_mm256_castps_si256(n), 23);
+  const __m256 sum = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), shift));
+  return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_US), sum);
+}
+inline Floats AddExponentUnlessBelow(Floats a, Floats n, Floats x, Floats limit) {
+  return {AddExponentUnlessBelow(a.lo, n.lo, x.lo, limit.lo),
+          AddExponentUnlessBelow(a.hi, n.hi, x.hi, limit.hi)};
+}
+
 // Keeps the compiler from seeing through a register.
 inline void Keep(Floats& a) { asm volatile("" : "+x"(a.lo), "+x"(a.hi)); }
 
@@ -219,6 +229,32 @@ inline Ints ShiftRight7(Ints a) {
 inline Ints LowSeven(Ints a) {
   const __m256i mask = _mm256_set1_epi32(127);
   return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
+}
+
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes[i]));
+    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes[i]));
+  }
+}
+
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) {
+  auto* to = static_cast<__m256i*>(p);
+  _mm256_storeu_si256(to, a.lo);
+  _mm256_storeu_si256(to + 1, a.hi);
+}
+inline __m256 KeyBytes(__m256i line, int i) {
+  const __m256i byte = _mm256_and_si256(_mm256_srli_epi32(line, 8 * i), _mm256_set1_epi32(255));
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(byte, _mm256_set1_epi32(128)));
+}
+inline Floats KeyBytes(Ints line, int i) { return {KeyBytes(line.lo, i), KeyBytes(line.hi, i)}; }
+inline __m256i AddKeyBytes(__m256i line, __m256i codes, int i) {
+  const __m256i raised = _mm256_add_epi32(codes, _mm256_set1_epi32(128));
+  return _mm256_or_si256(line, _mm256_slli_epi32(raised, 8 * i));
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  return {AddKeyBytes(line.lo, codes.lo, i), AddKeyBytes(line.hi, codes.hi, i)};
 }
 
 }  // namespace weir::tensor::avx2

@@ -74,6 +74,14 @@ inline Floats ScaleExponent(Floats a, Floats n) {
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), shift))};
 }
 
+// a times 2 to the integer in the low bits of n; 0 where x is below the limit.
+inline Floats AddExponentUnlessBelow(Floats a, Floats n, Floats x, Floats limit) {
+  const __mmask16 kept = _mm512_cmp_ps_mask(x.v, limit.v, _CMP_NLT_US);
+  const __m512i shift = _mm512_slli_epi32(_mm512_castps_si512(n.v), 23);
+  return {_mm512_castsi512_ps(
+      _mm512_maskz_add_epi32(kept, _mm512_castps_si512(a.v), shift))};
+}
+
 // Keeps the compiler from seeing through a register.
 inline void Keep(Floats& a) { asm volatile("" : "+v"(a.v)); }
 
@@ -129,7 +137,30 @@ inline Ints ToWeights(Floats a) {
   return {_mm512_min_epi32(_mm512_max_epi32(_mm512_cvtps_epi32(a.v), _mm512_setzero_si512()),
                            _mm512_set1_epi32(16383))};
 }
+// Codes of 64 keys, at most 14 bits each, as two factors of 7 bits. Packing works in lanes of 128
+// bits: the last step brings their dwords back into the order of the keys.
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i a = _mm512_packs_epi32(codes[0].v, codes[1].v);
+  const __m512i b = _mm512_packs_epi32(codes[2].v, codes[3].v);
+  const __m512i seven = _mm512_set1_epi16(127);
+  const __m512i h = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
+  const __m512i l = _mm512_packus_epi16(_mm512_and_si512(a, seven), _mm512_and_si512(b, seven));
+  _mm512_storeu_si512(high, _mm512_permutexvar_epi32(order, h));
+  _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, l));
+}
 inline Ints ShiftRight7(Ints a) { return {_mm512_srli_epi32(a.v, 7)}; }
 inline Ints LowSeven(Ints a) { return {_mm512_and_si512(a.v, _mm512_set1_epi32(127))}; }
+
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) { _mm512_storeu_si512(p, a.v); }
+inline Floats KeyBytes(Ints line, int i) {
+  const __m512i byte = _mm512_and_si512(_mm512_srli_epi32(line.v, 8 * i), _mm512_set1_epi32(255));
+  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(byte, _mm512_set1_epi32(128)))};
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  const __m512i raised = _mm512_add_epi32(codes.v, _mm512_set1_epi32(128));
+  return {_mm512_or_si512(line.v, _mm512_slli_epi32(raised, 8 * i))};
+}
 
 }  // namespace weir::tensor::avx512

@@ -131,6 +131,15 @@ inline Floats ScaleExponent(Floats a, Floats n) {
   });
 }
 
+// a times 2 to the integer in the low bits of n; 0 where x is below the limit.
+inline Floats AddExponentUnlessBelow(Floats a, Floats n, Floats x, Floats limit) {
+  return Map([&](int i) {
+    const uint32_t shift = std::bit_cast<uint32_t>(n.v[i]) << 23;
+    const float sum = std::bit_cast<float>(std::bit_cast<uint32_t>(a.v[i]) + shift);
+    return x.v[i] < limit.v[i] ? 0.0f : sum;
+  });
+}
+
 // Keeps the compiler from seeing through a value.
 inline void Keep(Floats& a) { asm volatile("" : "+m"(a)); }
 
@@ -221,6 +230,29 @@ inline Ints ShiftRight7(Ints a) {
 }
 inline Ints LowSeven(Ints a) {
   return MapInts([&](int i) { return a.v[i] & 127; });
+}
+
+// Codes of 64 keys, at most 14 bits each, as two factors of 7 bits.
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+  for (int i = 0; i < 4; ++i) {
+    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes[i]));
+    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes[i]));
+  }
+}
+
+// For moving keys: byte `i` of each lane, less the 128 that a stored key is raised by, and back.
+inline void StoreLine(void* p, Ints a) { std::memcpy(p, a.v, sizeof(a.v)); }
+inline Floats KeyBytes(Ints line, int i) {
+  return Map([&](int j) {
+    const uint32_t byte = static_cast<uint32_t>(line.v[j]) >> (8 * i) & 255;
+    return static_cast<float>(static_cast<int32_t>(byte) - 128);
+  });
+}
+inline Ints AddKeyBytes(Ints line, Ints codes, int i) {
+  return MapInts([&](int j) {
+    const uint32_t raised = static_cast<uint32_t>(codes.v[j] + 128) << (8 * i);
+    return static_cast<int32_t>(static_cast<uint32_t>(line.v[j]) | raised);
+  });
 }
 
 }  // namespace weir::tensor::scalar

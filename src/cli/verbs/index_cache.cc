@@ -1,0 +1,50 @@
+// weir index cache: keys and values of the store's passages for a model, ahead of the questions.
+
+#include "base/status.h"
+#include "cli/passage_fill.h"
+#include "cli/verbs.h"
+
+namespace weir::cli {
+namespace {
+
+struct IndexCacheOptions {
+  std::string model;
+  template <class V>
+  void Visit(V& v) {
+    v(model, {.name = "model", .help = "Decoder; a name or a GGUF file (see weir model list)."});
+  }
+};
+
+class IndexCacheVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "index cache",
+            .summary = "Compute the store's passages for a model, so that answers begin at once.",
+            .arguments = "",
+            .example = "weir index cache --model smollm2-135m",
+            .description =
+                "Stores the model's keys and values of every passage (12 to 15 KB a token) in the "
+                "store's folder; `weir ask --passage-cache` puts them together in any order. Goes "
+                "on where it was stopped; passages of removed documents and of another version of "
+                "the model are removed."};
+  }
+  OptionTable Options() override { return BindOptions(options_); }
+
+  absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
+    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
+    WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.model, {}));
+    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
+    WEIR_ASSIGN_OR_RETURN(const FillReport report, FillPassages(*store, *engine, session));
+    PrintFill(report, session);
+    return kExitDone;
+  }
+
+ private:
+  IndexCacheOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeIndexCacheVerb() { return std::make_unique<IndexCacheVerb>(); }
+
+}  // namespace weir::cli

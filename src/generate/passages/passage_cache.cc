@@ -1,0 +1,332 @@
+#include "generate/passages/passage_cache.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status.h"
+#include "generate/kv/plain_format.h"
+#include "generate/passages/stored_rows.h"
+#include "tensor/kv_move.h"
+
+namespace weir::generate {
+namespace {
+
+// Raised whenever stored keys and values would differ from what prefill gives now.
+constexpr uint32_t kNumerics = 1;
+// A part whose file is damaged is computed and read again; more than this often, and the disk is at
+// fault.
+constexpr int kMostAttempts = 3;
+// The layers whose attention chooses tokens, as fractions of the depth.
+constexpr double kProbeFrom = 0.4, kProbeTo = 0.5;
+
+double SecondsSince(int64_t start_ns) {
+  return static_cast<double>(SteadyNowNs() - start_ns) * 1e-9;
+}
+
+}  // namespace
+
+// One run of tokens with its file and where it goes.
+struct PassageCache::Part {
+  std::string key;
+  std::shared_ptr<const PassageFile> file;
+  int64_t position = 0;
+
+  int64_t tokens() const { return static_cast<int64_t>(file->tokens().size()); }
+  bool moved() const { return position != file->header().position; }
+  // A layer with a window keeps its last tokens alone.
+  bool whole() const {
+    for (int l = 0; l < file->header().layers; ++l) {
+      if (file->layer(l).first > 0) return false;
+    }
+    return true;
+  }
+};
+
+std::vector<int32_t> PassagePrompt::Tokens() const {
+  std::vector<int32_t> all = head;
+  for (const Passage& p : passages) all.insert(all.end(), p.tokens.begin(), p.tokens.end());
+  all.insert(all.end(), tail.begin(), tail.end());
+  return all;
+}
+
+PassageFingerprint PassageCache::Fingerprint(std::string_view model_digest,
+                                             std::span<const int32_t> head,
+                                             const Session& session) {
+  const std::string_view head_bytes(reinterpret_cast<const char*>(head.data()), head.size_bytes());
+  const std::string digest = absl::HexStringToBytes(
+      Sha256(absl::StrCat("weir passage ", kNumerics, "\n", model_digest, "\n", head_bytes)));
+  PassageFingerprint out{};
+  std::memcpy(out.data(), digest.data(), std::min(out.size(), digest.size()));
+  return out;
+}
+
+absl::Status PassageCache::Check(Session& session) {
+  const auto* plain = dynamic_cast<const PlainFormat*>(&session.sequence().format());
+  if (plain != nullptr && plain->storage() == tensor::KvStorage::kInt8) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "passage cache: passages are stored as q8 blocks; the KV cache is of another format (--kv "
+      "q8)");
+}
+
+absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Find(
+    const std::string& key, std::span<const int32_t> tokens, int64_t position) const {
+  WEIR_ASSIGN_OR_RETURN(auto file, store_.Find(key));
+  const KvShape& shape = session_->sequence().shape();
+  const PassageHeader& h = file->header();
+  const bool fits = h.layers == shape.layers && h.kv_heads == shape.kv_heads &&
+                    h.head_dim == shape.head_dim && h.position == position &&
+                    std::equal(tokens.begin(), tokens.end(), file->tokens().begin(),
+                               file->tokens().end());
+  if (!fits) {
+    return absl::FailedPreconditionError(absl::StrCat(file->name(), ": of other tokens"));
+  }
+  for (int l = 0; l < shape.layers; ++l) {
+    const int64_t window = shape.window(l), n = static_cast<int64_t>(tokens.size());
+    if (file->layer(l).first > (window > 0 ? std::max<int64_t>(0, n - window) : 0)) {
+      return absl::FailedPreconditionError(absl::StrCat(file->name(), ": of another window"));
+    }
+  }
+  return file;
+}
+
+absl::StatusOr<bool> PassageCache::Fill(const PassagePrompt::Passage& passage,
+                                        const Context& context) {
+  if (!store_.Has(kHeadKey)) {
+    WEIR_RETURN_IF_ERROR(Compute(kHeadKey, head_, context).status());
+  }
+  const auto found =
+      Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
+  if (found.ok()) return false;
+  WEIR_RETURN_IF_ERROR(Compute(passage.key, passage.tokens, context).status());
+  unkept_.clear();
+  // What cannot be kept is an error here, where keeping is all there is to do.
+  WEIR_RETURN_IF_ERROR(kept_);
+  return true;
+}
+
+// Runs head and tokens, and cuts the tokens' keys and values out of the session's cache.
+absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Compute(
+    const std::string& key, std::span<const int32_t> tokens, const Context& context) {
+  const bool is_head = key == kHeadKey;
+  const auto position = is_head ? 0 : static_cast<int64_t>(head_.size());
+  std::vector<int32_t> all;
+  if (!is_head) all = head_;
+  all.insert(all.end(), tokens.begin(), tokens.end());
+  session_->EndBorrow();
+  WEIR_RETURN_IF_ERROR(session_->Feed(all, context));
+  PagedSequence& sequence = session_->sequence();
+  const KvShape& shape = sequence.shape();
+  const auto n = static_cast<int64_t>(tokens.size());
+  const size_t block_bytes =
+      tensor::KvBlockBytes(shape.kv_heads, shape.head_dim, tensor::KvStorage::kInt8);
+  std::vector<std::vector<std::byte>> bytes(shape.layers);
+  std::vector<PassageLayer> layers(shape.layers);
+  for (int l = 0; l < shape.layers; ++l) {
+    const int64_t window = shape.window(l);
+    layers[l].first = window > 0 ? std::max<int64_t>(0, n - window) : 0;
+    const int64_t count = n - layers[l].first;
+    const auto blocks = static_cast<size_t>((count + kBlockTokens - 1) / kBlockTokens);
+    bytes[l].resize(blocks * block_bytes);
+    std::vector<std::byte*> to;
+    for (size_t b = 0; b < blocks; ++b) to.push_back(&bytes[l][b * block_bytes]);
+    const std::vector<std::byte*> from = sequence.Blocks(l);
+    const std::vector<const std::byte*> readable(from.begin(), from.end());
+    tensor::MoveKv({readable, to, position + layers[l].first, 0, count, shape.kv_heads,
+                    shape.head_dim},
+                   {});
+    layers[l].bytes = bytes[l];
+  }
+  const PassageHeader header{PassageForm::kBlocks, store_.fingerprint(), shape.layers,
+                             shape.kv_heads,       shape.head_dim,       position};
+  std::string image = EncodePassage(header, tokens, layers);
+  kept_ = store_.Put(key, image);
+  if (kept_.ok()) return store_.Find(key);
+  unkept_.push_back(std::move(image));
+  return PassageFile::FromBytes(std::as_bytes(std::span(unkept_.back())), key);
+}
+
+absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>& parts,
+                                  PassageReport& report, const Context& context) {
+  parts.clear();
+  const auto add = [&](const std::string& key, std::span<const int32_t> tokens,
+                       int64_t stored_at, int64_t position) -> absl::Status {
+    auto file = Find(key, tokens, stored_at);
+    if (!file.ok()) {
+      const int64_t start = SteadyNowNs();
+      file = Compute(key, tokens, context);
+      if (!file.ok()) return file.status();
+      report.missing += key == kHeadKey ? 0 : 1;
+      report.missing_s += SecondsSince(start);
+    }
+    report.bytes += (*file)->bytes();
+    parts.push_back({key, *std::move(file), position});
+    return absl::OkStatus();
+  };
+  WEIR_RETURN_IF_ERROR(add(kHeadKey, prompt.head, 0, 0));
+  auto position = static_cast<int64_t>(prompt.head.size());
+  const int64_t stored_at = position;
+  for (const PassagePrompt::Passage& p : prompt.passages) {
+    WEIR_RETURN_IF_ERROR(add(p.key, p.tokens, stored_at, position));
+    position += static_cast<int64_t>(p.tokens.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, const Context& context) {
+  PagedSequence& sequence = session_->sequence();
+  const KvShape& shape = sequence.shape();
+  std::vector<std::vector<std::byte*>> to;
+  for (int l = 0; l < shape.layers; ++l) to.push_back(sequence.Blocks(l));
+  // Neighbouring parts write to one block, though never to one token: a worker takes whole layers.
+  std::vector<std::atomic<bool>> damaged(parts.size());
+  ParallelFor(context.threads, shape.layers, 1, [&](size_t begin, size_t end, int) {
+    for (size_t l = begin; l < end; ++l) {
+      const int layer = static_cast<int>(l);
+      for (size_t p = 0; p < parts.size(); ++p) {
+        const Part& part = parts[p];
+        if (!part.file->Verify(layer).ok()) {
+          damaged[p] = true;
+          continue;
+        }
+        const PassageLayer& stored = part.file->layer(layer);
+        const size_t block = tensor::KvBlockBytes(shape.kv_heads, shape.head_dim,
+                                                  tensor::KvStorage::kInt8);
+        std::vector<const std::byte*> from;
+        for (size_t at = 0; at < stored.bytes.size(); at += block)
+          from.push_back(stored.bytes.data() + at);
+        model::Decoder::KeyMove move;
+        tensor::KeyTurn turn;
+        if (part.moved()) {
+          move = session_->decoder().MoveKeys(layer,
+                                              part.position - part.file->header().position);
+          turn = {move.cos_sin.data(), move.halves,
+                  move.shift.empty() ? nullptr : move.shift.data()};
+        }
+        tensor::MoveKv({from, to[l], 0, part.position + stored.first,
+                        part.tokens() - stored.first, shape.kv_heads, shape.head_dim},
+                       turn);
+      }
+    }
+  });
+  bool whole = true;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    if (damaged[p]) store_.Drop(parts[p].key), whole = false;
+  }
+  return whole;
+}
+
+namespace {
+
+// The `share` of `among` that the question attends to the most, ascending.
+std::vector<int64_t> MostAttended(std::span<const float> weights, std::vector<int64_t> among,
+                                  double share) {
+  std::stable_sort(among.begin(), among.end(),
+                   [&](int64_t a, int64_t b) { return weights[a] > weights[b]; });
+  const auto most = static_cast<size_t>(std::ceil(share * static_cast<double>(among.size())));
+  among.resize(std::min(among.size(), most));
+  std::sort(among.begin(), among.end());
+  return among;
+}
+
+}  // namespace
+
+absl::Status PassageCache::ComputeAgain(const PassagePrompt& prompt, std::span<const Part> parts,
+                                        const PassageOptions& options, PassageReport& report,
+                                        const Context& context) {
+  if (options.recompute == "none") return absl::OkStatus();
+  PagedSequence& sequence = session_->sequence();
+  std::vector<int64_t> positions;
+  const int64_t start = SteadyNowNs();
+  for (const Part& part : parts) {
+    if (!part.moved()) continue;  // what stands where it was computed is exact
+    const bool all = options.recompute == "all" || options.recompute == "deviation" ||
+                     options.recompute == "attention";
+    if (all && options.recompute != "all" && !part.whole()) continue;
+    const int64_t count =
+        all ? part.tokens()
+            : static_cast<int64_t>(std::ceil(options.share * static_cast<double>(part.tokens())));
+    for (int64_t i = 0; i < std::min(count, part.tokens()); ++i)
+      positions.push_back(part.position + i);
+  }
+  if (options.recompute == "attention" && !positions.empty()) {
+    const int layers = sequence.shape().layers;
+    AttentionProbe probe(&sequence, static_cast<int>(kProbeFrom * layers),
+                         static_cast<int>(kProbeTo * layers));
+    WEIR_RETURN_IF_ERROR(session_->decoder().Forward(prompt.tail, probe, model::LogitRows::kNone,
+                                                     {}, session_->workspace(), context));
+    positions = MostAttended(probe.weights(), std::move(positions), options.share);
+    report.choose_s = SecondsSince(start);
+  }
+  if (positions.empty()) return absl::OkStatus();
+  std::vector<int32_t> tokens;
+  for (int64_t p : positions) tokens.push_back(session_->tokens()[p]);
+  const auto run = [&](model::KvSequence& rows) {
+    return session_->decoder().Forward(tokens, rows, model::LogitRows::kNone, {},
+                                       session_->workspace(), context);
+  };
+  const int64_t chosen = SteadyNowNs();
+  if (options.recompute == "deviation") {
+    DeviatingRows rows(&sequence, positions, options.share);
+    WEIR_RETURN_IF_ERROR(run(rows));
+    report.again = rows.kept();
+  } else {
+    RowsAgain rows(&sequence, positions);
+    WEIR_RETURN_IF_ERROR(run(rows));
+    report.again = static_cast<int64_t>(positions.size());
+  }
+  report.again_s = SecondsSince(chosen);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PassageReport> PassageCache::Read(const PassagePrompt& prompt,
+                                                 const PassageOptions& options,
+                                                 const Context& context) {
+  std::vector<int32_t> stored = prompt.head;
+  for (const PassagePrompt::Passage& p : prompt.passages)
+    stored.insert(stored.end(), p.tokens.begin(), p.tokens.end());
+  const auto length = static_cast<int64_t>(stored.size());
+  if (prompt.tail.empty() ||
+      length + static_cast<int64_t>(prompt.tail.size()) > session_->window()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt: ", length, " tokens of passages and ", prompt.tail.size(),
+                     " after them; the window holds ", session_->window()));
+  }
+  PassageReport report;
+  report.passages = static_cast<int64_t>(prompt.passages.size());
+  report.tokens = length - static_cast<int64_t>(prompt.head.size());
+  PagedSequence& sequence = session_->sequence();
+  std::vector<Part> parts;
+  for (int attempt = 0;; ++attempt) {
+    if (attempt == kMostAttempts) {
+      return absl::DataLossError(absl::StrCat(store_.folder(), ": what was written is damaged"));
+    }
+    WEIR_RETURN_IF_ERROR(Locate(prompt, parts, report, context));
+    const int64_t start = SteadyNowNs();
+    session_->Forget();
+    WEIR_RETURN_IF_ERROR(sequence.Reserve(length));
+    WEIR_ASSIGN_OR_RETURN(const bool whole, Load(parts, context));
+    report.load_s = SecondsSince(start);
+    if (whole) break;
+  }
+  sequence.Commit(length);
+  int64_t exact = 0;
+  for (const Part& part : parts) {
+    if (!part.moved()) exact = part.position + part.tokens();
+  }
+  session_->Borrow(std::move(stored), exact);
+  const absl::Status again = ComputeAgain(prompt, parts, options, report, context);
+  if (!again.ok()) {
+    session_->EndBorrow();
+    return again;
+  }
+  unkept_.clear();
+  return report;
+}
+
+}  // namespace weir::generate

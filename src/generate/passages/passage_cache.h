@@ -1,0 +1,118 @@
+// Technique: passage-cache
+// Source: Yao et al., CacheBlend, EuroSys 2025; Hu et al., EPIC, 2024 (both from memory); Liu et
+//   al., CacheGen, SIGCOMM 2024
+// Idea: Keys and values of each passage are computed alone behind the prompt's fixed head and
+//   stored. A prompt over passages in any order is put together from them: keys are turned to where
+//   they now stand, and a share of the tokens is computed again over the whole, since attention
+//   between passages is what the parts lack.
+// Formulas: key at p + delta = R(delta) key at p (+ R(delta) c - c where keys are stored less c)
+// Cost: one pass over the stored bytes, and `share` of the prefill
+// Differs: tokens to compute again are chosen a chunk of 256 at a time (deviation); the question's
+//   attention is read on two middle layers (attention)
+// Checked by: PassageCacheTest.AllTokensAgainEqualsPrefill,
+//   PassageCacheTest.OnePassageEqualsPrefill
+// Measured by: weir eval passage-cache, weir bench llm --rows first-token-8-passages
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "generate/passages/passage_store.h"
+#include "generate/session.h"
+
+namespace weir::generate {
+
+struct PassageOptions {
+  std::string recompute = "first";
+  double share = 0.06;
+  template <class V>
+  void Visit(V& v) {
+    v(recompute, {.name = "recompute",
+                  .help = "Tokens of stored passages that are computed again: none, the first of "
+                          "each passage, those whose keys and values deviate the most, those the "
+                          "question attends to the most, or all; prefill reads nothing stored.",
+                  .choices = {"none", "first", "deviation", "attention", "all", "prefill"}});
+    v(share, {.name = "recompute-share",
+              .help = "How many of a passage's tokens are computed again.",
+              .min = 0,
+              .max = 1});
+  }
+};
+
+// A prompt in parts: `head` and `tail` surround the passages.
+struct PassagePrompt {
+  struct Passage {
+    std::string key;  // PassageKey of what it says
+    std::vector<int32_t> tokens;
+  };
+  std::vector<int32_t> head, tail;
+  std::vector<Passage> passages;
+
+  std::vector<int32_t> Tokens() const;  // all of them
+};
+
+// What one Read did, and the seconds it took.
+struct PassageReport {
+  int64_t passages = 0, missing = 0;  // missing: computed now
+  int64_t tokens = 0, again = 0;      // of passages; those computed again
+  int64_t bytes = 0;                  // of the files that were read
+  double missing_s = 0, load_s = 0, choose_s = 0, again_s = 0;
+};
+
+// Not thread-safe: works on the session's cache.
+class PassageCache {
+ public:
+  // A digest of what a stored passage depends on besides its text.
+  static PassageFingerprint Fingerprint(std::string_view model_digest,
+                                        std::span<const int32_t> head, const Session& session);
+  // kUnimplemented when the session's cache is of a format that passages are not stored in.
+  static absl::Status Check(Session& session);
+
+  // `session` must outlive the cache. REQUIRES: Check.
+  PassageCache(PassageStore store, std::vector<int32_t> head, Session* session)
+      : store_(std::move(store)), head_(std::move(head)), session_(session) {}
+
+  // Computes and stores a passage unless it is there and whole. True if it was computed. kCancelled
+  // stores nothing.
+  absl::StatusOr<bool> Fill(const PassagePrompt::Passage& passage, const Context& context);
+
+  // Makes the session hold head and passages (the tail comes next, Session::Feed of the whole
+  // prompt). Passages that are not stored or damaged are computed and kept; that they cannot be
+  // kept (a full disk) is no error. End with Session::EndBorrow. REQUIRES: prompt.head is the
+  // cache's.
+  absl::StatusOr<PassageReport> Read(const PassagePrompt& prompt, const PassageOptions& options,
+                                     const Context& context);
+
+  const PassageStore& store() const { return store_; }
+  PassageStore& store() { return store_; }
+  std::span<const int32_t> head() const { return head_; }
+
+ private:
+  struct Part;
+  absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const std::string& key,
+                                                          std::span<const int32_t> tokens,
+                                                          int64_t position) const;
+  absl::StatusOr<std::shared_ptr<const PassageFile>> Compute(const std::string& key,
+                                                             std::span<const int32_t> tokens,
+                                                             const Context& context);
+  absl::Status Locate(const PassagePrompt& prompt, std::vector<Part>& parts, PassageReport& report,
+                      const Context& context);
+  // False when a file turned out damaged; it is dropped then.
+  absl::StatusOr<bool> Load(std::span<const Part> parts, const Context& context);
+  absl::Status ComputeAgain(const PassagePrompt& prompt, std::span<const Part> parts,
+                            const PassageOptions& options, PassageReport& report,
+                            const Context& context);
+
+  PassageStore store_;
+  std::vector<int32_t> head_;
+  Session* session_;
+  absl::Status kept_;                // of the last passage that was to be written
+  std::vector<std::string> unkept_;  // files of passages that could not be
+};
+
+}  // namespace weir::generate

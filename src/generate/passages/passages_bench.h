@@ -1,0 +1,25 @@
+// Time to the first token of a question over eight stored passages in shuffled order: the row
+// "first-token-8-passages" of weir bench llm. The baseline is the peer reading the same number of
+// tokens; Weir's own prefill of them stands beside it.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "generate/llm_bench.h"
+
+namespace weir::generate {
+
+inline constexpr char kPassagesRow[] = "first-token-8-passages";
+
+struct PassagesBench {
+  LlmBenchRow row;      // in ms; ratio: how many times sooner than the baseline
+  std::string details;  // own prefill, parts of the time, bytes a passage
+};
+
+// Passages are stored in a temporary folder. Errors: those of loading, of the folder, of the peer.
+absl::StatusOr<PassagesBench> RunPassagesBench(const LlmBenchOptions& options,
+                                               const Context& context);
+
+}  // namespace weir::generate
