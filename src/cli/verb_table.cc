@@ -25,6 +25,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeVerifyVerb,
                     MakeEvalVerb,
                     MakeEvalPerplexityVerb,
+                    MakeEvalPasskeyVerb,
                     MakeEvalAnswersVerb,
                     MakeEvalClaimsVerb,
                     MakeEvalPromptVerb,

@@ -30,6 +30,7 @@ std::unique_ptr<Verb> MakeAskVerb();
 std::unique_ptr<Verb> MakeVerifyVerb();
 std::unique_ptr<Verb> MakeEvalVerb();
 std::unique_ptr<Verb> MakeEvalPerplexityVerb();
+std::unique_ptr<Verb> MakeEvalPasskeyVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();
 std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeEvalPassageCacheVerb();

@@ -32,6 +32,9 @@ class Bench {
       : options_(options), context_(context), techniques_(techniques) {}
 
   absl::StatusOr<std::vector<LlmBenchRow>> Go() {
+    if (!options_.baseline_kv.empty() && !options_.peer_python.empty()) {
+      return absl::InvalidArgumentError("bench: baseline-kv and peer; expected one of them");
+    }
     if (options_.rounds < 1 || options_.decode_tokens < 1 || options_.prefill_tokens < 1 ||
         options_.depth_tokens < 1) {
       return absl::InvalidArgumentError("bench: rounds and token counts must be at least 1");
@@ -39,7 +42,7 @@ class Bench {
     const Case cases[] = {
         {"decode", kDecodePrompt, 0},
         {absl::StrCat("prefill-", options_.prefill_tokens), 0, options_.prefill_tokens},
-        {"decode-2k", options_.depth_tokens, 0}};
+        {DepthName(options_.depth_tokens), options_.depth_tokens, 0}};
     const auto wanted = [&](const Case& c) {
       const auto& only = options_.only;
       return only.empty() || std::find(only.begin(), only.end(), c.name) != only.end();
@@ -50,8 +53,10 @@ class Bench {
     WEIR_ASSIGN_OR_RETURN(decoder_, model::Decoder::Load(file, context_));
     const int64_t window = std::max(options_.depth_tokens, options_.prefill_tokens) +
                            kDecodePrompt + options_.decode_tokens;
-    WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options_.kv, techniques_));
-    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder_, kv, window, techniques_));
+    WEIR_ASSIGN_OR_RETURN(session_, MakeSession(options_.kv, window));
+    if (!options_.baseline_kv.empty()) {
+      WEIR_ASSIGN_OR_RETURN(baseline_, MakeSession(options_.baseline_kv, window));
+    }
     if (!options_.peer_python.empty()) WEIR_RETURN_IF_ERROR(StartPeer(window));
     for (const Case& c : cases) {
       if (!wanted(c)) continue;
@@ -64,6 +69,16 @@ class Bench {
   }
 
  private:
+  static std::string DepthName(int64_t tokens) {
+    return tokens % 1024 == 0 ? absl::StrCat("decode-", tokens / 1024, "k")
+                              : absl::StrCat("decode-", tokens);
+  }
+
+  absl::StatusOr<std::unique_ptr<Session>> MakeSession(std::string_view words, int64_t window) {
+    WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(words, techniques_));
+    return Session::Make(decoder_, kv, window, techniques_);
+  }
+
   absl::Status StartPeer(int64_t window) {
     const int threads = context_.threads == nullptr ? 1 : context_.threads->count();
     WEIR_ASSIGN_OR_RETURN(
@@ -110,25 +125,26 @@ class Bench {
     return tokens;
   }
 
-  absl::StatusOr<double> Round(const Case& c, LlmBenchRow& row) {
-    session_->Forget();
+  absl::StatusOr<double> Round(const Case& c, Session& session, LlmBenchRow& row) {
+    session.Forget();
     const int64_t timed = c.prefill > 0 ? c.prefill : options_.decode_tokens;
     const std::vector<int32_t> tokens = Tokens(c.stored + timed);
     if (c.stored > 0)
-      WEIR_RETURN_IF_ERROR(session_->Feed(std::span(tokens).first(c.stored), context_));
-    session_->times() = {};
+      WEIR_RETURN_IF_ERROR(session.Feed(std::span(tokens).first(c.stored), context_));
+    session.times() = {};
     const int64_t start = SteadyNowNs();
     if (c.prefill > 0) {
-      WEIR_RETURN_IF_ERROR(session_->Feed(tokens, context_));
+      WEIR_RETURN_IF_ERROR(session.Feed(tokens, context_));
     } else {
       for (int64_t i = 0; i < timed; ++i) {
-        WEIR_RETURN_IF_ERROR(session_->Append(tokens[c.stored + i], context_));
-        (void)ArgMax(session_->logits());
+        WEIR_RETURN_IF_ERROR(session.Append(tokens[c.stored + i], context_));
+        (void)ArgMax(session.logits());
       }
     }
     const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
-    AddTimes(session_->times(), row.times);
+    AddTimes(session.times(), row.times);
     row.tokens += timed;
+    row.cache_bytes = session.used_cache_bytes();
     return static_cast<double>(timed) / seconds;
   }
 
@@ -150,7 +166,9 @@ class Bench {
     row.name = c.name;
     row.rounds = options_.rounds;
     // One round of each is not counted: pages are touched and clocks settle.
-    WEIR_RETURN_IF_ERROR(Round(c, row).status());
+    LlmBenchRow other;  // of the baseline's cache
+    WEIR_RETURN_IF_ERROR(Round(c, *session_, row).status());
+    if (baseline_ != nullptr) WEIR_RETURN_IF_ERROR(Round(c, *baseline_, other).status());
     if (peer_ != nullptr) WEIR_RETURN_IF_ERROR(PeerRound(c).status());
     row.times = {};
     row.tokens = 0;
@@ -158,17 +176,23 @@ class Bench {
     for (int64_t r = 0; r < options_.rounds; ++r) {
       WEIR_RETURN_IF_ERROR(context_.CheckCancelled());
       SampleLimits();
-      WEIR_ASSIGN_OR_RETURN(const double speed, Round(c, row));
+      WEIR_ASSIGN_OR_RETURN(const double speed, Round(c, *session_, row));
       ours.push_back(speed);
+      if (baseline_ != nullptr) {
+        WEIR_ASSIGN_OR_RETURN(const double beside, Round(c, *baseline_, other));
+        theirs.push_back(beside);
+      }
       if (peer_ == nullptr) continue;
       WEIR_ASSIGN_OR_RETURN(const double peer_speed, PeerRound(c));
       theirs.push_back(peer_speed);
     }
     row.weir = Median(ours);
     row.spread = Spread(ours);
-    if (peer_ != nullptr) {
+    if (!theirs.empty()) {
       row.baseline = Median(theirs);
-      row.baseline_name = "llama.cpp";
+      row.baseline_name =
+          peer_ != nullptr ? "llama.cpp" : absl::StrCat("kv ", options_.baseline_kv);
+      row.baseline_cache_bytes = other.cache_bytes;
       row.ratio = row.weir / row.baseline;
     }
     return row;
@@ -178,7 +202,7 @@ class Bench {
   const Context& context_;
   const Registry& techniques_;
   std::shared_ptr<const model::Decoder> decoder_;
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<Session> session_, baseline_;
   std::unique_ptr<BenchPeer> peer_;
   double bandwidth_ = 0, int8_peak_ = 0;  // bytes and multiply-adds a second
 };

@@ -56,11 +56,11 @@ std::unique_ptr<Session> Session::Over(KvMemory& memory,
                                        int64_t window) {
   std::unique_ptr<Session> session(new Session());
   session->prefixes_ = memory.prefixes();
+  session->placement_ = &memory.placement();
   session->sequence_ = memory.NewSequence();
   session->workspace_ = decoder->MakeWorkspace(kChunkTokens);
   session->window_ = window;
-  session->cache_bytes_ = (window + kBlockTokens - 1) / kBlockTokens * memory.shape().layers *
-                          static_cast<int64_t>(memory.placement().block_bytes());
+  session->cache_bytes_ = memory.policy()->CacheBytes(memory.shape(), window);
   session->logits_.resize(decoder->shape().vocabulary);
   session->decoder_ = std::move(decoder);
   return session;
@@ -73,7 +73,7 @@ void Session::Borrow(std::vector<int32_t> tokens, int64_t exact) {
 
 void Session::EndBorrow() {
   if (exact_ < 0) return;
-  const int64_t keep = std::min(exact_, size());
+  const int64_t keep = sequence_->Reusable(std::min(exact_, size()));
   tokens_.resize(static_cast<size_t>(keep));
   sequence_->Truncate(keep);
   exact_ = -1;
@@ -101,7 +101,8 @@ void Session::Keep() {
 void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) {
   const auto [mine, theirs] =
       std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
-  const size_t keep = std::min<size_t>(mine - tokens_.begin(), at_most);
+  const int64_t common = std::min<int64_t>(mine - tokens_.begin(), static_cast<int64_t>(at_most));
+  const auto keep = static_cast<size_t>(sequence_->Reusable(common));
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
   if (static_cast<int64_t>(keep) <= exact_) exact_ = -1;

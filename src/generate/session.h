@@ -69,7 +69,9 @@ class Session {
   int64_t window() const { return window_; }
   // Tokens of the last Feed or Score that were not computed again.
   int64_t reused() const { return reused_; }
-  int64_t cache_bytes() const { return cache_bytes_; }
+  int64_t cache_bytes() const { return cache_bytes_; }  // of a full window
+  // Of the memory now, by all who share it.
+  int64_t used_cache_bytes() const { return placement_->used_bytes(); }
   PagedSequence& sequence() { return *sequence_; }
   const model::Decoder& decoder() const { return *decoder_; }
   model::Decoder::Workspace& workspace() { return *workspace_; }
@@ -86,6 +88,7 @@ class Session {
   std::shared_ptr<const model::Decoder> decoder_;
   std::unique_ptr<KvMemory> own_memory_;  // null over another's
   PrefixCache* prefixes_ = nullptr;       // null: none are kept
+  const KvPlacement* placement_ = nullptr;
   std::unique_ptr<PagedSequence> sequence_;
   std::unique_ptr<model::Decoder::Workspace> workspace_;
   int64_t window_ = 0, reused_ = 0, cache_bytes_ = 0;

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "tensor/attention_tile.h"
+#include "tensor/coded_kv.h"
 #include "tensor/kernels.h"
+#include "tensor/simd/coded.h"
 
 namespace weir::tensor {
 namespace {
@@ -25,7 +27,7 @@ struct QueryTile {
 // decoding attends hundreds of times a token.
 struct TileRows {
   int rows = 0;
-  std::vector<float> q;  // f16: times scale * log2(e)
+  std::vector<float> q;  // f16 and coded: times scale * log2(e)
   std::vector<int64_t> begin, end;
   std::vector<int8_t> codes;
   std::vector<float> scales, scratch;
@@ -34,13 +36,10 @@ struct TileRows {
   void Prepare(const KernelSet& kernels, const PagedAttention& a, const QueryTile& t, int group,
                const float* q_all, int64_t n) {
     const int d = a.head_dim;
-    const bool int8 = a.storage == KvStorage::kInt8;
+    const bool int8 = a.storage == KvStorage::kInt8, floats = !int8 || a.coded_blocks > 0;
     rows = static_cast<int>(t.tokens) * group;
-    if (int8) {
-      MakeRoomForCodes(d);
-    } else {
-      q.resize(static_cast<size_t>(rows) * d);
-    }
+    if (int8) MakeRoomForCodes(d);
+    if (floats) q.resize(static_cast<size_t>(rows) * d);
     begin.resize(rows);
     end.resize(rows);
     const float scale = a.scale * kLog2E;
@@ -48,11 +47,8 @@ struct TileRows {
       const int64_t token = t.first + r / group;
       const int64_t position = PositionOf(a, token, n);
       const float* from = q_all + (token * a.heads + t.group * group + r % group) * d;
-      if (int8) {
-        Quantize(kernels, from, d, r, scale);
-      } else {
-        kernels.scale(from, scale, d, &q[static_cast<size_t>(r) * d]);
-      }
+      if (int8) Quantize(kernels, from, d, r, scale);
+      if (floats) kernels.scale(from, scale, d, &q[static_cast<size_t>(r) * d]);
       begin[r] = a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0;
       end[r] = position + 1;
     }
@@ -74,6 +70,13 @@ struct TileRows {
     kernels.quantize_row(from, d, {&codes[static_cast<size_t>(r) * d], here, scratch.data(),
                                    &negative_sums[r * parts], halves.data(), 1});
     for (size_t part = 0; part < parts; ++part) here[part] *= scale;
+  }
+
+  void AttendCoded(const KernelSet& kernels, int head_dim, const CodedForm& form,
+                   const std::byte* const* heads, size_t count, int64_t first_key,
+                   const TileState& s) {
+    CodedKernelOf(kernels)({rows, head_dim, form, heads, count, first_key, q.data(), begin.data(),
+                            end.data(), s.acc, s.peak, s.sums});
   }
 
   void Attend(const KernelSet& kernels, int head_dim, KvStorage storage,
@@ -141,26 +144,35 @@ class Paged {
     });
   }
 
-  // Where a group's part of a block begins.
-  size_t HeadOffset(int group) const {
-    return static_cast<size_t>(group) * a_.kv_heads / groups_ * HeadBytes(a_.head_dim, a_.storage);
+  // A group's part of a block.
+  const std::byte* HeadOf(int64_t block, int group) const {
+    const size_t bytes = static_cast<size_t>(block) < a_.coded_blocks
+                             ? CodedHead(a_.head_dim, a_.coded.bits).bytes
+                             : HeadBytes(a_.head_dim, a_.storage);
+    return a_.blocks[block] + static_cast<size_t>(group) * a_.kv_heads / groups_ * bytes;
   }
 
   // One chunk of keys from a fresh state; `next` is the chunk and group that the thread takes next.
   void AttendChunk(TileRows& rows, int group, int64_t chunk, int next_group, int64_t next_chunk,
                    const TileState& state) const {
     const std::byte* heads[kChunkBlocks + kAheadBlocks] = {};
-    const size_t head = HeadOffset(group);
     const int64_t used = (a_.length + kKvBlockTokens - 1) / kKvBlockTokens;
     const int64_t first = chunk * kChunkBlocks, last = std::min(first + kChunkBlocks, used);
-    for (int64_t b = first; b < last; ++b) heads[b - first] = a_.blocks[b] + head;
+    for (int64_t b = first; b < last; ++b) heads[b - first] = HeadOf(b, group);
     Clear(state, rows.rows, a_.head_dim);
     for (int64_t i = 0; i < static_cast<int64_t>(kAheadBlocks); ++i) {
       const int64_t b = next_chunk * kChunkBlocks + i;
-      if (b < used) heads[last - first + i] = a_.blocks[b] + HeadOffset(next_group);
+      if (b < used) heads[last - first + i] = HeadOf(b, next_group);
     }
-    rows.Attend(kernels_, a_.head_dim, a_.storage, heads, static_cast<size_t>(last - first),
-                first * kKvBlockTokens, state);
+    const int64_t coded =
+        std::clamp<int64_t>(static_cast<int64_t>(a_.coded_blocks) - first, 0, last - first);
+    if (coded > 0) {
+      rows.AttendCoded(kernels_, a_.head_dim, a_.coded, heads, static_cast<size_t>(coded),
+                       first * kKvBlockTokens, state);
+    }
+    if (first + coded == last) return;
+    rows.Attend(kernels_, a_.head_dim, a_.storage, heads + coded,
+                static_cast<size_t>(last - first - coded), (first + coded) * kKvBlockTokens, state);
   }
 
   void Finish(const QueryTile& t, int rows, const TileState& state) const {

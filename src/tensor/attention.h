@@ -26,6 +26,12 @@ enum class KvStorage {
   kInt8,  // head_dim % 32 == 0
 };
 
+// How coded_kv.h codes the blocks that a cache keeps small.
+struct CodedForm {
+  int bits = 2;             // 2 or 4
+  bool token_keys = false;  // scales of a token's 32 channels, else of a channel's 32 tokens
+};
+
 // Bytes of one block: keys then values of all KV heads, one layer.
 size_t KvBlockBytes(int kv_heads, int head_dim, KvStorage storage = KvStorage::kHalf);
 
@@ -47,6 +53,8 @@ struct PagedAttention {
   int64_t window = 0;  // > 0: a query at p sees keys in (p - window, p]
   KvStorage storage = KvStorage::kHalf;
   const int64_t* positions = nullptr;  // [n] ascending, of the queries; null: the n newest
+  size_t coded_blocks = 0;  // the first so many blocks are coded, as `coded` says
+  CodedForm coded = {};
 };
 
 // Causal: query i of n sits at positions[i], or at length - n + i (bottom-right aligned).

@@ -24,8 +24,9 @@ struct BenchLlmOptions {
   std::string model;
   int64_t rounds = 3;
   int64_t tokens = 64;
+  int64_t depth = 2048;
   std::vector<std::string> rows;
-  std::string kv = "auto";
+  std::string kv = "auto", baseline_kv;
   bool limit = false;
   std::string prompts = "tests/data/cited/prompts.jsonl";
   int64_t answers = 8;
@@ -47,7 +48,14 @@ struct BenchLlmOptions {
            "decode-novel, first-token-8-passages. Streams: streams (all of them) or "
            "streams-8, unshared-8, prefix-16x32, prefix-16x1k, prefix-16x4k, prefix-16x8k, "
            "prefix-memory, prefix-tree, prompt-cache, cancel-4k."});
+    v(depth, {.name = "depth",
+              .help = "Tokens stored before the last row decodes; 4096 makes it decode-4k.",
+              .unit = "tokens",
+              .min = 1,
+              .max = 1048576});
     v(kv, {.name = "kv", .help = "How the KV cache is kept, as in ask."});
+    v(baseline_kv, {.name = "baseline-kv",
+                    .help = "Another cache to run in turns with, instead of a peer."});
     v(limit, {.name = "limit",
               .help = "Measure the kernels of the model's formats against the machine's limits."});
     v(prompts, {.name = "prompts",
@@ -105,6 +113,8 @@ class BenchLlmVerb : public Verb {
     bench.decode_tokens = options_.tokens;
     bench.only = options_.rows;
     bench.kv = options_.kv;
+    bench.baseline_kv = options_.baseline_kv;
+    bench.depth_tokens = options_.depth;
     if (!options_.peer.name.empty()) {
       bench.peer_python = options_.peer.python;
       bench.peer_script = options_.peer.script;
@@ -125,7 +135,11 @@ class BenchLlmVerb : public Verb {
     measured.insert(measured.end(), together.begin(), together.end());
     for (const generate::LlmBenchRow& r : measured) {
       add(r);
-      session.Note(absl::StrCat(r.name, ": ", generate::TimeSplit(r.times)));
+      std::string note = absl::StrCat(r.name, ": ", generate::TimeSplit(r.times), "; KV cache ",
+                                      r.cache_bytes, " bytes");
+      if (r.baseline_cache_bytes > 0)
+        absl::StrAppend(&note, " beside ", r.baseline_cache_bytes);
+      session.Note(note);
     }
     WEIR_RETURN_IF_ERROR(AddPassages(bench, session, rows));
     if (generate::WantsSpeculateBench(options_.rows)) {

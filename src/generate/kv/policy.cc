@@ -38,9 +38,9 @@ class PerSequence : public KvExecution {
 
 class InRam : public KvPlacementMaker {
  public:
-  absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes,
-                                                    int64_t blocks) const override {
-    return BlockPool::Make(block_bytes, blocks);
+  absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes, int64_t blocks,
+                                                    size_t compact_bytes) const override {
+    return BlockPool::Make(block_bytes, blocks, compact_bytes);
   }
 };
 
@@ -204,7 +204,18 @@ bool KvPolicy::shares_prefixes() const {
 absl::StatusOr<std::unique_ptr<KvPlacement>> KvPolicy::MakePlacement(const KvShape& shape,
                                                                      int64_t tokens) const {
   const int64_t blocks_a_layer = (tokens + kBlockTokens - 1) / kBlockTokens;
-  return placement_->Make(format_->BlockBytes(shape), blocks_a_layer * shape.layers);
+  return placement_->Make(format_->BlockBytes(shape), blocks_a_layer * shape.layers,
+                          format_->CompactBytes(shape));
+}
+
+int64_t KvPolicy::CacheBytes(const KvShape& shape, int64_t tokens) const {
+  const int64_t blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
+  const auto open = static_cast<int64_t>(format_->BlockBytes(shape));
+  const auto compact = static_cast<int64_t>(format_->CompactBytes(shape));
+  if (compact == 0) return blocks * open * shape.layers;
+  const int64_t small = CompactBlocksFor(tokens, format_->open_blocks());
+  const int64_t large = std::min(blocks, blocks - small + kSpareOpenBlocks);
+  return (small * compact + large * open) * shape.layers;
 }
 
 }  // namespace weir::generate

@@ -7,6 +7,7 @@
 //   placement  where blocks live                  KvPlacement
 //
 // A block holds 32 tokens of one layer and all KV heads. It is immutable once it is full or shared.
+// Blocks are written open; a format may keep old ones in a compact form as well, made once.
 // Each cached token keeps its original position and keys are stored after RoPE, so dropping or
 // gathering tokens never rotates anything again. Decisions are made per KV head, never per query
 // head. Formats, executions and placements have no state of a sequence; retention and selection do,
@@ -48,6 +49,7 @@ struct KvShape {
 };
 
 using BlockId = uint32_t;  // an address in a placement
+inline constexpr BlockId kNoBlock = UINT32_MAX;
 
 // What one step's attention reads of one layer.
 struct ReadPlan {
@@ -122,7 +124,9 @@ class KvSelection : public KvHooks {
 // One sequence's read of one layer: attention of `queries` queries over the given blocks, of which
 // `length` tokens are stored, the queries' own last.
 struct AttendJob {
-  std::span<const std::byte* const> blocks;
+  std::span<const std::byte* const> blocks;  // open; null where only the compact form is left
+  // The compact form of the first blocks, where the format has one; null where it must not be read.
+  std::span<const std::byte* const> compact = {};
   int64_t length = 0, queries = 0;
   int64_t window = 0;  // > 0: a query sees the newest so many tokens only
   const float* q = nullptr;
@@ -158,6 +162,14 @@ class KvFormat {
   }
   // True when the bytes of a full block depend on the tokens up to its end alone.
   virtual bool shares_prefixes() const { return false; }
+
+  // Bytes of a compact block; 0: the format has none. If it has, a query reads a block in that form
+  // when at least open_blocks() whole blocks lie between it and the query's own.
+  virtual size_t CompactBytes(const KvShape& shape) const { return 0; }
+  virtual int64_t open_blocks() const { return 0; }
+  // From a block whose 32 slots are written, and back into one.
+  virtual void Compact(const std::byte* block, std::byte* compact, const KvShape& shape) const {}
+  virtual void Expand(const std::byte* compact, std::byte* block, const KvShape& shape) const {}
 };
 
 class KvExecution {
@@ -178,9 +190,20 @@ class KvPlacement {
   virtual int Users(BlockId id) const = 0;
   // Valid until the block is released; a placement that moves blocks brings them here first.
   virtual std::byte* Address(BlockId id) = 0;
-  virtual int64_t free_blocks() const = 0;
+  virtual int64_t free_blocks() const = 0;  // open ones, as are the used ones
   virtual int64_t used_blocks() const = 0;
   virtual size_t block_bytes() const = 0;
+  virtual int64_t used_bytes() const = 0;  // open and compact
+
+  // For formats with a compact form. An open block and a compact one that hold the same tokens are
+  // twins until either is free or Unpair: who shares one finds the other, so that it is made once.
+  // A compact block is filled when it was written since it was allocated.
+  virtual absl::Status AllocateCompact(std::span<BlockId> out) = 0;
+  virtual void Pair(BlockId open, BlockId compact) = 0;
+  virtual void Unpair(BlockId id) = 0;
+  virtual BlockId Twin(BlockId id) const = 0;
+  virtual bool Filled(BlockId compact) const = 0;
+  virtual void SetFilled(BlockId compact) = 0;
 
   // What Allocate asks for `blocks` more before it gives up: a cache releases what nobody else
   // uses. One at a time; null for none.
@@ -198,9 +221,10 @@ class KvPlacement {
 class KvPlacementMaker {
  public:
   virtual ~KvPlacementMaker() = default;
-  // Errors: kInvalidArgument (a size that is not positive), kResourceExhausted.
-  virtual absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes,
-                                                            int64_t blocks) const = 0;
+  // `blocks` open blocks, and as many compact ones if compact_bytes > 0. Errors: kInvalidArgument
+  // (a size that is not positive), kResourceExhausted.
+  virtual absl::StatusOr<std::unique_ptr<KvPlacement>> Make(size_t block_bytes, int64_t blocks,
+                                                            size_t compact_bytes) const = 0;
 };
 
 // One run's choice: a word for each axis, a value's name and for techniques their options, as
@@ -224,6 +248,16 @@ absl::StatusOr<std::vector<std::string_view>> KvValues(std::string_view axis,
 // brings a selection of their own.
 absl::Status CheckKvPair(const KvFormat& format, const KvSelection& selection);
 
+// Whole blocks that stay open beyond what the format asks for: a sequence may lose its newest 32
+// tokens (rejected drafts) and go on as if they had never been.
+inline constexpr int64_t kSpareOpenBlocks = 1;
+
+// How many of the first blocks the last of `length` tokens reads in compact form.
+inline int64_t CompactBlocksFor(int64_t length, int64_t open_blocks) {
+  const int64_t own = length > 0 ? (length - 1) / kBlockTokens : 0;
+  return own > open_blocks ? own - open_blocks : 0;
+}
+
 // One policy, made from a choice: unknown names, pairs that do not work together and formats that
 // cannot hold the shape are refused here, before anything is allocated. Format "auto" is q8 where
 // the shape allows it, else f16.
@@ -244,6 +278,8 @@ class KvPolicy {
   // kResourceExhausted.
   absl::StatusOr<std::unique_ptr<KvPlacement>> MakePlacement(const KvShape& shape,
                                                              int64_t tokens) const;
+  // What one sequence of so many tokens takes of it.
+  int64_t CacheBytes(const KvShape& shape, int64_t tokens) const;
 
  private:
   KvPolicy() = default;

@@ -30,9 +30,14 @@ PagedSequence::PagedSequence(std::shared_ptr<const KvPolicy> policy, const KvSha
       retention_(policy_->MakeRetention()),
       selection_(std::move(selection)),
       tables_(shape.layers),
-      addresses_(shape.layers) {}
+      addresses_(shape.layers),
+      compact_(shape.layers),
+      compact_addresses_(shape.layers) {}
 
-PagedSequence::~PagedSequence() { ReleaseFrom(0); }
+PagedSequence::~PagedSequence() {
+  ReleaseFrom(0);
+  ReleaseCompactFrom(0);
+}
 
 void PagedSequence::Begin(int64_t prompt_tokens, int64_t max_new) {
   retention_->Begin(prompt_tokens, max_new);
@@ -45,26 +50,43 @@ void PagedSequence::SetBlock(int layer, size_t index, BlockId id) {
     addresses_[layer].push_back(nullptr);
   }
   tables_[layer][index] = id;
-  addresses_[layer][index] = placement_->Address(id);
+  addresses_[layer][index] = id == kNoBlock ? nullptr : placement_->Address(id);
 }
 
-bool PagedSequence::TailIsShared() const {
-  if (length_ % kBlockTokens == 0) return false;
-  return placement_->Users(tables_[0][length_ / kBlockTokens]) > 1;
+void PagedSequence::SetCompact(int layer, size_t index, BlockId id) {
+  compact_[layer].resize(std::max(compact_[layer].size(), index + 1), kNoBlock);
+  compact_addresses_[layer].resize(compact_[layer].size());
+  compact_[layer][index] = id;
+  compact_addresses_[layer][index] = placement_->Address(id);
 }
+
+size_t PagedSequence::CompactFor(int64_t length) const {
+  if (policy_->format().CompactBytes(shape_) == 0) return 0;
+  return static_cast<size_t>(CompactBlocksFor(length, policy_->format().open_blocks()));
+}
+
+bool PagedSequence::OpenIsGone(size_t block) const { return tables_[0][block] == kNoBlock; }
 
 absl::Status PagedSequence::Reserve(int64_t n) {
-  const size_t have = tables_[0].size(), need = std::max(have, BlocksFor(length_ + n));
-  const bool copy_tail = n > 0 && TailIsShared();
-  const size_t fresh = need - have + (copy_tail ? 1 : 0);
-  if (fresh == 0) return absl::OkStatus();
-  std::vector<BlockId> ids(fresh * shape_.layers);
-  absl::Status status = placement_->Allocate(std::span<BlockId>(ids));
-  if (!status.ok()) {
+  const auto no_room = [&](const absl::Status& status) {
     return Annotate(status,
                     absl::StrCat("KV cache: no room for ", n, " more tokens after ", length_));
-  }
+  };
+  const size_t have = tables_[0].size(), need = std::max(have, BlocksFor(length_ + n));
   const size_t tail = static_cast<size_t>(length_ / kBlockTokens);
+  const bool cut = n > 0 && length_ % kBlockTokens != 0;
+  if (cut && OpenIsGone(tail)) {
+    if (absl::Status expanded = ExpandTail(); !expanded.ok()) return no_room(expanded);
+  }
+  const bool copy_tail = cut && placement_->Users(tables_[0][tail]) > 1;
+  std::vector<BlockId> ids((need - have + (copy_tail ? 1 : 0)) * shape_.layers);
+  absl::Status status = placement_->Allocate(std::span<BlockId>(ids));
+  if (!status.ok()) return no_room(status);
+  status = ReserveCompact(CompactFor(length_ + n));
+  if (!status.ok()) {
+    for (BlockId id : ids) placement_->Release(id);
+    return no_room(status);
+  }
   size_t next = 0;
   for (int layer = 0; layer < shape_.layers; ++layer) {
     if (copy_tail) {
@@ -72,10 +94,94 @@ absl::Status PagedSequence::Reserve(int64_t n) {
       std::memcpy(placement_->Address(own), placement_->Address(old), placement_->block_bytes());
       placement_->Release(old);
       SetBlock(layer, tail, own);
+    } else if (cut) {
+      placement_->Unpair(tables_[layer][tail]);  // it will no longer hold what its twin does
     }
     for (size_t b = have; b < need; ++b) SetBlock(layer, b, ids[next++]);
   }
   return absl::OkStatus();
+}
+
+// Gives a cut block, of which only the compact form is left, an open form to go on with.
+absl::Status PagedSequence::ExpandTail() {
+  const size_t tail = static_cast<size_t>(length_ / kBlockTokens);
+  std::vector<BlockId> ids(shape_.layers);
+  WEIR_RETURN_IF_ERROR(placement_->Allocate(std::span<BlockId>(ids)));
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    SetBlock(layer, tail, ids[layer]);
+    policy_->format().Expand(compact_addresses_[layer][tail], placement_->Address(ids[layer]),
+                             shape_);
+  }
+  ReleaseCompactFrom(tail);
+  return absl::OkStatus();
+}
+
+// Compact blocks for the first `count` blocks; that of another sequence where it has one.
+absl::Status PagedSequence::ReserveCompact(size_t count) {
+  const size_t have = compact_[0].size();
+  if (count <= have) return absl::OkStatus();
+  const auto whole = static_cast<size_t>(length_ / kBlockTokens);  // others have no twins yet
+  const auto twin_of = [&](int layer, size_t b) {
+    return b < whole ? placement_->Twin(tables_[layer][b]) : kNoBlock;
+  };
+  size_t fresh = 0;
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    for (size_t b = have; b < count; ++b) fresh += twin_of(layer, b) == kNoBlock;
+  }
+  std::vector<BlockId> ids(fresh);
+  WEIR_RETURN_IF_ERROR(placement_->AllocateCompact(std::span<BlockId>(ids)));
+  size_t next = 0;
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    for (size_t b = have; b < count; ++b) {
+      const BlockId twin = twin_of(layer, b);
+      if (twin != kNoBlock) placement_->Share(twin);
+      const BlockId id = twin != kNoBlock ? twin : ids[next++];
+      SetCompact(layer, b, id);
+      if (b < whole) placement_->Pair(tables_[layer][b], id);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Makes the blocks compact that the new tokens are the first to read so.
+void PagedSequence::FillCompact(int layer, int64_t length, Threads* threads) {
+  std::vector<size_t> due;
+  for (size_t b = CompactFor(length_); b < CompactFor(length); ++b) {
+    const BlockId id = compact_[layer][b];
+    if (placement_->Filled(id)) continue;
+    due.push_back(b);
+    placement_->SetFilled(id);
+    placement_->Pair(tables_[layer][b], id);
+  }
+  ParallelFor(threads, due.size(), 1, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      policy_->format().Compact(placement_->Address(tables_[layer][due[i]]),
+                                placement_->Address(compact_[layer][due[i]]), shape_);
+    }
+  });
+}
+
+void PagedSequence::Commit(int64_t n) {
+  length_ += n;
+  const size_t compact = CompactFor(length_);
+  if (compact <= kSpareOpenBlocks) return;
+  const size_t written = BlocksFor(length_);
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    size_t unwritten = written;
+    for (size_t b = compact - kSpareOpenBlocks; b-- > 0 && tables_[layer][b] != kNoBlock;) {
+      BlockId give = tables_[layer][b];
+      // A block that is reserved for later gets this memory, which has been touched, for its own.
+      if (unwritten < tables_[layer].size() && placement_->Users(give) == 1) {
+        placement_->Unpair(give);
+        const BlockId fresh = tables_[layer][unwritten];
+        SetBlock(layer, unwritten++, give);
+        give = fresh;
+      }
+      placement_->Release(give);
+      tables_[layer][b] = kNoBlock;
+      addresses_[layer][b] = nullptr;
+    }
+  }
 }
 
 void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) {
@@ -88,6 +194,7 @@ void PagedSequence::Append(int layer, int64_t n, const float* k, const float* v,
                               v + i * row, shape_);
     }
   });
+  FillCompact(layer, length_ + n, threads);
   retention_->OnAppend(layer, length_, n);
   selection_->OnAppend(layer, length_, n);
 }
@@ -119,6 +226,7 @@ void PagedSequence::Overwrite(int layer, std::span<const int64_t> positions, con
 void PagedSequence::AttendAt(int layer, std::span<const int64_t> positions, const float* q,
                              float* out, float* lse, Threads* threads) {
   const AttendJob job{.blocks = addresses_[layer],
+                      .compact = compact_addresses_[layer],
                       .length = positions.back() + 1,
                       .queries = static_cast<int64_t>(positions.size()),
                       .window = shape_.window(layer),
@@ -131,6 +239,9 @@ void PagedSequence::AttendAt(int layer, std::span<const int64_t> positions, cons
 
 absl::Status PagedSequence::MakePrivate(int64_t first) {
   const auto from = static_cast<size_t>(first / kBlockTokens);
+  if (from < compact_[0].size()) {
+    return absl::UnimplementedError("KV format: compact blocks cannot be written again");
+  }
   std::vector<size_t> shared;  // the layers' tables are shared alike
   for (size_t b = from; b < tables_[0].size(); ++b) {
     if (placement_->Users(tables_[0][b]) > 1) shared.push_back(b);
@@ -161,6 +272,7 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
   jobs_.clear();
   if (plan.kind != ReadPlan::Kind::kBlocks) {
     jobs_.push_back({.blocks = addresses_[layer],
+                     .compact = compact_addresses_[layer],
                      .length = length,
                      .queries = n,
                      .window = shape_.window(layer),
@@ -171,7 +283,12 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
   // The kernel sees the chosen blocks as one shorter sequence; only the newest may be partly
   // filled.
   chosen_.clear();
-  for (uint32_t b : plan.blocks) chosen_.push_back(addresses_[layer][b]);
+  chosen_compact_.clear();
+  for (uint32_t b : plan.blocks) {
+    chosen_.push_back(addresses_[layer][b]);
+    const auto& compact = compact_addresses_[layer];
+    chosen_compact_.push_back(b < compact.size() ? compact[b] : nullptr);
+  }
   const size_t row = size_t(shape_.heads) * shape_.head_dim;
   const size_t lists = plan.offsets.empty() ? 1 : plan.offsets.size() - 1;
   int64_t at = 0;
@@ -181,7 +298,14 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
     const int64_t own_end = ((length_ + at) / kBlockTokens + 1) * kBlockTokens;
     const int64_t end = plan.offsets.empty() ? length : std::min(length, own_end);
     const int64_t queries = end - length_ - at;
+    // Each block in the form that the last of these queries reads it in.
+    size_t compact = 0;
+    while (compact < count && (plan.blocks[begin + compact] < CompactFor(end) ||
+                               chosen_[begin + compact] == nullptr)) {
+      chosen_[begin + compact++] = nullptr;
+    }
     jobs_.push_back({.blocks = std::span(chosen_).subspan(begin, count),
+                     .compact = std::span(chosen_compact_).subspan(begin, compact),
                      .length = static_cast<int64_t>(count - 1) * kBlockTokens +
                                (end - 1) % kBlockTokens + 1,
                      .queries = queries,
@@ -233,9 +357,18 @@ std::unique_ptr<PagedSequence> PagedSequence::Fork() const {
   copy->length_ = length_;
   const size_t blocks = BlocksFor(length_);
   for (int layer = 0; layer < shape_.layers; ++layer) {
+    size_t compact = CompactFor(length_);
     for (size_t b = 0; b < blocks; ++b) {
-      placement_->Share(tables_[layer][b]);
       copy->SetBlock(layer, b, tables_[layer][b]);
+      if (tables_[layer][b] == kNoBlock) {
+        compact = std::max(compact, b + 1);
+      } else {
+        placement_->Share(tables_[layer][b]);
+      }
+    }
+    for (size_t b = 0; b < compact; ++b) {
+      placement_->Share(compact_[layer][b]);
+      copy->SetCompact(layer, b, compact_[layer][b]);
     }
   }
   return copy;
@@ -244,6 +377,10 @@ std::unique_ptr<PagedSequence> PagedSequence::Fork() const {
 void PagedSequence::Truncate(int64_t length) {
   length_ = length;
   ReleaseFrom(BlocksFor(length));
+  // A block that is cut will hold other tokens, so its compact form is of no more use, unless it is
+  // all that is left.
+  const auto whole = static_cast<size_t>(length / kBlockTokens);
+  ReleaseCompactFrom(whole < tables_[0].size() && OpenIsGone(whole) ? whole + 1 : whole);
   retention_->OnTruncate(length);
   selection_->OnTruncate(length);
 }
@@ -251,11 +388,27 @@ void PagedSequence::Truncate(int64_t length) {
 void PagedSequence::ReleaseFrom(size_t block) {
   for (int layer = 0; layer < shape_.layers; ++layer) {
     while (tables_[layer].size() > block) {
-      placement_->Release(tables_[layer].back());
+      if (tables_[layer].back() != kNoBlock) placement_->Release(tables_[layer].back());
       tables_[layer].pop_back();
       addresses_[layer].pop_back();
     }
   }
+}
+
+void PagedSequence::ReleaseCompactFrom(size_t block) {
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    while (compact_[layer].size() > block) {
+      placement_->Release(compact_[layer].back());
+      compact_[layer].pop_back();
+      compact_addresses_[layer].pop_back();
+    }
+  }
+}
+
+int64_t PagedSequence::Reusable(int64_t length) const {
+  // Blocks lose their open form in order, so the oldest that must have it tells.
+  const size_t oldest = CompactFor(length + 1);
+  return oldest < BlocksFor(length) && OpenIsGone(oldest) ? 0 : length;
 }
 
 }  // namespace weir::generate

@@ -2,6 +2,10 @@
 // Forking shares every block; a block that is shared is copied before the first write into it, so
 // two sequences over one prefix store it once. Not thread-safe, nor are sequences of one placement
 // together.
+//
+// Where the format has a compact form, old blocks are made compact when the first token is appended
+// that reads them so, and lose their open form kSpareOpenBlocks later. What a query reads in which
+// form depends on its position alone, so any split of the tokens gives the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +38,7 @@ class PagedSequence : public model::KvSequence {
   absl::Status Reserve(int64_t n) override;
   void Append(int layer, int64_t n, const float* k, const float* v, Threads* threads) override;
   void Attend(int layer, int64_t n, const float* q, float* out, Threads* threads) override;
-  void Commit(int64_t n) override { length_ += n; }
+  void Commit(int64_t n) override;
   // Attend in three steps, for those who run several sequences together: the jobs, which the
   // policy's execution then does, and what the policies want to see afterwards. The jobs are valid
   // until the next call.
@@ -69,8 +73,13 @@ class PagedSequence : public model::KvSequence {
 
   // A second sequence with the same tokens; no block is copied. Reserved tokens are not taken over.
   std::unique_ptr<PagedSequence> Fork() const;
-  // Forgets tokens from `length` on. REQUIRES: 0 <= length <= length().
+  // Forgets tokens from `length` on. REQUIRES: 0 <= length <= length(). Blocks whose open form is
+  // gone stay compact, whatever comes next reads them so, and one that is cut goes on with what its
+  // codes stand for.
   void Truncate(int64_t length);
+  // The most tokens, at most `length`, that Truncate can leave so that what follows is bit-equal to
+  // a sequence that never had more: all or none.
+  int64_t Reusable(int64_t length) const;
   int64_t blocks_per_layer() const { return static_cast<int64_t>(tables_[0].size()); }
 
  private:
@@ -78,7 +87,14 @@ class PagedSequence : public model::KvSequence {
   void PlanJobs(int layer, int64_t n, const float* q, float* out, const ReadPlan& plan);
   void ReleaseFrom(size_t block);
   void SetBlock(int layer, size_t index, BlockId id);
-  bool TailIsShared() const;
+  void SetCompact(int layer, size_t index, BlockId id);
+  void ReleaseCompactFrom(size_t block);
+  // How many blocks a token that makes the sequence `length` long reads in compact form.
+  size_t CompactFor(int64_t length) const;
+  bool OpenIsGone(size_t block) const;
+  absl::Status ReserveCompact(size_t count);
+  absl::Status ExpandTail();
+  void FillCompact(int layer, int64_t length, Threads* threads);
 
   std::shared_ptr<const KvPolicy> policy_;
   KvShape shape_;
@@ -86,9 +102,11 @@ class PagedSequence : public model::KvSequence {
   std::unique_ptr<KvRetention> retention_;
   std::unique_ptr<KvSelection> selection_;
   int64_t length_ = 0;
-  std::vector<std::vector<BlockId>> tables_;              // [layers][blocks]
+  std::vector<std::vector<BlockId>> tables_;  // [layers][blocks]; kNoBlock: compact form alone
   std::vector<std::vector<const std::byte*>> addresses_;  // the same blocks, for the kernels
-  std::vector<const std::byte*> chosen_;
+  std::vector<std::vector<BlockId>> compact_;             // [layers][the first blocks]
+  std::vector<std::vector<const std::byte*>> compact_addresses_;
+  std::vector<const std::byte*> chosen_, chosen_compact_;
   std::vector<AttendJob> jobs_;
   std::vector<float> lse_;
 };

@@ -1,0 +1,97 @@
+#include "generate/kv/kivi.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/registry.h"
+#include "base/status.h"
+#include "tensor/coded_kv.h"
+
+namespace weir::generate {
+namespace {
+
+Registry::Factory<KvFormat> Factory(int bits) {
+  return [bits](const OptionTable& table) -> absl::StatusOr<std::unique_ptr<KvFormat>> {
+    WEIR_ASSIGN_OR_RETURN(const KiviOptions options, ReadOptions<KiviOptions>(table));
+    if (options.residual % kBlockTokens != 0) {
+      return absl::InvalidArgumentError(absl::StrCat("kivi: a residual of ", options.residual,
+                                                     " tokens; expected a multiple of ",
+                                                     kBlockTokens));
+    }
+    return std::make_unique<KiviFormat>(
+        tensor::CodedForm{.bits = bits, .token_keys = options.keys == "token"},
+        options.open == "f16" ? tensor::KvStorage::kHalf : tensor::KvStorage::kInt8,
+        options.residual / kBlockTokens);
+  };
+}
+
+}  // namespace
+
+absl::Status KiviFormat::Check(const KvShape& shape) const {
+  if (shape.head_dim % 32 == 0 && shape.head_dim <= tensor::kMaxCodedDim) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("KV format kivi: heads of ", shape.head_dim,
+                   " channels; expected a multiple of 32, at most ", tensor::kMaxCodedDim));
+}
+
+size_t KiviFormat::CompactBytes(const KvShape& shape) const {
+  return tensor::CodedBlockBytes(shape.kv_heads, shape.head_dim, form_);
+}
+
+void KiviFormat::Compact(const std::byte* block, std::byte* compact, const KvShape& shape) const {
+  tensor::CodeBlock(block, storage_, shape.kv_heads, shape.head_dim, form_, compact);
+}
+
+void KiviFormat::Expand(const std::byte* compact, std::byte* block, const KvShape& shape) const {
+  tensor::DecodeBlock(compact, form_, shape.kv_heads, shape.head_dim, storage_, block);
+}
+
+// Queries that read the same blocks in the same form are one call.
+void KiviFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const {
+  static thread_local std::vector<const std::byte*> blocks;
+  tensor::PagedAttention a;
+  a.heads = shape.heads;
+  a.kv_heads = shape.kv_heads;
+  a.head_dim = shape.head_dim;
+  a.window = job.window;
+  a.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+  a.storage = storage_;
+  a.coded = form_;
+  const size_t row = static_cast<size_t>(shape.heads) * shape.head_dim;
+  const auto position_of = [&](int64_t query) {
+    return job.positions == nullptr ? job.length - job.queries + query : job.positions[query];
+  };
+  const auto compact_for = [&](int64_t query) {
+    size_t n = std::min<size_t>(CompactBlocksFor(position_of(query) + 1, residual_blocks_),
+                                job.compact.size());
+    while (n < job.compact.size() && job.blocks[n] == nullptr) ++n;
+    return n;
+  };
+  for (int64_t first = 0; first < job.queries;) {
+    const size_t compact = compact_for(first);
+    int64_t last = first + 1;
+    while (last < job.queries && compact_for(last) == compact) ++last;
+    a.length = position_of(last - 1) + 1;
+    a.positions = job.positions == nullptr ? nullptr : job.positions + first;
+    blocks.assign(job.compact.begin(), job.compact.begin() + static_cast<int64_t>(compact));
+    const size_t used = static_cast<size_t>((a.length + kBlockTokens - 1) / kBlockTokens);
+    blocks.insert(blocks.end(), job.blocks.begin() + static_cast<int64_t>(compact),
+                  job.blocks.begin() + static_cast<int64_t>(used));
+    a.blocks = blocks;
+    a.coded_blocks = compact;
+    tensor::Attend(a, job.q + first * row, last - first, job.out + first * row,
+                   job.lse == nullptr ? nullptr : job.lse + first * shape.heads, threads);
+    first = last;
+  }
+}
+
+void RegisterKivi(Registry& registry) {
+  registry.Add<KvFormat>("kivi2", "Old blocks in 2 bits, keys by channel.", Factory(2),
+                         OwnedOptions<KiviOptions>);
+  registry.Add<KvFormat>("kivi4", "Old blocks in 4 bits, keys by channel.", Factory(4),
+                         OwnedOptions<KiviOptions>);
+}
+
+}  // namespace weir::generate
