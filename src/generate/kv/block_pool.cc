@@ -60,7 +60,11 @@ BlockPool::BlockPool(size_t block_bytes, size_t stride, size_t compact_stride, s
 BlockPool::~BlockPool() { munmap(memory_, MappedBytes()); }
 
 absl::Status BlockPool::Take(std::vector<BlockId>& free, std::span<BlockId> out) {
-  if (out.size() > free.size()) Reclaim(static_cast<int64_t>(out.size() - free.size()));
+  // What is reclaimed may be of the other form: again, until nothing more comes.
+  for (int64_t before = -1; out.size() > free.size() && used_bytes() != before;) {
+    before = used_bytes();
+    Reclaim(static_cast<int64_t>(out.size() - free.size()));
+  }
   if (out.size() > free.size()) {
     return absl::ResourceExhaustedError(absl::StrCat("KV pool: ", out.size(), " blocks wanted, ",
                                                      free.size(), " of ", blocks_, " free"));

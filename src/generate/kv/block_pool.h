@@ -34,6 +34,9 @@ class BlockPool : public KvPlacement {
                         : memory_ + blocks_ * stride_ + (id - blocks_) * compact_stride_;
   }
   int64_t free_blocks() const override { return static_cast<int64_t>(free_.size()); }
+  int64_t free_compact_blocks() const override {
+    return static_cast<int64_t>(free_compact_.size());
+  }
   int64_t used_blocks() const override { return static_cast<int64_t>(blocks_ - free_.size()); }
   size_t block_bytes() const override { return block_bytes_; }
   int64_t used_bytes() const override;

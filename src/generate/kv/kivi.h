@@ -13,6 +13,7 @@
 //   reads what decoding would, so any split gives the same bytes (the paper: prefill reads full
 //   precision); the newest tokens are int8 unless open=f16; middle instead of minimum
 // Checked by: KiviTest.AnySplitIsBitEqual, KiviTest.ForksMakeABlockCompactOnce,
+//   CompactSharingTest.StreamsOverOnePromptWriteWhatTheyWriteAlone,
 //   CodedKvTest.RoundTripIsWithinHalfAStep,
 //   AttendCodedTest.EqualsDenseAttentionOverWhatCodesStandFor
 // Measured by: weir bench llm --kv kivi2 --baseline-kv f16 --depth 8192 --rows decode-8k (speed and
@@ -63,6 +64,8 @@ class KiviFormat : public KvFormat {
     open_.Write(block, slot, k, v, shape);
   }
   bool Reads(ReadPlan::Kind kind) const override { return open_.Reads(kind); }
+  // A compact block is made of the open one alone.
+  bool shares_prefixes() const override { return true; }
   void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const override;
   size_t CompactBytes(const KvShape& shape) const override;
   int64_t open_blocks() const override { return residual_blocks_; }

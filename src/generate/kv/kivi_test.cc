@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "generate/kv/feed_fixture.h"
 #include "generate/kv/sequence.h"
 #include "generate/sample/random.h"
 #include "gtest/gtest.h"
@@ -19,43 +20,7 @@ void RegisterKivi(Registry& registry);
 
 namespace {
 
-constexpr KvShape kShape = {.layers = 2, .heads = 6, .kv_heads = 2, .head_dim = 32};
-constexpr size_t kWidth = 6 * 32;
-
-std::vector<float> RandomRows(int64_t n, int64_t width, uint64_t seed) {
-  std::vector<float> rows(n * width);
-  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(2 * UniformAt(seed, i) - 1);
-  return rows;
-}
-
-std::vector<int> Ids(int n, int first = 1) {
-  std::vector<int> ids(n);
-  for (int i = 0; i < n; ++i) ids[i] = first + i;
-  return ids;
-}
-
-void AppendTo(PagedSequence& s, int layer, std::span<const int> ids, std::vector<float>* out) {
-  std::vector<float> k, v, q;
-  for (int id : ids) {
-    for (auto [rows, heads, salt] :
-         {std::tuple{&k, kShape.kv_heads, 1}, {&v, kShape.kv_heads, 2}, {&q, kShape.heads, 3}}) {
-      const auto row = RandomRows(1, heads * kShape.head_dim, id * 100 + layer * 10 + salt);
-      rows->insert(rows->end(), row.begin(), row.end());
-    }
-  }
-  s.Append(layer, ids.size(), k.data(), v.data(), nullptr);
-  out->resize(q.size());
-  s.Attend(layer, ids.size(), q.data(), out->data(), nullptr);
-}
-
-// The outputs of all new tokens, [layers][tokens][kWidth].
-std::vector<std::vector<float>> Feed(PagedSequence& s, std::span<const int> ids) {
-  std::vector<std::vector<float>> out(kShape.layers);
-  EXPECT_TRUE(s.Reserve(ids.size()).ok());
-  for (int layer = 0; layer < kShape.layers; ++layer) AppendTo(s, layer, ids, &out[layer]);
-  s.Commit(ids.size());
-  return out;
-}
+using feed::AppendTo, feed::Feed, feed::Ids, feed::kShape, feed::kWidth;
 
 class KiviTest : public testing::Test {
  protected:

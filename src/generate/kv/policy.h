@@ -199,6 +199,7 @@ class KvPlacement {
   // twins until either is free or Unpair: who shares one finds the other, so that it is made once.
   // A compact block is filled when it was written since it was allocated.
   virtual absl::Status AllocateCompact(std::span<BlockId> out) = 0;
+  virtual int64_t free_compact_blocks() const = 0;
   virtual void Pair(BlockId open, BlockId compact) = 0;
   virtual void Unpair(BlockId id) = 0;
   virtual BlockId Twin(BlockId id) const = 0;

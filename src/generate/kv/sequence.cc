@@ -50,7 +50,7 @@ void PagedSequence::SetBlock(int layer, size_t index, BlockId id) {
     addresses_[layer].push_back(nullptr);
   }
   tables_[layer][index] = id;
-  addresses_[layer][index] = id == kNoBlock ? nullptr : placement_->Address(id);
+  addresses_[layer][index] = placement_->Address(id);
 }
 
 void PagedSequence::SetCompact(int layer, size_t index, BlockId id) {
@@ -65,7 +65,11 @@ size_t PagedSequence::CompactFor(int64_t length) const {
   return static_cast<size_t>(CompactBlocksFor(length, policy_->format().open_blocks()));
 }
 
-bool PagedSequence::OpenIsGone(size_t block) const { return tables_[0][block] == kNoBlock; }
+void PagedSequence::LoseOpen(int layer, size_t block) {
+  placement_->Release(tables_[layer][block]);
+  tables_[layer][block] = compact_[layer][block];
+  addresses_[layer][block] = nullptr;
+}
 
 absl::Status PagedSequence::Reserve(int64_t n) {
   const auto no_room = [&](const absl::Status& status) {
@@ -146,7 +150,7 @@ absl::Status PagedSequence::ReserveCompact(size_t count) {
 // Makes the blocks compact that the new tokens are the first to read so.
 void PagedSequence::FillCompact(int layer, int64_t length, Threads* threads) {
   std::vector<size_t> due;
-  for (size_t b = CompactFor(length_); b < CompactFor(length); ++b) {
+  for (size_t b = filled_; b < CompactFor(length); ++b) {
     const BlockId id = compact_[layer][b];
     if (placement_->Filled(id)) continue;
     due.push_back(b);
@@ -164,22 +168,20 @@ void PagedSequence::FillCompact(int layer, int64_t length, Threads* threads) {
 void PagedSequence::Commit(int64_t n) {
   length_ += n;
   const size_t compact = CompactFor(length_);
+  filled_ = std::max(filled_, compact);
   if (compact <= kSpareOpenBlocks) return;
   const size_t written = BlocksFor(length_);
   for (int layer = 0; layer < shape_.layers; ++layer) {
     size_t unwritten = written;
-    for (size_t b = compact - kSpareOpenBlocks; b-- > 0 && tables_[layer][b] != kNoBlock;) {
-      BlockId give = tables_[layer][b];
+    for (size_t b = compact - kSpareOpenBlocks; b-- > 0 && addresses_[layer][b] != nullptr;) {
       // A block that is reserved for later gets this memory, which has been touched, for its own.
+      const BlockId give = tables_[layer][b];
       if (unwritten < tables_[layer].size() && placement_->Users(give) == 1) {
         placement_->Unpair(give);
-        const BlockId fresh = tables_[layer][unwritten];
+        tables_[layer][b] = tables_[layer][unwritten];
         SetBlock(layer, unwritten++, give);
-        give = fresh;
       }
-      placement_->Release(give);
-      tables_[layer][b] = kNoBlock;
-      addresses_[layer][b] = nullptr;
+      LoseOpen(layer, b);
     }
   }
 }
@@ -343,12 +345,28 @@ void PagedSequence::Attend(int layer, int64_t n, const float* q, float* out, Thr
   FinishAttend(layer, n);
 }
 
-void PagedSequence::AppendShared(std::span<const BlockId> ids) {
+void PagedSequence::AppendShared(std::span<const BlockId> ids, std::span<const BlockId> compact) {
+  const size_t block = tables_[0].size();
+  if (!compact.empty()) ShareCompact(compact);
   for (int layer = 0; layer < shape_.layers; ++layer) {
-    placement_->Share(ids[layer]);
-    SetBlock(layer, tables_[layer].size(), ids[layer]);
+    // One sequence's open forms are a run up to its newest block.
+    for (size_t b = block; ids.empty() && b-- > 0 && addresses_[layer][b] != nullptr;)
+      LoseOpen(layer, b);
+    const BlockId id = ids.empty() ? compact[layer] : ids[layer];
+    if (!ids.empty()) placement_->Share(id);
+    SetBlock(layer, block, id);
+    if (ids.empty()) addresses_[layer][block] = nullptr;
   }
   length_ += kBlockTokens;
+}
+
+void PagedSequence::ShareCompact(std::span<const BlockId> compact) {
+  const size_t block = compact_[0].size();
+  for (int layer = 0; layer < shape_.layers; ++layer) {
+    placement_->Share(compact[layer]);
+    SetCompact(layer, block, compact[layer]);
+  }
+  if (filled_ == block) ++filled_;
 }
 
 std::unique_ptr<PagedSequence> PagedSequence::Fork() const {
@@ -357,10 +375,11 @@ std::unique_ptr<PagedSequence> PagedSequence::Fork() const {
   copy->length_ = length_;
   const size_t blocks = BlocksFor(length_);
   for (int layer = 0; layer < shape_.layers; ++layer) {
-    size_t compact = CompactFor(length_);
+    size_t compact = std::min(CompactFor(length_), compact_[layer].size());
     for (size_t b = 0; b < blocks; ++b) {
       copy->SetBlock(layer, b, tables_[layer][b]);
-      if (tables_[layer][b] == kNoBlock) {
+      if (OpenIsGone(b)) {
+        copy->addresses_[layer][b] = nullptr;
         compact = std::max(compact, b + 1);
       } else {
         placement_->Share(tables_[layer][b]);
@@ -371,6 +390,7 @@ std::unique_ptr<PagedSequence> PagedSequence::Fork() const {
       copy->SetCompact(layer, b, compact_[layer][b]);
     }
   }
+  copy->filled_ = std::min(filled_, copy->compact_[0].size());
   return copy;
 }
 
@@ -388,7 +408,7 @@ void PagedSequence::Truncate(int64_t length) {
 void PagedSequence::ReleaseFrom(size_t block) {
   for (int layer = 0; layer < shape_.layers; ++layer) {
     while (tables_[layer].size() > block) {
-      if (tables_[layer].back() != kNoBlock) placement_->Release(tables_[layer].back());
+      if (addresses_[layer].back() != nullptr) placement_->Release(tables_[layer].back());
       tables_[layer].pop_back();
       addresses_[layer].pop_back();
     }
@@ -403,6 +423,7 @@ void PagedSequence::ReleaseCompactFrom(size_t block) {
       compact_addresses_[layer].pop_back();
     }
   }
+  filled_ = std::min(filled_, compact_[0].size());
 }
 
 int64_t PagedSequence::Reusable(int64_t length) const {

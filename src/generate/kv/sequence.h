@@ -46,11 +46,20 @@ class PagedSequence : public model::KvSequence {
   void FinishAttend(int layer, int64_t n);
 
   // Begins with, or goes on with, a full block that another owner computed for the same tokens: one
-  // id a layer. REQUIRES: the policy shares prefixes, length() is a multiple of 32, nothing is
-  // reserved.
-  void AppendShared(std::span<const BlockId> ids);
-  // The blocks of a layer, reserved ones included.
+  // id a layer, and those of its compact form, either of them empty if it is not there or not
+  // wanted. An open form that is missing ends those of the blocks before. REQUIRES: the policy
+  // shares prefixes, length() is a multiple of 32, nothing is reserved; whoever has no open form
+  // has compact ones up to there.
+  void AppendShared(std::span<const BlockId> ids, std::span<const BlockId> compact = {});
+  // The next block's compact form, which another owner made. REQUIRES: as above, and a block that
+  // is open.
+  void ShareCompact(std::span<const BlockId> compact);
+  // The blocks of a layer, reserved ones included; of those without an open form the compact ones.
   std::span<const BlockId> blocks(int layer) const { return tables_[layer]; }
+  bool OpenIsGone(size_t block) const { return addresses_[0][block] == nullptr; }
+  // Compact forms of the first blocks; of these, filled_compact() are written in all layers.
+  std::span<const BlockId> compact_blocks(int layer) const { return compact_[layer]; }
+  size_t filled_compact() const { return filled_; }
 
   // K and V of tokens [first, first + n) of a layer as the format holds them: k, v
   // [n, kv_heads, head_dim] f32. Reserve, Append for every layer, and Commit put them back.
@@ -91,7 +100,8 @@ class PagedSequence : public model::KvSequence {
   void ReleaseCompactFrom(size_t block);
   // How many blocks a token that makes the sequence `length` long reads in compact form.
   size_t CompactFor(int64_t length) const;
-  bool OpenIsGone(size_t block) const;
+  // The compact form is all that is left: gives the open one back.
+  void LoseOpen(int layer, size_t block);
   absl::Status ReserveCompact(size_t count);
   absl::Status ExpandTail();
   void FillCompact(int layer, int64_t length, Threads* threads);
@@ -102,10 +112,12 @@ class PagedSequence : public model::KvSequence {
   std::unique_ptr<KvRetention> retention_;
   std::unique_ptr<KvSelection> selection_;
   int64_t length_ = 0;
-  std::vector<std::vector<BlockId>> tables_;  // [layers][blocks]; kNoBlock: compact form alone
-  std::vector<std::vector<const std::byte*>> addresses_;  // the same blocks, for the kernels
+  std::vector<std::vector<BlockId>> tables_;  // [layers][blocks]
+  // The same blocks, for the kernels; null where the open form is gone.
+  std::vector<std::vector<const std::byte*>> addresses_;
   std::vector<std::vector<BlockId>> compact_;             // [layers][the first blocks]
   std::vector<std::vector<const std::byte*>> compact_addresses_;
+  size_t filled_ = 0;  // of compact_, in all layers
   std::vector<const std::byte*> chosen_, chosen_compact_;
   std::vector<AttendJob> jobs_;
   std::vector<float> lse_;

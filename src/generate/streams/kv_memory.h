@@ -26,9 +26,11 @@ class KvMemory {
   std::unique_ptr<PagedSequence> NewSequence() {
     return std::make_unique<PagedSequence>(policy_, shape_, placement_.get());
   }
-  // Blocks of one layer: all, and those that are free or could be freed now.
+  // Blocks of one layer: all, and those that are free or could be freed now. A format with a
+  // compact form has as many compact ones beside them; INT64_MAX are available where it has none.
   int64_t blocks() const;
   int64_t available() const;
+  int64_t available_compact() const;
 
  private:
   KvMemory() = default;

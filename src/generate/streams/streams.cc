@@ -120,7 +120,7 @@ void Streams::RemoveEnded() {
 
 void Streams::Keep(const Stream& stream) {
   if (memory_.prefixes() == nullptr) return;
-  memory_.prefixes()->Insert(stream.scope, stream.tokens, *stream.sequence);
+  memory_.prefixes()->Insert(stream.scope, stream.tokens, *stream.sequence, stream.prompt);
 }
 
 // Blocks that a running stream may still ask for.
@@ -128,11 +128,18 @@ int64_t Streams::Outstanding(const Stream& stream) const {
   return stream.most_blocks - stream.sequence->blocks_per_layer();
 }
 
+int64_t Streams::OutstandingCompact(const Stream& stream) const {
+  return stream.most_blocks - static_cast<int64_t>(stream.sequence->compact_blocks(0).size());
+}
+
 // With what it takes from kept prompts, which nobody can evict then.
 bool Streams::Fits(const Stream& stream) const {
-  int64_t wanted = Outstanding(stream);
-  for (const auto& other : running_) wanted += Outstanding(*other);
-  return wanted <= memory_.available();
+  int64_t wanted = Outstanding(stream), compact = OutstandingCompact(stream);
+  for (const auto& other : running_) {
+    wanted += Outstanding(*other);
+    compact += OutstandingCompact(*other);
+  }
+  return wanted <= memory_.available() && compact <= memory_.available_compact();
 }
 
 void Streams::Admit() {

@@ -90,6 +90,7 @@ class Streams {
   void Admit();
   bool Fits(const Stream& stream) const;
   int64_t Outstanding(const Stream& stream) const;
+  int64_t OutstandingCompact(const Stream& stream) const;
   void Join(std::unique_ptr<Stream> stream);
   bool WaitsForLeader(const Stream& stream) const;
   void Adopt(Stream& stream);
