@@ -40,7 +40,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   }
   if (options.answer.planner != "extract") {
     WEIR_ASSIGN_OR_RETURN(asker->engine_,
-                          session.LoadEngine(options.model, {.speculate = options.speculate}));
+                          session.LoadEngine(options.model, {.kv = options.kv,
+                                                             .speculate = options.speculate}));
     if (options.passage_cache) {
       if (options.answer.passages == 0) options.answer.passages = kCachedPassages;
       WEIR_RETURN_IF_ERROR(UsePassageCache(*asker->engine_, options.recompute, session));

@@ -23,6 +23,7 @@ struct AskOptions {
   std::string model;
   std::string encoder;
   bool passage_cache = false;
+  std::string kv = "auto";
   generate::SpeculateOptions speculate = {};
   bool extract = false;
   template <class V>
@@ -36,6 +37,10 @@ struct AskOptions {
     v(model,
       {.name = "model", .help = "Model that writes; a name or a GGUF file (see weir model list)."});
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
+    v(kv,
+      {.name = "kv",
+       .help = "How the model's KV cache is kept: auto (q8), f16, kivi4 or kivi2 (old tokens in "
+               "4 or 2 bits), or others that weir list names Kv*; several joined by '+'."});
     speculate.Visit(v);
     v(extract, {.name = "extract",
                 .help = "Answer with sentences of the documents alone; a model, where one is "

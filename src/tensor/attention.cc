@@ -36,7 +36,7 @@ struct TileRows {
   void Prepare(const KernelSet& kernels, const PagedAttention& a, const QueryTile& t, int group,
                const float* q_all, int64_t n) {
     const int d = a.head_dim;
-    const bool int8 = a.storage == KvStorage::kInt8, floats = !int8 || a.coded_blocks > 0;
+    const bool int8 = a.storage == KvStorage::kInt8, floats = !int8 || a.coded_last > a.coded_first;
     rows = static_cast<int>(t.tokens) * group;
     if (int8) MakeRoomForCodes(d);
     if (floats) q.resize(static_cast<size_t>(rows) * d);
@@ -144,9 +144,14 @@ class Paged {
     });
   }
 
+  bool Coded(int64_t block) const {
+    const auto b = static_cast<size_t>(block);
+    return b >= a_.coded_first && b < a_.coded_last;
+  }
+
   // A group's part of a block.
   const std::byte* HeadOf(int64_t block, int group) const {
-    const size_t bytes = static_cast<size_t>(block) < a_.coded_blocks
+    const size_t bytes = Coded(block)
                              ? CodedHead(a_.head_dim, a_.coded.bits).bytes
                              : HeadBytes(a_.head_dim, a_.storage);
     return a_.blocks[block] + static_cast<size_t>(group) * a_.kv_heads / groups_ * bytes;
@@ -164,15 +169,17 @@ class Paged {
       const int64_t b = next_chunk * kChunkBlocks + i;
       if (b < used) heads[last - first + i] = HeadOf(b, next_group);
     }
-    const int64_t coded =
-        std::clamp<int64_t>(static_cast<int64_t>(a_.coded_blocks) - first, 0, last - first);
-    if (coded > 0) {
-      rows.AttendCoded(kernels_, a_.head_dim, a_.coded, heads, static_cast<size_t>(coded),
-                       first * kKvBlockTokens, state);
+    for (int64_t b = first, end; b < last; b = end) {  // runs of blocks of one form
+      end = b + 1;
+      while (end < last && Coded(end) == Coded(b)) ++end;
+      const std::byte* const* run = heads + (b - first);
+      const auto count = static_cast<size_t>(end - b);
+      if (Coded(b)) {
+        rows.AttendCoded(kernels_, a_.head_dim, a_.coded, run, count, b * kKvBlockTokens, state);
+      } else {
+        rows.Attend(kernels_, a_.head_dim, a_.storage, run, count, b * kKvBlockTokens, state);
+      }
     }
-    if (first + coded == last) return;
-    rows.Attend(kernels_, a_.head_dim, a_.storage, heads + coded,
-                static_cast<size_t>(last - first - coded), (first + coded) * kKvBlockTokens, state);
   }
 
   void Finish(const QueryTile& t, int rows, const TileState& state) const {

@@ -53,7 +53,8 @@ struct PagedAttention {
   int64_t window = 0;  // > 0: a query at p sees keys in (p - window, p]
   KvStorage storage = KvStorage::kHalf;
   const int64_t* positions = nullptr;  // [n] ascending, of the queries; null: the n newest
-  size_t coded_blocks = 0;  // the first so many blocks are coded, as `coded` says
+  // Blocks [coded_first, coded_last) are coded, as `coded` says.
+  size_t coded_first = 0, coded_last = 0;
   CodedForm coded = {};
 };
 

@@ -39,17 +39,17 @@ Rows ModelLike(int64_t tokens, int d, std::mt19937& random) {
   return rows;
 }
 
-// Blocks of kv_heads heads, the first `coded` of them coded; what they hold goes to `rows`.
+// Blocks of kv_heads heads, [first, coded) of them coded; what they hold goes to `rows`.
 struct Cache {
   Cache(int kv_heads, int d, KvStorage storage, const CodedForm& form, size_t coded,
-        const std::vector<float>& k, const std::vector<float>& v)
+        const std::vector<float>& k, const std::vector<float>& v, size_t first = 0)
       : keys(k), values(v) {
     const size_t width = static_cast<size_t>(kv_heads) * d, tokens = k.size() / width;
     for (size_t b = 0; b * 32 < tokens; ++b) {
       std::vector<std::byte> open(KvBlockBytes(kv_heads, d, storage), std::byte{0x7f});
       for (size_t t = b * 32; t < std::min(tokens, b * 32 + 32); ++t)
         WriteKv(open.data(), t % 32, &k[t * width], &v[t * width], kv_heads, d, storage);
-      if (b < coded) {
+      if (b >= first && b < coded) {
         std::vector<std::byte> small(CodedBlockBytes(kv_heads, d, form), std::byte{0x7f});
         CodeBlock(open.data(), storage, kv_heads, d, form, small.data());
         open = small;
@@ -58,7 +58,7 @@ struct Cache {
       std::vector<float> head_k(32 * d), head_v(32 * d);
       for (int h = 0; h < kv_heads; ++h) {
         const std::byte* head = memory.back().data() + h * memory.back().size() / kv_heads;
-        if (b < coded) {
+        if (b >= first && b < coded) {
           ReadCodedHead(head, form, d, head_k.data(), head_v.data());
         } else {
           ReadOpenHead(head, storage, d, head_k.data(), head_v.data());
@@ -168,6 +168,7 @@ struct Case {
   int heads, kv_heads, head_dim;
   size_t coded;
   int64_t window = 0;
+  size_t open = 0;  // of the coded ones, the first that are not
 };
 
 struct Result {
@@ -191,7 +192,8 @@ Result Attended(const Case& c, const Cache& cache, const CodedForm& form, KvStor
   a.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
   a.window = c.window;
   a.storage = storage;
-  a.coded_blocks = c.coded;
+  a.coded_first = c.open;
+  a.coded_last = c.coded;
   a.coded = form;
   Attend(a, q, c.n_q, r.out.data(), r.lse.data(), threads);
   return r;
@@ -236,14 +238,23 @@ TEST(AttendCodedTest, EqualsDenseAttentionOverWhatCodesStandFor) {
   std::mt19937 random(4);
   Threads two(2);
   double worst = 0;
-  for (const Case& c : {Case{1, 64, 9, 3, 64, 2}, {1, 500, 9, 3, 64, 11}, {1, 2000, 14, 2, 64, 58},
-                        {1, 700, 12, 2, 128, 17}, {1, 700, 4, 1, 256, 17}, {1, 300, 5, 1, 32, 5},
-                        {40, 900, 9, 3, 64, 24}, {40, 300, 2, 2, 96, 6}, {7, 100, 71, 1, 32, 2},
-                        {1, 900, 4, 1, 64, 24, 300}, {32, 900, 4, 1, 64, 23, 300}}) {
+  for (const Case& c : {Case{1, 64, 9, 3, 64, 2},
+                        {1, 500, 9, 3, 64, 11},
+                        {1, 2000, 14, 2, 64, 58},
+                        {1, 700, 12, 2, 128, 17},
+                        {1, 700, 4, 1, 256, 17},
+                        {1, 300, 5, 1, 32, 5},
+                        {40, 900, 9, 3, 64, 24},
+                        {40, 300, 2, 2, 96, 6},
+                        {7, 100, 71, 1, 32, 2},
+                        {1, 900, 4, 1, 64, 24, 300},
+                        {32, 900, 4, 1, 64, 23, 300},
+                        {1, 700, 9, 3, 64, 17, 0, 1},
+                        {40, 900, 9, 3, 64, 24, 0, 11}}) {
     for (const CodedForm& form : kForms) {
       for (const KvStorage storage : {KvStorage::kHalf, KvStorage::kInt8}) {
         const Rows rows = ModelLike(c.n_k * c.kv_heads, c.head_dim, random);
-        const Cache cache(c.kv_heads, c.head_dim, storage, form, c.coded, rows.k, rows.v);
+        const Cache cache(c.kv_heads, c.head_dim, storage, form, c.coded, rows.k, rows.v, c.open);
         const std::vector<float> q = RandomFloats(c.n_q * c.heads * c.head_dim, random);
         const Result one = Attended(c, cache, form, storage, q.data(), nullptr);
         const double error = RelativeError(c, cache, q, one);
@@ -262,9 +273,10 @@ TEST(AttendCodedTest, BatchDoesNotChangeBytes) {
   std::mt19937 random(5);
   Threads two(2);
   for (const CodedForm& form : kForms) {
-    const Case c{96, 900, 9, 3, 64, 20};
+    const Case c{96, 900, 9, 3, 64, 20, 0, 1};
     const Rows rows = ModelLike(c.n_k * c.kv_heads, c.head_dim, random);
-    const Cache cache(c.kv_heads, c.head_dim, KvStorage::kInt8, form, c.coded, rows.k, rows.v);
+    const Cache cache(c.kv_heads, c.head_dim, KvStorage::kInt8, form, c.coded, rows.k, rows.v,
+                      c.open);
     const size_t width = static_cast<size_t>(c.heads) * c.head_dim;
     const std::vector<float> q = RandomFloats(c.n_q * width, random);
     const Result all = Attended(c, cache, form, KvStorage::kInt8, q.data(), &two);

@@ -184,7 +184,7 @@ class BenchLlmVerb : public Verb {
                                         .only = bench.only,
                                         .peer_python = bench.peer_python,
                                         .peer_script = bench.peer_script},
-                                       session.context());
+                                       session.context(), session.registry());
   }
 
   BenchLlmOptions options_;

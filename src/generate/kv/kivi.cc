@@ -15,15 +15,16 @@ namespace {
 Registry::Factory<KvFormat> Factory(int bits) {
   return [bits](const OptionTable& table) -> absl::StatusOr<std::unique_ptr<KvFormat>> {
     WEIR_ASSIGN_OR_RETURN(const KiviOptions options, ReadOptions<KiviOptions>(table));
-    if (options.residual % kBlockTokens != 0) {
-      return absl::InvalidArgumentError(absl::StrCat("kivi: a residual of ", options.residual,
-                                                     " tokens; expected a multiple of ",
-                                                     kBlockTokens));
+    for (const auto& [name, tokens] :
+         {std::pair{"residual", options.residual}, {"sink", options.sink}}) {
+      if (tokens % kBlockTokens == 0) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "kivi: a ", name, " of ", tokens, " tokens; expected a multiple of ", kBlockTokens));
     }
     return std::make_unique<KiviFormat>(
         tensor::CodedForm{.bits = bits, .token_keys = options.keys == "token"},
         options.open == "f16" ? tensor::KvStorage::kHalf : tensor::KvStorage::kInt8,
-        options.residual / kBlockTokens);
+        options.residual / kBlockTokens, options.sink / kBlockTokens);
   };
 }
 
@@ -75,12 +76,16 @@ void KiviFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* thr
     while (last < job.queries && compact_for(last) == compact) ++last;
     a.length = position_of(last - 1) + 1;
     a.positions = job.positions == nullptr ? nullptr : job.positions + first;
-    blocks.assign(job.compact.begin(), job.compact.begin() + static_cast<int64_t>(compact));
+    const size_t sinks = std::min(job.sinks, compact);
+    blocks.assign(job.blocks.begin(), job.blocks.begin() + static_cast<int64_t>(sinks));
+    blocks.insert(blocks.end(), job.compact.begin() + static_cast<int64_t>(sinks),
+                  job.compact.begin() + static_cast<int64_t>(compact));
     const size_t used = static_cast<size_t>((a.length + kBlockTokens - 1) / kBlockTokens);
     blocks.insert(blocks.end(), job.blocks.begin() + static_cast<int64_t>(compact),
                   job.blocks.begin() + static_cast<int64_t>(used));
     a.blocks = blocks;
-    a.coded_blocks = compact;
+    a.coded_first = sinks;
+    a.coded_last = compact;
     tensor::Attend(a, job.q + first * row, last - first, job.out + first * row,
                    job.lse == nullptr ? nullptr : job.lse + first * shape.heads, threads);
     first = last;

@@ -8,7 +8,8 @@
 //   centre = (2^bits - 1) / 2; scale and middle in f16
 // Cost: bits + 1 bits an element of a compact block; attention reads that instead of 8.5 or 16, and
 //   folds the scales of a block into the query once for each query row
-// Differs: whole blocks of 32 tokens become compact, keys and values alike, when 128 or more tokens
+// Differs: the first 32 tokens, to which attention flows from everywhere, stay open as well;
+//   whole blocks of 32 tokens become compact, keys and values alike, when 128 or more tokens
 //   lie between them and the query (the paper: values one by one, keys every 128 tokens); prefill
 //   reads what decoding would, so any split gives the same bytes (the paper: prefill reads full
 //   precision); the newest tokens are int8 unless open=f16; middle instead of minimum
@@ -28,6 +29,7 @@ namespace weir::generate {
 
 struct KiviOptions {
   int64_t residual = 128;
+  int64_t sink = 32;
   int64_t group = 32;
   std::string keys = "channel";
   std::string open = "q8";
@@ -38,6 +40,11 @@ struct KiviOptions {
                  .unit = "tokens",
                  .min = 32,
                  .max = 1 << 20});
+    v(sink, {.name = "sink",
+             .help = "First tokens, which all queries heed, that stay open; a multiple of 32.",
+             .unit = "tokens",
+             .min = 0,
+             .max = 1 << 20});
     v(group, {.name = "group",
               .help = "Elements that share a scale; a block of the cache has 32 tokens.",
               .min = 32,
@@ -53,8 +60,14 @@ struct KiviOptions {
 class KiviFormat : public KvFormat {
  public:
   // `residual`: whole blocks before a query's own that it reads open.
-  KiviFormat(const tensor::CodedForm& form, tensor::KvStorage open, int64_t residual_blocks)
-      : form_(form), storage_(open), open_(open), residual_blocks_(residual_blocks) {}
+  // `sink`: those of the beginning.
+  KiviFormat(const tensor::CodedForm& form, tensor::KvStorage open, int64_t residual_blocks,
+             int64_t sink_blocks)
+      : form_(form),
+        storage_(open),
+        open_(open),
+        residual_blocks_(residual_blocks),
+        sink_blocks_(sink_blocks) {}
 
   // Heads of a multiple of 32 channels, at most tensor::kMaxCodedDim.
   absl::Status Check(const KvShape& shape) const override;
@@ -69,6 +82,7 @@ class KiviFormat : public KvFormat {
   void Attend(const AttendJob& job, const KvShape& shape, Threads* threads) const override;
   size_t CompactBytes(const KvShape& shape) const override;
   int64_t open_blocks() const override { return residual_blocks_; }
+  int64_t sink_blocks() const override { return sink_blocks_; }
   void Compact(const std::byte* block, std::byte* compact, const KvShape& shape) const override;
   void Expand(const std::byte* compact, std::byte* block, const KvShape& shape) const override;
 
@@ -76,7 +90,7 @@ class KiviFormat : public KvFormat {
   tensor::CodedForm form_;
   tensor::KvStorage storage_;
   PlainFormat open_;
-  int64_t residual_blocks_;
+  int64_t residual_blocks_, sink_blocks_;
 };
 
 }  // namespace weir::generate

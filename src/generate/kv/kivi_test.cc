@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "generate/kv/feed_fixture.h"
 #include "generate/kv/sequence.h"
 #include "generate/sample/random.h"
@@ -41,7 +42,7 @@ class KiviTest : public testing::Test {
 };
 
 TEST_F(KiviTest, AnySplitIsBitEqual) {
-  for (const char* format : {"kivi2", "kivi2:residual=32,open=f16", "kivi4:residual=64",
+  for (const char* format : {"kivi2", "kivi2:residual=32,open=f16", "kivi4:residual=64,sink=0",
                              "kivi2:keys=token,residual=32"}) {
     for (const std::vector<int64_t>& windows : {std::vector<int64_t>{}, {100, 0}}) {
       KvShape shape = kShape;
@@ -69,15 +70,19 @@ TEST_F(KiviTest, AnySplitIsBitEqual) {
 
 // Lengths around the residual: what is compact, and what one sequence takes.
 TEST_F(KiviTest, BlocksBecomeCompactWhenTheyAreOldEnough) {
-  Use("kivi2:residual=64", 1024);
-  for (const auto& [length, compact, open] :
-       {std::tuple{1, 0, 1}, {32, 0, 1}, {33, 0, 2}, {63, 0, 2}, {64, 0, 2}, {65, 0, 3},
-        {96, 0, 3}, {97, 1, 4}, {128, 1, 4}, {129, 2, 4}, {321, 8, 4}}) {
-    const auto s = New();
-    for (int id : Ids(length)) Feed(*s, std::span(&id, 1));
-    EXPECT_EQ(placement_->used_bytes(), kShape.layers * (compact * Compact() + open * Open()))
-        << length;
-    EXPECT_EQ(policy_->CacheBytes(kShape, length), placement_->used_bytes()) << length;
+  for (const int sinks : {0, 1, 3}) {
+    Use(absl::StrCat("kivi2:residual=64,sink=", 32 * sinks), 1024);
+    for (const auto& [length, compact, open] :
+         {std::tuple{1, 0, 1}, {32, 0, 1}, {33, 0, 2}, {63, 0, 2}, {64, 0, 2}, {65, 0, 3},
+          {96, 0, 3}, {97, 1, 4}, {128, 1, 4}, {129, 2, 4}, {321, 8, 4}}) {
+      const auto s = New();
+      for (int id : Ids(length)) Feed(*s, std::span(&id, 1));
+      const int kept = std::min(sinks, std::max(0, compact - 1));  // that would be gone
+      EXPECT_EQ(placement_->used_bytes(),
+                kShape.layers * (compact * Compact() + (open + kept) * Open()))
+          << length << " " << sinks;
+      EXPECT_EQ(policy_->CacheBytes(kShape, length), placement_->used_bytes()) << length;
+    }
   }
   EXPECT_EQ(New()->Reusable(0), 0);
   EXPECT_EQ(placement_->used_bytes(), 0);
@@ -125,9 +130,10 @@ TEST_F(KiviTest, ForksMakeABlockCompactOnce) {
         for (auto& out : Feed(*both[i], std::span(more[i]).subspan(at, 10))) outs[i].push_back(out);
       }
     }
-    // Blocks 0 to 5 of the prefix are whole and shared. 300 tokens: 8 compact blocks, open from 7.
+    // Blocks 0 to 5 of the prefix are whole and shared. 300 tokens: 8 compact blocks, open the
+    // first and from 7.
     EXPECT_EQ(placement_->used_bytes(),
-              kShape.layers * ((6 + 2 + 2) * Compact() + 2 * 3 * Open()));
+              kShape.layers * ((6 + 2 + 2) * Compact() + (1 + 2 * 3) * Open()));
     for (int i : {0, 1}) {
       const auto alone = New();
       Feed(*alone, Ids(200));
@@ -283,8 +289,8 @@ TEST_F(KiviTest, RefusesShapesAndOptions) {
   shape.head_dim = 1024;
   EXPECT_EQ(KvPolicy::Make({.format = "kivi4"}, shape, techniques_).status().code(),
             absl::StatusCode::kUnimplemented);
-  for (const char* word : {"kivi2:residual=33", "kivi2:residual=0", "kivi2:group=64",
-                           "kivi2:keys=row", "kivi2:open=q4", "kivi3"}) {
+  for (const char* word : {"kivi2:residual=33", "kivi2:residual=0", "kivi2:sink=16",
+                           "kivi2:group=64", "kivi2:keys=row", "kivi2:open=q4", "kivi3"}) {
     EXPECT_EQ(KvPolicy::Make({.format = word}, kShape, techniques_).status().code(),
               absl::StatusCode::kInvalidArgument)
         << word;

@@ -214,7 +214,8 @@ int64_t KvPolicy::CacheBytes(const KvShape& shape, int64_t tokens) const {
   const auto compact = static_cast<int64_t>(format_->CompactBytes(shape));
   if (compact == 0) return blocks * open * shape.layers;
   const int64_t small = CompactBlocksFor(tokens, format_->open_blocks());
-  const int64_t large = std::min(blocks, blocks - small + kSpareOpenBlocks);
+  const int64_t large =
+      std::min(blocks, blocks - small + kSpareOpenBlocks + format_->sink_blocks());
   return (small * compact + large * open) * shape.layers;
 }
 

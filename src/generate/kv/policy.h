@@ -127,6 +127,7 @@ struct AttendJob {
   std::span<const std::byte* const> blocks;  // open; null where only the compact form is left
   // The compact form of the first blocks, where the format has one; null where it must not be read.
   std::span<const std::byte* const> compact = {};
+  size_t sinks = 0;  // the first so many blocks are read open by all
   int64_t length = 0, queries = 0;
   int64_t window = 0;  // > 0: a query sees the newest so many tokens only
   const float* q = nullptr;
@@ -167,6 +168,8 @@ class KvFormat {
   // when at least open_blocks() whole blocks lie between it and the query's own.
   virtual size_t CompactBytes(const KvShape& shape) const { return 0; }
   virtual int64_t open_blocks() const { return 0; }
+  // So many blocks of a sequence's beginning are kept open beside it, and read so.
+  virtual int64_t sink_blocks() const { return 0; }
   // From a block whose 32 slots are written, and back into one.
   virtual void Compact(const std::byte* block, std::byte* compact, const KvShape& shape) const {}
   virtual void Expand(const std::byte* compact, std::byte* block, const KvShape& shape) const {}

@@ -173,7 +173,7 @@ void PagedSequence::Commit(int64_t n) {
   const size_t written = BlocksFor(length_);
   for (int layer = 0; layer < shape_.layers; ++layer) {
     size_t unwritten = written;
-    for (size_t b = compact - kSpareOpenBlocks; b-- > 0 && addresses_[layer][b] != nullptr;) {
+    for (size_t b = compact - kSpareOpenBlocks; b-- > sinks() && addresses_[layer][b] != nullptr;) {
       // A block that is reserved for later gets this memory, which has been touched, for its own.
       const BlockId give = tables_[layer][b];
       if (unwritten < tables_[layer].size() && placement_->Users(give) == 1) {
@@ -229,6 +229,7 @@ void PagedSequence::AttendAt(int layer, std::span<const int64_t> positions, cons
                              float* out, float* lse, Threads* threads) {
   const AttendJob job{.blocks = addresses_[layer],
                       .compact = compact_addresses_[layer],
+                      .sinks = sinks(),
                       .length = positions.back() + 1,
                       .queries = static_cast<int64_t>(positions.size()),
                       .window = shape_.window(layer),
@@ -275,6 +276,7 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
   if (plan.kind != ReadPlan::Kind::kBlocks) {
     jobs_.push_back({.blocks = addresses_[layer],
                      .compact = compact_addresses_[layer],
+                     .sinks = sinks(),
                      .length = length,
                      .queries = n,
                      .window = shape_.window(layer),
@@ -301,13 +303,19 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
     const int64_t end = plan.offsets.empty() ? length : std::min(length, own_end);
     const int64_t queries = end - length_ - at;
     // Each block in the form that the last of these queries reads it in.
-    size_t compact = 0;
+    size_t compact = 0, open = 0;
     while (compact < count && (plan.blocks[begin + compact] < CompactFor(end) ||
                                chosen_[begin + compact] == nullptr)) {
-      chosen_[begin + compact++] = nullptr;
+      if (plan.blocks[begin + compact] < sinks()) {
+        ++open;
+      } else {
+        chosen_[begin + compact] = nullptr;
+      }
+      ++compact;
     }
     jobs_.push_back({.blocks = std::span(chosen_).subspan(begin, count),
                      .compact = std::span(chosen_compact_).subspan(begin, compact),
+                     .sinks = open,
                      .length = static_cast<int64_t>(count - 1) * kBlockTokens +
                                (end - 1) % kBlockTokens + 1,
                      .queries = queries,
@@ -350,7 +358,7 @@ void PagedSequence::AppendShared(std::span<const BlockId> ids, std::span<const B
   if (!compact.empty()) ShareCompact(compact);
   for (int layer = 0; layer < shape_.layers; ++layer) {
     // One sequence's open forms are a run up to its newest block.
-    for (size_t b = block; ids.empty() && b-- > 0 && addresses_[layer][b] != nullptr;)
+    for (size_t b = block; ids.empty() && b-- > sinks() && addresses_[layer][b] != nullptr;)
       LoseOpen(layer, b);
     const BlockId id = ids.empty() ? compact[layer] : ids[layer];
     if (!ids.empty()) placement_->Share(id);

@@ -56,6 +56,7 @@ class PagedSequence : public model::KvSequence {
   void ShareCompact(std::span<const BlockId> compact);
   // The blocks of a layer, reserved ones included; of those without an open form the compact ones.
   std::span<const BlockId> blocks(int layer) const { return tables_[layer]; }
+  size_t sinks() const { return static_cast<size_t>(policy_->format().sink_blocks()); }
   bool OpenIsGone(size_t block) const { return addresses_[0][block] == nullptr; }
   // Compact forms of the first blocks; of these, filled_compact() are written in all layers.
   std::span<const BlockId> compact_blocks(int layer) const { return compact_[layer]; }

@@ -12,7 +12,7 @@ absl::StatusOr<std::unique_ptr<KvMemory>> KvMemory::Make(std::shared_ptr<const K
     const KvFormat& format = policy->format();
     memory->prefixes_ = std::make_unique<PrefixCache>(
         memory->placement_.get(), shape.layers,
-        format.CompactBytes(shape) > 0 ? format.open_blocks() : 0);
+        format.CompactBytes(shape) > 0 ? format.open_blocks() : 0, format.sink_blocks());
   }
   memory->policy_ = std::move(policy);
   memory->shape_ = shape;

@@ -4,8 +4,12 @@
 
 namespace weir::generate {
 
-PrefixCache::PrefixCache(KvPlacement* placement, int layers, int64_t open_blocks)
-    : placement_(placement), layers_(layers), open_blocks_(open_blocks) {
+PrefixCache::PrefixCache(KvPlacement* placement, int layers, int64_t open_blocks,
+                         int64_t sink_blocks)
+    : placement_(placement),
+      layers_(layers),
+      open_blocks_(open_blocks),
+      sink_blocks_(sink_blocks) {
   placement_->set_reclaim([this](int64_t blocks) { Evict(blocks); });
 }
 
@@ -50,6 +54,7 @@ std::vector<PrefixCache::Node*> PrefixCache::Usable(Node& root, std::span<const 
   for (Node* node = &root; (node = Child(*node, tokens, path.size())) != nullptr;) {
     open = !node->open.empty() || path.size() < held ? open + 1 : 0;
     path.push_back(node);
+    if (path.size() <= static_cast<size_t>(sink_blocks_) && open < path.size()) break;
     if (open >= std::min(path.size(), static_cast<size_t>(open_blocks_))) usable = path.size();
   }
   path.resize(usable);
@@ -75,7 +80,8 @@ int64_t PrefixCache::Adopt(std::string_view scope, std::span<const int32_t> toke
       if (compact) sequence.ShareCompact(node.compact);
       continue;
     }
-    const bool open = !node.open.empty() && (!compact || block + kSpareOpenBlocks >= old);
+    const bool open = !node.open.empty() && (!compact || block + kSpareOpenBlocks >= old ||
+                                             block < static_cast<size_t>(sink_blocks_));
     sequence.AppendShared(open ? std::span<const BlockId>(node.open) : std::span<const BlockId>(),
                           compact ? std::span<const BlockId>(node.compact)
                                   : std::span<const BlockId>());
@@ -119,6 +125,7 @@ void PrefixCache::Fill(Node& node, const PagedSequence& sequence, size_t block,
                        size_t prompt_blocks) {
   // The whole prompt, asked again, computes its last token: it may go on one block earlier.
   const auto resumed = static_cast<size_t>(open_blocks_) + 1;
+  if (block < static_cast<size_t>(sink_blocks_)) node.resumed = true;
   if (block < prompt_blocks && block + resumed >= prompt_blocks) node.resumed = true;
   const bool open = !sequence.OpenIsGone(block);
   if (node.compact.empty() && block < sequence.filled_compact())

@@ -32,8 +32,9 @@ class PrefixCache {
  public:
   // Registers itself as what `placement` reclaims from. `placement` must outlive the cache.
   // `open_blocks`: how many blocks before its own a token reads open; 0: the format has no compact
-  // form.
-  PrefixCache(KvPlacement* placement, int layers, int64_t open_blocks = 0);
+  // form. `sink_blocks`: how many of the first.
+  PrefixCache(KvPlacement* placement, int layers, int64_t open_blocks = 0,
+              int64_t sink_blocks = 0);
   ~PrefixCache();
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
@@ -68,7 +69,7 @@ class PrefixCache {
     // [layers] each; empty where the form is not kept, both in a root. Who is compact has compact
     // ancestors.
     std::vector<BlockId> open, compact;
-    bool resumed = false;  // the open form stays: a prompt ends soon after
+    bool resumed = false;  // the open form stays: a sink, or a prompt ends soon after
     std::map<Key, std::unique_ptr<Node>> children;
     uint64_t used = 0;
   };
@@ -90,7 +91,7 @@ class PrefixCache {
 
   KvPlacement* placement_;
   const int layers_;
-  const int64_t open_blocks_;
+  const int64_t open_blocks_, sink_blocks_;
   std::map<std::string, Node, std::less<>> roots_;     // by scope
   std::set<std::pair<uint64_t, Node*>> leaves_;        // least recently used first; no roots
   uint64_t clock_ = 0;
