@@ -67,7 +67,7 @@ struct TileRows {
     halves.resize(2 * parts);
   }
 
-  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
+  // With n = 1 the scales of a row lie together.
   void Quantize(const KernelSet& kernels, const float* from, int d, int r, float scale) {
     const size_t parts = d / kInt8Part;
     float* here = &scales[r * parts];
