@@ -115,7 +115,8 @@ class Paged {
     const int count = threads == nullptr ? 1 : threads->count();
     if (tiles_ > 1 || whole >= 4 * count || a_.length <= kChunkTokens) {
       RunTasks(threads, whole, [&](int64_t task) {
-        // Later tokens see more keys: neighbours in task order are equally long.
+        // Later tokens see more keys: the longest tasks come first, so that the workers end together.
+        task = whole - 1 - task;
         AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_),
                      static_cast<int>(task % groups_)});
       });
@@ -132,12 +133,8 @@ class Paged {
   }
 
   static void RunTasks(Threads* threads, int64_t tasks, absl::FunctionRef<void(int64_t)> work) {
-    if (threads == nullptr || tasks <= 1) {
-      for (int64_t t = 0; t < tasks; ++t) work(t);
-      return;
-    }
-    threads->Run([&](int worker) {
-      for (int64_t t = worker; t < tasks; t += threads->count()) work(t);
+    ParallelShare(threads, tasks, 1, [&](size_t begin, size_t end, int) {
+      for (size_t t = begin; t < end; ++t) work(static_cast<int64_t>(t));
     });
   }
 

@@ -85,7 +85,7 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   view_.scaled_sums = first.scaled_sums;
   view_.negative_sums = first.negative_sums;
   view_.negative_halves = first.negative_halves;
-  ParallelFor(n > 4 ? threads : nullptr, n, 1, [&](size_t begin, size_t end, int) {
+  ParallelShare(n > 4 ? threads : nullptr, n, 16, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       ActivationRow row = first;
       row.codes += i * kSuperColumns;
