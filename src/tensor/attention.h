@@ -43,6 +43,14 @@ struct PagedAttention {
   KvStorage storage = KvStorage::kHalf;
 };
 
+// What stays in registers and L1 while keys stream past in a prefill: rows of queries (tokens times
+// the query heads that share a KV head) and the keys of one step of the softmax. Bits do not depend
+// on the rows; those of keys are fixed.
+struct PrefillTile {
+  int rows = 0, keys = 0;
+};
+PrefillTile PrefillTileOf(int heads, int kv_heads);
+
 // Causal, bottom-right aligned: query i of n sits at position length - n + i.
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
 // together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
