@@ -38,8 +38,7 @@ EngineTile EngineTileOf(const AttentionReport& r, const plan::AttentionPlan& p) 
   const plan::AttentionShape& s = r.shape;
   const tensor::PrefillTile tile =
       tensor::PrefillTileOf(static_cast<int>(s.heads / s.kv_heads), 1);
-  EngineTile engine;
-  engine.tiles = {tile.rows, tile.keys, 1};
+  EngineTile engine{.tiles = {tile.rows, tile.keys, 1}};
   constexpr auto kSchedule = plan::Schedule::kRowOuter;
   engine.words = plan::CountWords(s, kSchedule, engine.tiles, p.cache_words);
   engine.resident = plan::ResidentWords(s, kSchedule, engine.tiles);

@@ -54,7 +54,7 @@ PrefillTile PrefillTileOf(int heads, int kv_heads);
 // Causal, bottom-right aligned: query i of n sits at position length - n + i.
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
 // together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
-// 14 bits of the largest of a block; both products are exact integers.
+// 14 bits of the largest of 128 keys; both products are exact integers.
 void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
             Threads* threads);
 

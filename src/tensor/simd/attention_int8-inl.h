@@ -14,8 +14,8 @@ inline void AskAhead(const std::byte* ahead, size_t offset) {
   if constexpr (kAsk) __builtin_prefetch(ahead + offset);
 }
 
-// scores[r * kSpanKeys + (0 .. 31)] for R rows. kDim: the head dimension, or 0 for that of the tile;
-// where it is a constant, so are the distances of the rows, and one register addresses them all.
+// scores[r * kSpanKeys + (0 .. 31)] for R rows. kDim: the head dimension, or 0 for that of the
+// tile; where it is a constant, so are the distances of rows, and one register addresses them all.
 template <int R, bool kAsk, int kDim>
 inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const std::byte* ahead,
                        float* scores) {

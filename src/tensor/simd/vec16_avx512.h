@@ -137,8 +137,8 @@ inline Ints ToWeights(Floats a) {
   return {_mm512_min_epi32(_mm512_max_epi32(_mm512_cvtps_epi32(a.v), _mm512_setzero_si512()),
                            _mm512_set1_epi32(16383))};
 }
-// Weights of 64 keys in [0, 16383], rounded, as two factors of 7 bits. Packing works in lanes of 128
-// bits: the last step brings their dwords back into the order of the keys.
+// Weights of 64 keys in [0, 16383], rounded, as two factors of 7 bits. Packing works in lanes of
+// 128 bits: the last step brings their dwords back into the order of the keys.
 inline void StoreFactors(uint8_t* high, uint8_t* low, const Floats (&weights)[4]) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i a =
