@@ -21,6 +21,8 @@ struct QueryTile {
   int group = 0;
 };
 
+int MostTokens(int group) { return std::clamp(kWantedRows / group, 1, kMaxTileRows); }
+
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.
 struct TileRows {
@@ -107,7 +109,7 @@ class Paged {
         lse_(lse),
         group_(GroupHeads(a.heads, a.kv_heads)),
         groups_(a.heads / group_),
-        tiles_(TilesFor(n, std::clamp(kWantedRows / group_, 1, kMaxTileRows))),
+        tiles_(TilesFor(n, MostTokens(group_))),
         tile_tokens_((n + tiles_ - 1) / tiles_) {}
 
   void Run(Threads* threads) {
@@ -387,6 +389,11 @@ void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, 
     const size_t at = static_cast<size_t>(h) * head_dim;
     (int8 ? ReadInt8 : ReadHalf)(head, slot, k + at, v + at, head_dim);
   }
+}
+
+PrefillTile PrefillTileOf(int heads, int kv_heads) {
+  const int group = GroupHeads(heads, kv_heads);
+  return {MostTokens(group) * group, kSpanKeys};
 }
 
 void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
