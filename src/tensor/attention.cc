@@ -120,7 +120,8 @@ class Paged {
     const int count = threads == nullptr ? 1 : threads->count();
     if (tiles_ > 1 || whole >= 4 * count || a_.length <= kChunkTokens) {
       RunTasks(threads, whole, [&](int64_t task) {
-        // Later tokens see more keys: the longest tasks come first, so that the workers end together.
+        // Later tokens see more keys: the longest tasks come first, so that the workers end
+        // together.
         task = whole - 1 - task;
         AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_),
                      static_cast<int>(task % groups_)});
