@@ -7,13 +7,14 @@ namespace weir::cli {
 std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   for (auto make :
-       {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,  MakeModelTokenizeVerb,
-        MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb, MakeIngestShowVerb,
-        MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,     MakeEvalVerb,
-        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb, MakeBenchLlmVerb,
-        MakeBenchSearchVerb,    MakeBenchEncodeVerb, MakePlanAttentionVerb,
-        MakeListVerb,           MakeConfigVerb,      MakeLicensesVerb,   MakeCompletionVerb,
-        MakeManVerb}) {
+       {MakeModelAddVerb,       MakeModelListVerb,   MakeModelShowVerb,   MakeModelTokenizeVerb,
+        MakeIndexVerb,          MakeIndexStatusVerb, MakeIndexCheckVerb,  MakeIngestShowVerb,
+        MakePromptSaveVerb,     MakePromptLoadVerb,  MakePromptListVerb,  MakePromptFitVerb,
+        MakeSearchVerb,         MakeAskVerb,         MakeVerifyVerb,      MakeEvalVerb,
+        MakeEvalPerplexityVerb, MakeEvalAnswersVerb, MakeEvalClaimsVerb,  MakeEvalPromptVerb,
+        MakeBenchLlmVerb,       MakeBenchSearchVerb, MakeBenchEncodeVerb, MakeBenchPromptVerb,
+        MakePlanAttentionVerb,  MakeListVerb,        MakeConfigVerb,      MakeLicensesVerb,
+        MakeCompletionVerb,     MakeManVerb}) {
     verbs.push_back(make());
   }
   return verbs;

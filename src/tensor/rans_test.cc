@@ -95,7 +95,7 @@ TEST(RansTest, TargetsDecodeTheSameBytes) {
         RansRunOn(decoder, *set);
         const bool ok = decoder.Decode(m.tables, m.lanes.data(), 500, out.data()).ok();
         EXPECT_EQ(ok, cut == 0) << set->name << " cut " << cut;
-        if (ok) EXPECT_TRUE(out == m.symbols && decoder.Finish().ok()) << set->name;
+        EXPECT_TRUE(!ok || (out == m.symbols && decoder.Finish().ok())) << set->name;
       }
     }
   }
@@ -121,7 +121,7 @@ TEST(RansTest, DamageIsTheSameEverywhere) {
     }
     for (size_t k = 1; k < outs.size(); ++k) {
       EXPECT_EQ(ok[k], ok[0]);
-      if (ok[0]) EXPECT_EQ(outs[k], outs[0]);
+      EXPECT_TRUE(!ok[0] || outs[k] == outs[0]);
     }
   }
 }

@@ -11,7 +11,7 @@ namespace weir::generate {
 
 struct BandwidthTrace {
   double step_s = 0.1;
-  std::vector<double> bytes_per_s;  // empty: no limit
+  std::vector<double> bytes_per_s = {};  // empty: no limit
 
   bool unlimited() const { return bytes_per_s.empty(); }
   // Bytes that pass in [from, to) seconds.

@@ -15,7 +15,7 @@ namespace weir::generate {
 namespace {
 
 constexpr int kModels = 64;        // distributions of differences
-constexpr int kAnchorModels = 24;  // of anchors, which have four times as many symbols
+constexpr int kAnchorModels = 8;  // of anchors, of which few are seen
 constexpr int kAnchorBits = 8, kAnchorCentre = 127;
 constexpr int kMaxGroup = 256;
 constexpr float kRhoSteps = 255.0f;
@@ -25,6 +25,10 @@ constexpr double kLeastStep = 1.0 / 2048;  // of the largest value of a part
 struct ChannelTables {
   std::vector<float> mean, rho, step;
 };
+
+// Level 3 has so fine steps that its numbers need the symbols of a byte.
+constexpr int SymbolBits(int level) { return level < 3 ? kSymbolBits : kAnchorBits; }
+constexpr int CentreOf(int level) { return (1 << (SymbolBits(level) - 1)) - 1; }
 
 struct LevelTables {
   float scale = 0;         // of all steps; 0: no such level
@@ -55,7 +59,8 @@ struct Lanes {
 // Whole numbers of all tokens, anchors apart, with the reconstruction in step with the decoder's.
 class Quantiser {
  public:
-  Quantiser(int group, const Lanes& lanes) : group_(group), lanes_(lanes) {}
+  Quantiser(int group, bool chain, const Lanes& lanes)
+      : group_(group), chain_(chain), lanes_(lanes) {}
   std::vector<int32_t> anchors, differences;  // [n][16]
 
   // x: the first of the sixteen channels, `channels` of them real.
@@ -66,14 +71,14 @@ class Quantiser {
     for (int t = 0; t < tokens; ++t) {
       std::copy_n(lanes_.mean, kLanes, row);
       std::copy_n(x + static_cast<size_t>(t) * stride, channels, row);
-      if (group_ > 0 && t % group_ == 0) {
+      if (t % group_ == 0) {
         Take(row, lanes_.mean, lanes_.anchor_step, reference, anchors);
         lanes_.Predict(reference, prediction);
         continue;
       }
       float rebuilt[kLanes];
       Take(row, prediction, lanes_.step, rebuilt, differences);
-      if (group_ == 0) lanes_.Predict(rebuilt, prediction);
+      if (chain_) lanes_.Predict(rebuilt, prediction);
     }
   }
 
@@ -89,17 +94,19 @@ class Quantiser {
   }
 
   int group_;
+  bool chain_;
   const Lanes& lanes_;
 };
 
 class DeltaCodec : public CodecFrame {
  public:
-  DeltaCodec(const KvCodecShape& shape, int group)
-      : CodecFrame(CodecForm::kDelta, shape), group(group) {}
+  DeltaCodec(const KvCodecShape& shape, int group, bool chain)
+      : CodecFrame(CodecForm::kDelta, shape), group(group), chain(chain) {}
 
   ChannelTables channels;
   std::array<LevelTables, kCodecLevels> levels;
   int group;
+  bool chain;
 
  protected:
   bool HasLevel(int level) const override { return levels[level - 1].scale > 0; }
@@ -111,10 +118,10 @@ class DeltaCodec : public CodecFrame {
     for (size_t first = 0; first < padded; first += kLanes) {
       const size_t channel = part * padded + first;
       const Lanes lanes(channels, tables, channel);
-      Quantiser q(group, lanes);
+      Quantiser q(group, chain, lanes);
       q.Run(tokens, x + first, shape().width(), RealLanes(first));
       writer.Add(tables.anchors, channel, kAnchorCentre, q.anchors);
-      writer.Add(tables.differences, channel, kCentre, q.differences);
+      writer.Add(tables.differences, channel, CentreOf(level), q.differences);
     }
     std::string out;
     writer.AppendTo(out);
@@ -126,16 +133,14 @@ class DeltaCodec : public CodecFrame {
     const size_t padded = PaddedWidth(shape());
     const LevelTables& tables = levels[level - 1];
     WEIR_ASSIGN_OR_RETURN(GroupReader reader, GroupReader::Open(bytes));
-    const size_t anchors = group == 0 ? 0 : (tokens + group - 1) / group;
+    const size_t anchors = (tokens + group - 1) / group;
     float anchor_rows[kCodecTokens * kLanes], rows[kCodecTokens * kLanes];
     for (size_t first = 0; first < padded; first += kLanes) {
       const size_t channel = part * padded + first;
-      if (anchors > 0) {
-        WEIR_RETURN_IF_ERROR(
-            reader.Read(tables.anchors, channel, kAnchorCentre, anchors, anchor_rows));
-      }
       WEIR_RETURN_IF_ERROR(
-          reader.Read(tables.differences, channel, kCentre, tokens - anchors, rows));
+          reader.Read(tables.anchors, channel, kAnchorCentre, anchors, anchor_rows));
+      WEIR_RETURN_IF_ERROR(
+          reader.Read(tables.differences, channel, CentreOf(level), tokens - anchors, rows));
       Rebuild(Lanes(channels, tables, channel), tokens, anchor_rows, rows, x + first,
               RealLanes(first));
     }
@@ -154,7 +159,7 @@ class DeltaCodec : public CodecFrame {
     float reference[kLanes], prediction[kLanes], row[kLanes];
     std::copy_n(lanes.mean, kLanes, prediction);
     for (int t = 0; t < tokens; ++t, x += shape().width()) {
-      if (group > 0 && t % group == 0) {
+      if (t % group == 0) {
         for (int i = 0; i < kLanes; ++i)
           reference[i] = lanes.mean[i] + anchors[i] * lanes.anchor_step[i];
         anchors += kLanes;
@@ -165,13 +170,14 @@ class DeltaCodec : public CodecFrame {
       for (int i = 0; i < kLanes; ++i) row[i] = prediction[i] + differences[i] * lanes.step[i];
       differences += kLanes;
       std::copy_n(row, real, x);
-      if (group == 0) lanes.Predict(row, prediction);
+      if (chain) lanes.Predict(row, prediction);
     }
   }
 };
 
 void DeltaCodec::SaveTables(int level, std::string& out) const {
-  AppendNumber(out, static_cast<uint32_t>(group));
+  AppendNumber(out, static_cast<uint16_t>(group));
+  AppendNumber(out, static_cast<uint16_t>(chain ? 1 : 0));
   for (const auto* numbers : {&channels.mean, &channels.step}) {
     for (float x : *numbers) AppendNumber(out, tensor::FloatToHalf(x));
   }
@@ -183,7 +189,7 @@ void DeltaCodec::SaveTables(int level, std::string& out) const {
     AppendNumber(out, levels[l - 1].scale);
     AppendNumber(out, levels[l - 1].anchor_scale);
     levels[l - 1].differences.AppendTo(out);
-    if (group > 0) levels[l - 1].anchors.AppendTo(out);
+    levels[l - 1].anchors.AppendTo(out);
   }
 }
 
@@ -200,7 +206,7 @@ class DeltaFit : public KvCodecFit {
   void FitPart(size_t part, ChannelTables& t) const;
   void FitChannel(size_t part, int c, float& mean, float& rho, double& variance,
                   double& peak) const;
-  void Count(const DeltaCodec& codec, const LevelTables& level, size_t part, uint32_t* differences,
+  void Count(const DeltaCodec& codec, int level, size_t part, uint32_t* differences,
              uint32_t* anchors) const;
 
   CacheGenSteps steps_;
@@ -226,8 +232,8 @@ void DeltaFit::FitChannel(size_t part, int c, float& mean, float& rho, double& v
   for (size_t chunk = 0; chunk < samples_.chunks(); ++chunk) {
     const float* x = samples_.Part(chunk, part) + c;
     for (int t = 1; t < samples_.chunk_tokens(chunk); ++t) {
-      const int reference = steps_.group == 0 ? t - 1 : t / steps_.group * steps_.group;
-      if (reference == t) continue;
+      const int reference = steps_.chain ? t - 1 : t / steps_.group * steps_.group;
+      if (t % steps_.group == 0) continue;
       const double a = x[reference * width] - m, b = x[t * width] - m;
       pairs += a * b, own += a * a;
     }
@@ -260,9 +266,10 @@ void DeltaFit::FitPart(size_t part, ChannelTables& t) const {
   }
 }
 
-void DeltaFit::Count(const DeltaCodec& codec, const LevelTables& level, size_t part,
-                     uint32_t* differences, uint32_t* anchors) const {
+void DeltaFit::Count(const DeltaCodec& codec, int level, size_t part, uint32_t* differences,
+                     uint32_t* anchors) const {
   const size_t padded = PaddedWidth(samples_.shape()), width = samples_.shape().width();
+  const int bits = SymbolBits(level);
   const auto count = [](std::span<const int32_t> numbers, int centre, int bits, uint32_t* out) {
     const int escape = (1 << bits) - 1;
     for (size_t i = 0; i < numbers.size(); ++i) {
@@ -271,18 +278,18 @@ void DeltaFit::Count(const DeltaCodec& codec, const LevelTables& level, size_t p
     }
   };
   for (size_t first = 0; first < padded; first += kLanes) {
-    const Lanes lanes(codec.channels, level, part * padded + first);
+    const Lanes lanes(codec.channels, codec.levels[level - 1], part * padded + first);
     const int real = static_cast<int>(std::min<size_t>(kLanes, width - first));
-    uint32_t* d = differences + (first << kSymbolBits);
+    uint32_t* d = differences + (first << bits);
     uint32_t* a = anchors + (first << kAnchorBits);
     for (size_t chunk = 0; chunk < samples_.chunks(); ++chunk) {
-      Quantiser q(codec.group, lanes);
+      Quantiser q(codec.group, codec.chain, lanes);
       q.Run(samples_.chunk_tokens(chunk), samples_.Part(chunk, part) + first, width, real);
-      count(q.differences, kCentre, kSymbolBits, d);
+      count(q.differences, CentreOf(level), bits, d);
       count(q.anchors, kAnchorCentre, kAnchorBits, a);
     }
     // Lanes without a channel are certain of 0.
-    std::fill(d + (size_t(real) << kSymbolBits), d + (size_t{kLanes} << kSymbolBits), 0);
+    std::fill(d + (size_t(real) << bits), d + (size_t{kLanes} << bits), 0);
     std::fill(a + (size_t(real) << kAnchorBits), a + (size_t{kLanes} << kAnchorBits), 0);
   }
 }
@@ -291,7 +298,7 @@ absl::StatusOr<std::shared_ptr<const KvCodec>> DeltaFit::Finish(Threads* threads
   if (samples_.tokens() == 0) return absl::InvalidArgumentError("KV codec fit: no samples");
   const KvCodecShape& shape = samples_.shape();
   const size_t parts = 2 * static_cast<size_t>(shape.layers), padded = PaddedWidth(shape);
-  auto codec = std::make_shared<DeltaCodec>(shape, steps_.group);
+  auto codec = std::make_shared<DeltaCodec>(shape, steps_.group, steps_.chain);
   ChannelTables& t = codec->channels;
   t.mean.assign(parts * padded, 0.0f);
   t.rho.assign(parts * padded, 0.0f);
@@ -299,19 +306,22 @@ absl::StatusOr<std::shared_ptr<const KvCodec>> DeltaFit::Finish(Threads* threads
   ParallelFor(threads, parts, 1, [&](size_t begin, size_t end, int) {
     for (size_t part = begin; part < end; ++part) FitPart(part, t);
   });
-  for (int l = 0; l < kCodecLevels; ++l) {
-    LevelTables& level = codec->levels[l];
-    level.scale = static_cast<float>(steps_.level[l]);
-    level.anchor_scale = static_cast<float>(steps_.level[l] * steps_.anchor);
-    std::vector<uint32_t> differences(parts * padded << kSymbolBits);
+  for (int l = 1; l <= kCodecLevels; ++l) {
+    if (steps_.level[l - 1] <= 0) continue;
+    LevelTables& level = codec->levels[l - 1];
+    level.scale = static_cast<float>(steps_.level[l - 1]);
+    level.anchor_scale = static_cast<float>(steps_.level[l - 1] * steps_.anchor[l - 1]);
+    const int bits = SymbolBits(l);
+    std::vector<uint32_t> differences(parts * padded << bits);
     std::vector<uint32_t> anchors(parts * padded << kAnchorBits);
     ParallelFor(threads, parts, 1, [&](size_t begin, size_t end, int) {
       for (size_t part = begin; part < end; ++part) {
-        Count(*codec, level, part, &differences[part * padded << kSymbolBits],
+        Count(*codec, l, part, &differences[part * padded << bits],
               &anchors[part * padded << kAnchorBits]);
       }
     });
-    level.differences = ChannelModels::Fit(kSymbolBits, differences, kModels, kCentre, threads);
+    level.differences = ChannelModels::Fit(bits, differences, kModels,
+                                           static_cast<uint8_t>(CentreOf(l)), threads);
     level.anchors =
         ChannelModels::Fit(kAnchorBits, anchors, kAnchorModels, kAnchorCentre, threads);
   }
@@ -335,12 +345,13 @@ std::unique_ptr<KvCodecFit> MakeDeltaFit(const CacheGenSteps& steps) {
 absl::StatusOr<std::shared_ptr<const KvCodec>> LoadDeltaCodec(const KvCodecShape& shape,
                                                               uint32_t levels,
                                                               PackedReader& reader) {
-  uint32_t group = 0;
-  if (!reader.Number(group) || group > kMaxGroup) {
+  uint16_t group = 0, chain = 0;
+  if (!reader.Number(group) || !reader.Number(chain) || group < 1 || group > kMaxGroup ||
+      chain > 1) {
     return absl::DataLossError(absl::StrCat("codec tables: groups of ", group, " tokens"));
   }
   const size_t count = 2 * static_cast<size_t>(shape.layers) * PaddedWidth(shape);
-  auto codec = std::make_shared<DeltaCodec>(shape, static_cast<int>(group));
+  auto codec = std::make_shared<DeltaCodec>(shape, group, chain == 1);
   std::vector<uint8_t> rho;
   if (!ReadHalves(reader, count, codec->channels.mean) ||
       !ReadHalves(reader, count, codec->channels.step) || !reader.Numbers(count, rho)) {
@@ -355,8 +366,7 @@ absl::StatusOr<std::shared_ptr<const KvCodec>> LoadDeltaCodec(const KvCodecShape
         !(level.anchor_scale > 0 && level.anchor_scale < 1e6f)) {
       return absl::DataLossError(absl::StrCat("codec tables: the steps of level ", l));
     }
-    WEIR_ASSIGN_OR_RETURN(level.differences, ChannelModels::Read(reader, kSymbolBits, count));
-    if (group == 0) continue;
+    WEIR_ASSIGN_OR_RETURN(level.differences, ChannelModels::Read(reader, SymbolBits(l), count));
     WEIR_ASSIGN_OR_RETURN(level.anchors, ChannelModels::Read(reader, kAnchorBits, count));
   }
   return std::shared_ptr<const KvCodec>(std::move(codec));

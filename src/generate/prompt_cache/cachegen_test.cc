@@ -46,7 +46,7 @@ std::shared_ptr<const KvCodec> Fitted(KvCodecFit& fit, const KvCodecShape& shape
 std::vector<std::unique_ptr<KvCodecFit>> Fits() {
   std::vector<std::unique_ptr<KvCodecFit>> fits;
   fits.push_back(MakeDeltaFit({}));
-  fits.push_back(MakeDeltaFit({.key_adaptation = 0.5, .group = 0}));
+  fits.push_back(MakeDeltaFit({.key_adaptation = 0.5, .group = 256, .chain = true}));
   fits.push_back(MakeDeltaFit({.predict = false}));
   fits.push_back(MakeRepositoryFit({}));
   fits.push_back(MakeRepositoryFit({.scale = 3, .centred = true, .per_head = true}));
@@ -100,9 +100,9 @@ TEST(CacheGenTest, EveryFormGoesThereAndBack) {
 // to what the decoder has.
 TEST(CacheGenTest, ErrorIsHalfAStep) {
   const KvCodecShape shape{1, 1, 32};
-  for (const int group : {0, 10}) {
+  for (const bool chain : {false, true}) {
     const auto fit = MakeDeltaFit({.level = {0.5, 0.25, 0.1}, .depth = {1, 1, 1}, .key = 1,
-                                   .value = 1, .group = group, .anchor = 1});
+                                   .value = 1, .group = 10, .chain = chain, .anchor = {1, 1, 1}});
     const auto codec = Fitted(*fit, shape, nullptr);
     const Sample s(shape, 256, 77);
     std::vector<float> k(s.k.size()), v(k.size());
@@ -117,7 +117,9 @@ TEST(CacheGenTest, ErrorIsHalfAStep) {
       }
       // The worst of 16,384 numbers comes near to half a step, and half a step is 2, then 2.5 times
       // smaller.
-      if (level > 1) EXPECT_NEAR(before / worst, level == 2 ? 2 : 2.5, 0.05) << "level " << level;
+      if (level > 1) {
+        EXPECT_NEAR(before / worst, level == 2 ? 2 : 2.5, 0.05) << "level " << level;
+      }
       before = worst;
     }
   }

@@ -41,7 +41,8 @@ absl::StatusOr<ChunkFrame> OpenChunk(std::string_view bytes, const KvCodecShape&
     return absl::DataLossError(absl::StrCat("codec chunk: level ", level, " of ", count,
                                             " tokens; expected ", tokens, " tokens"));
   }
-  ChunkFrame frame{.level = level};
+  ChunkFrame frame;
+  frame.level = level;
   for (size_t part = 0; part < sizes.size(); ++part) {
     if (!reader.Bytes(sizes[part], frame.parts.emplace_back())) {
       return absl::DataLossError(

@@ -1,6 +1,7 @@
 #include "generate/prompt_cache/stream_controller.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace weir::generate {
@@ -9,6 +10,11 @@ namespace {
 // Weight of the newest transfer in the estimate when the link has become faster; when it has become
 // slower the newest counts alone.
 constexpr double kRise = 0.5;
+constexpr double kFirstShare = 0.2;
+constexpr double kGuard = 0.02;  // seconds; several looks of the loader
+constexpr double kSettle = 0.02;  // seconds before a transfer says anything about the link
+// How long plans wait for a chunk, in times that computing it takes.
+constexpr std::array<double, 4> kPatience = {0.0, 0.25, 0.5, 1.0};
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -16,59 +22,96 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 StreamController::StreamController(std::vector<ChunkCost> chunks, const ControllerOptions& options)
     : chunks_(std::move(chunks)), options_(options), rate_(options.prior_bytes_per_s) {}
 
-// When the last chunk will be in the cache if all from `chunk` on are fetched at one level, and
-// computed where that is sooner.
-double StreamController::Finish(int chunk, int level, double now_s, double free_s,
-                                double rate) const {
+// When the last chunk will be in the cache if all from `chunk` on are fetched at one level and the
+// processor, when it is free, waits at most `patience` of a computation for the next one.
+double StreamController::Finish(size_t chunk, int level, double now_s, double free_s, double rate,
+                                double patience) const {
   double link = now_s, processor = std::max(now_s, free_s);
   for (size_t i = chunk; i < chunks_.size(); ++i) {
     const ChunkCost& c = chunks_[i];
     const double arrival =
         rate > 0 ? link + static_cast<double>(c.bytes[level - 1]) / rate : kNever;
-    const double decoded = std::max(arrival, processor) + c.decode_s[level - 1];
-    const double computed = processor + c.compute_s;
-    if (computed < decoded) {
-      link = std::min(arrival, processor);  // given up when the processor turned to it
-      processor = computed;
+    if (arrival - processor > patience * c.compute_s) {
+      processor += c.compute_s;  // the link takes the next chunk instead
     } else {
       link = arrival;
-      processor = decoded;
+      processor = std::max(arrival, processor) + c.decode_s[level - 1];
     }
   }
   return processor;
 }
 
+double StreamController::BestFinish(size_t chunk, int level, double now_s, double free_s,
+                                    double rate) const {
+  double best = kNever;
+  for (double patience : kPatience) {
+    best = std::min(best, Finish(chunk, level, now_s, free_s, rate, patience));
+  }
+  return best;
+}
+
+int StreamController::Smallest(int chunk) const {
+  const auto& bytes = chunks_[chunk].bytes;
+  for (int level = 1; level < kCodecLevels; ++level) {
+    if (bytes[level - 1] > 0) return level;
+  }
+  return kCodecLevels;
+}
+
 int StreamController::Level(int chunk, double now_s, double free_s) const {
   const ChunkCost& c = chunks_[chunk];
-  int smallest = 0;
-  for (int level = kCodecLevels; level >= 1; --level) {
-    if (c.bytes[level - 1] > 0) smallest = level;
-  }
-  // Nothing is known of the link: a middle level, as the paper has it.
-  if (rate_ == 0 && chunk == 0 && options_.prior_bytes_per_s == 0) {
+  const int smallest = Smallest(chunk);
+  // Nothing is known of the link: the processor takes the first chunk, if that is a small part of
+  // the time, and the second comes at a middle level, as the paper has it.
+  if (rate_ == 0) {
+    if (chunk == 0 && c.compute_s <= options_.deadline_s * kFirstShare) return 0;
     return c.bytes[1] > 0 ? 2 : smallest;
   }
   for (int level = kCodecLevels; level > smallest; --level) {
     if (c.bytes[level - 1] == 0) continue;
-    const double finish = Finish(chunk, level, now_s, free_s, rate_ * options_.caution);
+    const double finish =
+        Finish(chunk, level, now_s, free_s, rate_ * options_.caution, kPatience.back());
     if (finish <= options_.deadline_s) return level;
   }
-  return smallest;
+  // Too slow for all chunks: an idle processor takes this one at once, so that the link is ahead of
+  // it. Only this one: the link goes on with the next, in case it recovers.
+  if (free_s > now_s) return smallest;
+  const double rate = rate_;
+  const double arrival = now_s + static_cast<double>(c.bytes[smallest - 1]) / rate;
+  const double start_s = std::max(now_s, free_s);
+  const size_t next = static_cast<size_t>(chunk) + 1;
+  const double fetched = BestFinish(next, smallest, arrival, arrival + c.decode_s[smallest - 1],
+                                    rate);
+  if (fetched <= options_.deadline_s) return smallest;
+  const double computed = BestFinish(next, smallest, now_s, start_s + c.compute_s, rate);
+  return computed + options_.margin_s < fetched ? 0 : smallest;
 }
 
 bool StreamController::ComputeInstead(int chunk, int level, int64_t bytes, double seconds,
                                       double now_s) const {
   const ChunkCost& c = chunks_[chunk];
-  const auto left = static_cast<double>(c.bytes[level - 1] - bytes);
-  // What this transfer shows of the link, once it has run for a while; before, the estimate.
+  // The last moment at which the processor alone can still make it.
+  double alone = now_s;
+  for (size_t i = chunk; i < chunks_.size(); ++i) alone += chunks_[i].compute_s;
+  if (alone <= options_.deadline_s && alone + kGuard > options_.deadline_s) return true;
+  if (rate_ == 0 && seconds < kSettle) return false;
+  // A transfer that has fallen behind the estimate says more than the estimate.
   double rate = rate_;
-  const double expected = rate_ > 0 ? static_cast<double>(c.bytes[level - 1]) / rate_ : 0;
-  if (seconds > 0.02 && (rate_ == 0 || seconds > expected / 4)) {
-    rate = static_cast<double>(bytes) / seconds;
-  }
-  if (rate_ == 0 && seconds <= 0.02) return false;
+  const auto done = static_cast<double>(bytes);
+  if (seconds >= kSettle && (rate == 0 || done < rate_ * seconds / 2)) rate = done / seconds;
+  const auto left = static_cast<double>(c.bytes[level - 1] - bytes);
   const double arrival = rate > 0 ? now_s + left / rate : kNever;
-  return now_s + c.compute_s + options_.margin_s < arrival + c.decode_s[level - 1];
+  const double loaded = arrival + c.decode_s[level - 1], computed = now_s + c.compute_s;
+  const size_t next = static_cast<size_t>(chunk) + 1;
+  if (next == chunks_.size()) return computed + options_.margin_s < loaded;
+  const int rest = Smallest(static_cast<int>(next));
+  if (rate > 0 && BestFinish(next, rest, arrival, loaded, rate * options_.caution) <=
+                      options_.deadline_s) {
+    return false;
+  }
+  // Computing leaves the link to the next chunk at once.
+  return BestFinish(next, rest, now_s, computed, rate) + options_.margin_s <
+         BestFinish(next, rest, arrival, loaded, rate);
 }
 
 void StreamController::Observe(int64_t bytes, double seconds) {

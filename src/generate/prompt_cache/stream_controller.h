@@ -26,7 +26,7 @@ struct ChunkCost {
 struct ControllerOptions {
   double deadline_s = 1;          // from the start to the last chunk in the cache
   double prior_bytes_per_s = 0;   // what the link is thought to give; 0: unknown
-  double caution = 0.75;          // of the estimated throughput that plans count on
+  double caution = 0.25;          // of the estimated throughput that plans count on
   // Bytes are cheap to wait for, computing is not: text is chosen only when it is earlier by this.
   double margin_s = 0.002;
 };
@@ -35,18 +35,22 @@ class StreamController {
  public:
   StreamController(std::vector<ChunkCost> chunks, const ControllerOptions& options);
 
-  // The level at which to fetch `chunk`, whose transfer begins now; the processor will be done with
-  // the chunks before it at `free_s`. Seconds since the start.
+  // The level at which to fetch `chunk`, whose transfer may begin now, or 0: compute it; the
+  // processor will be done with the chunks before it at `free_s`. Seconds since the start.
   int Level(int chunk, double now_s, double free_s) const;
   // The processor waits for `chunk`, of which `bytes` have come in `seconds`: compute it instead?
   bool ComputeInstead(int chunk, int level, int64_t bytes, double seconds, double now_s) const;
   // A transfer ended or was given up.
   void Observe(int64_t bytes, double seconds);
 
+  double compute_s(int chunk) const { return chunks_[chunk].compute_s; }
   double bytes_per_s() const { return rate_; }  // the estimate; 0 when there is none
 
  private:
-  double Finish(int chunk, int level, double now_s, double free_s, double rate) const;
+  double Finish(size_t chunk, int level, double now_s, double free_s, double rate,
+                double patience) const;
+  double BestFinish(size_t chunk, int level, double now_s, double free_s, double rate) const;
+  int Smallest(int chunk) const;
 
   std::vector<ChunkCost> chunks_;
   ControllerOptions options_;
