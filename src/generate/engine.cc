@@ -76,12 +76,13 @@ class LocalEngine : public Engine {
     if (done.ok()) {
       done->first_token_s += read_s;
       done->total_s += read_s;
-      done->reused_tokens = session_->reused() - report_.again;
+      done->reused_tokens =
+          *borrowed ? done->prompt_tokens - report_.computed : session_->reused();
     }
     if (done.ok() && context.metrics != nullptr) {
       context.metrics->Add("generate_prompt_tokens", static_cast<double>(done->prompt_tokens));
       context.metrics->Add("generate_reused_prompt_tokens",
-                           static_cast<double>(session_->reused()));
+                           static_cast<double>(done->reused_tokens));
       context.metrics->Add("generate_tokens", static_cast<double>(done->tokens));
     }
     return done;

@@ -81,7 +81,7 @@ class Bench {
       prefill.push_back(own);
       peer.push_back(theirs);
       load.push_back(report.load_s);
-      again.push_back(report.again_s + report.choose_s);
+      again.push_back(report.compute_s + report.choose_s);
     }
     WEIR_RETURN_IF_ERROR(EvictFiles());
     PassageReport report;
@@ -189,7 +189,8 @@ class Bench {
       row.ratio = row.baseline / row.weir;
     }
     out.details = absl::StrFormat(
-        "%d tokens, own prefill %.0f ms (%.1f times), reading %.1f ms, %s %.0f%% again %.1f ms, "
+        "%d tokens, own prefill %.0f ms (%.1f times), reading %.1f ms, the question and %s %.0f%% "
+        "again %.1f ms, "
         "from disk %.0f ms, %.2f MB a passage",
         kTotal, own, own / row.weir, 1e3 * Median(load), passage_options_.recompute,
         100 * passage_options_.share, 1e3 * Median(again), 1e3 * from_disk,
