@@ -16,12 +16,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "generate/passages/cold_passages.h"
 #include "generate/passages/passage_store.h"
 #include "generate/session.h"
 
@@ -60,8 +62,9 @@ struct PassagePrompt {
 struct PassageReport {
   int64_t passages = 0, missing = 0;  // missing: computed now
   int64_t tokens = 0, again = 0;      // of passages; those computed again
+  int64_t computed = 0;               // of the prompt: those, and all after the passages
   int64_t bytes = 0;                  // of the files that were read
-  double missing_s = 0, load_s = 0, choose_s = 0, again_s = 0;
+  double missing_s = 0, load_s = 0, choose_s = 0, compute_s = 0;
 };
 
 // Not thread-safe: works on the session's cache.
@@ -81,10 +84,15 @@ class PassageCache {
   // stores nothing.
   absl::StatusOr<bool> Fill(const PassagePrompt::Passage& passage, const Context& context);
 
-  // Makes the session hold head and passages (the tail comes next, Session::Feed of the whole
-  // prompt). Passages that are not stored or damaged are computed and kept; that they cannot be
-  // kept (a full disk) is no error. End with Session::EndBorrow. REQUIRES: prompt.head is the
-  // cache's.
+  // Turns stored passages into the cold form: `level` 1 (smallest) to 3 (nearest), as KvCodec. The
+  // tables are fitted on these passages where the folder has none yet. What is cold already stays.
+  absl::Status Cool(std::span<const std::string> keys, int level, const Context& context);
+  // Whether Cool would fit tables first; it needs some passages for that.
+  bool HasTables();
+
+  // Makes the session hold the whole prompt, with the logits of its last token. Passages that are
+  // not stored or damaged are computed and kept; that they cannot be kept (a full disk) is no
+  // error. End with Session::EndBorrow. REQUIRES: prompt.head is the cache's.
   absl::StatusOr<PassageReport> Read(const PassagePrompt& prompt, const PassageOptions& options,
                                      const Context& context);
 
@@ -96,21 +104,33 @@ class PassageCache {
   struct Part;
   absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const std::string& key,
                                                           std::span<const int32_t> tokens,
-                                                          int64_t position) const;
+                                                          int64_t position);
   absl::StatusOr<std::shared_ptr<const PassageFile>> Compute(const std::string& key,
                                                              std::span<const int32_t> tokens,
                                                              const Context& context);
   absl::Status Locate(const PassagePrompt& prompt, std::vector<Part>& parts, PassageReport& report,
                       const Context& context);
+  // kDataLoss when the file turns out damaged.
+  absl::Status LoadLayer(const Part& part, int layer, std::span<std::byte* const> to) const;
   // False when a file turned out damaged; it is dropped then.
   absl::StatusOr<bool> Load(std::span<const Part> parts, const Context& context);
+  // Places of the tokens that may be computed again; under "first" of those that will be.
+  std::vector<int64_t> Candidates(std::span<const Part> parts,
+                                  const PassageOptions& options) const;
+  // Computes these tokens again, and the tail after all that is stored.
+  absl::Status Compute(std::span<const int64_t> positions, std::span<const int32_t> tail,
+                       const Context& context);
   absl::Status ComputeAgain(const PassagePrompt& prompt, std::span<const Part> parts,
                             const PassageOptions& options, PassageReport& report,
                             const Context& context);
 
+  // Null where the folder has none, or damaged ones.
+  const ColdTables* Tables();
+
   PassageStore store_;
   std::vector<int32_t> head_;
   Session* session_;
+  std::optional<ColdTables> tables_;
   absl::Status kept_;                // of the last passage that was to be written
   std::vector<std::string> unkept_;  // files of passages that could not be
 };

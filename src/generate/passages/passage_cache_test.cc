@@ -249,6 +249,40 @@ TEST_F(PassageCacheTest, DamagedAndForeignFilesAreComputedAgain) {
   EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}), want);
 }
 
+TEST_F(PassageCacheTest, TheColdFormIsSmallerAndClose) {
+  for (const char* architecture : {"llama", "qwen2", "gemma3"}) {
+    fs::remove_all(folder_);
+    const auto decoder = SmallDecoderOf(architecture);
+    auto session = NewSession(decoder);
+    const PassagePrompt prompt = Three();
+    const std::vector<float> hot = Stored(*session, prompt, {"first", 0.1});
+    PassageCache cache = NewCache(session.get(), prompt);
+    const int64_t hot_bytes = cache.store().Measure()->bytes;
+    const std::vector<std::string> keys = {"p0", "p1", "p2"};
+    EXPECT_FALSE(cache.HasTables());
+    ASSERT_TRUE(cache.Cool(keys, 3, context_).ok());
+    EXPECT_TRUE(cache.HasTables());
+    EXPECT_LT(cache.store().Measure()->bytes, hot_bytes) << architecture;
+    EXPECT_EQ(cache.store().Measure()->passages, 4);
+    ASSERT_TRUE(cache.Cool(keys, 3, context_).ok());  // cold already
+    PassageReport report;
+    const std::vector<float> cold = Stored(*session, prompt, {"first", 0.1}, &report);
+    EXPECT_EQ(report.missing, 0) << architecture;
+    EXPECT_LT(Farthest(hot, cold), 0.5) << architecture;
+    EXPECT_EQ(Stored(*session, prompt, {"all", 1}), Prefilled(decoder, prompt)) << architecture;
+    // Without its tables, or damaged, it is computed again.
+    const std::string folder = cache.store().folder();
+    for (const char* name : {"/p1.cold", "/tables.codec"}) {
+      std::string bytes = *ReadFile(folder + name);
+      bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+      ASSERT_TRUE(WriteFileAtomic(folder + name, bytes).ok());
+      Stored(*session, prompt, {"first", 0.1}, &report);
+      EXPECT_GT(report.missing, 0) << name;
+    }
+    EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}), hot) << architecture;
+  }
+}
+
 TEST_F(PassageCacheTest, PruneKeepsTheHeadAndWhatLives) {
   auto session = NewSession(SmallDecoderOf("llama"));
   PassagePrompt prompt = Three();
