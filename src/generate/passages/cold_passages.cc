@@ -125,7 +125,7 @@ absl::StatusOr<std::string> EncodeCold(const PassageFile& file, const ColdTables
 }
 
 absl::Status PlaceCold(const PassageFile& file, const ColdTables& tables, int layer,
-                       int64_t position, const KvShape& shape, const KvFormat& format,
+                       int64_t position, float gain, const KvShape& shape, const KvFormat& format,
                        const model::Decoder& decoder, std::span<std::byte* const> blocks) {
   const size_t width = size_t(shape.kv_heads) * shape.head_dim;
   std::vector<float> k(kCodecTokens * width), v(k.size());
@@ -138,7 +138,9 @@ absl::Status PlaceCold(const PassageFile& file, const ColdTables& tables, int la
     for (int64_t t = std::max(kept, chunk.first); t < chunk.first + chunk.tokens; ++t) {
       const size_t row = static_cast<size_t>(t - chunk.first) * width;
       const int64_t at = position + t;
-      Turn(decoder.MoveKeys(layer, at), shape, &k[row]);
+      model::Decoder::KeyMove move = decoder.MoveKeys(layer, at);
+      for (float& factor : move.cos_sin) factor *= gain;
+      Turn(move, shape, &k[row]);
       format.Write(blocks[at / kBlockTokens], static_cast<int>(at % kBlockTokens), &k[row], &v[row],
                    shape);
     }

@@ -54,10 +54,10 @@ absl::StatusOr<std::string> EncodeCold(const PassageFile& file, const ColdTables
                                        const KvShape& shape, const KvFormat& format,
                                        const model::Decoder& decoder, Threads* threads);
 
-// Writes one layer of `file` (kCoded) to tokens [position, ...) of a sequence's blocks. Thread-safe
-// for different layers. kDataLoss.
+// Writes one layer of `file` (kCoded) to tokens [position, ...) of a sequence's blocks, keys times
+// `gain`. Thread-safe for different layers. kDataLoss.
 absl::Status PlaceCold(const PassageFile& file, const ColdTables& tables, int layer,
-                       int64_t position, const KvShape& shape, const KvFormat& format,
+                       int64_t position, float gain, const KvShape& shape, const KvFormat& format,
                        const model::Decoder& decoder, std::span<std::byte* const> blocks);
 
 }  // namespace weir::generate

@@ -40,7 +40,8 @@ struct PassageCache::Part {
   int64_t tokens() const { return static_cast<int64_t>(file->tokens().size()); }
   bool cold() const { return file->header().form == PassageForm::kCoded; }
   // What stands where it was computed, bit for bit, needs no second look.
-  bool exact() const { return !cold() && position == file->header().position; }
+  bool moved() const { return position != file->header().position; }
+  bool exact() const { return !cold() && !moved(); }
   // A layer with a window keeps its last tokens alone.
   bool whole(const KvShape& shape) const {
     for (int l = 0; cold() && l < shape.layers; ++l) {
@@ -230,12 +231,13 @@ absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>
   return absl::OkStatus();
 }
 
-absl::Status PassageCache::LoadLayer(const Part& part, int layer,
+absl::Status PassageCache::LoadLayer(const Part& part, int layer, double temperature,
                                      std::span<std::byte* const> to) const {
+  const float gain = part.moved() ? static_cast<float>(1 / temperature) : 1.0f;
   PagedSequence& sequence = session_->sequence();
   const KvShape& shape = sequence.shape();
   if (part.cold()) {
-    return PlaceCold(*part.file, *tables_, layer, part.position, shape, sequence.format(),
+    return PlaceCold(*part.file, *tables_, layer, part.position, gain, shape, sequence.format(),
                      session_->decoder(), to);
   }
   WEIR_RETURN_IF_ERROR(part.file->Verify(layer));
@@ -249,6 +251,7 @@ absl::Status PassageCache::LoadLayer(const Part& part, int layer,
   tensor::KeyTurn turn;
   if (!part.exact()) {
     move = session_->decoder().MoveKeys(layer, part.position - part.file->header().position);
+    for (float& factor : move.cos_sin) factor *= gain;
     turn = {move.cos_sin.data(), move.halves, move.shift.empty() ? nullptr : move.shift.data()};
   }
   tensor::MoveKv({from, to, 0, part.position + stored.first, part.tokens() - stored.first,
@@ -257,7 +260,8 @@ absl::Status PassageCache::LoadLayer(const Part& part, int layer,
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, const Context& context) {
+absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, double temperature,
+                                        const Context& context) {
   PagedSequence& sequence = session_->sequence();
   const KvShape& shape = sequence.shape();
   std::vector<std::vector<std::byte*>> to;
@@ -269,7 +273,7 @@ absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, const Conte
       const int layer = static_cast<int>(l);
       for (size_t p = 0; p < parts.size(); ++p) {
         const Part& part = parts[p];
-        if (!LoadLayer(part, layer, to[l]).ok()) damaged[p] = true;
+        if (!LoadLayer(part, layer, temperature, to[l]).ok()) damaged[p] = true;
       }
     }
   });
@@ -392,7 +396,7 @@ absl::StatusOr<PassageReport> PassageCache::Read(const PassagePrompt& prompt,
     const int64_t start = SteadyNowNs();
     session_->Forget();
     WEIR_RETURN_IF_ERROR(sequence.Reserve(length));
-    WEIR_ASSIGN_OR_RETURN(const bool whole, Load(parts, context));
+    WEIR_ASSIGN_OR_RETURN(const bool whole, Load(parts, options.temperature, context));
     report.load_s = SecondsSince(start);
     if (whole) break;
   }

@@ -1,16 +1,19 @@
 // Prompts over stored passages in any order.
 // Source: Yao et al., CacheBlend, EuroSys 2025; Hu et al., EPIC, 2024 (both from memory); Liu et
-//   al., CacheGen, SIGCOMM 2024
+//   al., CacheGen, SIGCOMM 2024; Yang et al., APE, ICLR 2025 (from memory: the temperature)
 // Idea: Keys and values of each passage are computed alone behind the prompt's fixed head and
 //   stored. A prompt over passages in any order is put together from them: keys are turned to where
 //   they now stand, and a share of the tokens is computed again over the whole, since attention
-//   between passages is what the parts lack.
-// Formulas: key at p + delta = R(delta) key at p (+ R(delta) c - c where keys are stored less c)
+//   between passages is what the parts lack. Attention over parts that never saw each other is too
+//   flat; a temperature below 1 for their keys sharpens it and costs nothing.
+// Formulas: key at p + delta = R(delta) key at p (+ R(delta) c - c where keys are stored less c);
+//   of a moved passage: R(delta) key / temperature
 // Cost: one pass over the stored bytes, and `share` of the prefill
 // Differs: tokens to compute again are chosen a chunk of 256 at a time (deviation); the question's
 //   attention is read on two middle layers (attention)
 // Checked by: PassageCacheTest.AllTokensAgainEqualsPrefill,
-//   PassageCacheTest.OnePassageEqualsPrefill
+//   PassageCacheTest.OnePassageEqualsPrefill,
+//   PassageCacheTest.TemperatureDividesKeysOfMovedPassages
 // Measured by: weir eval passage-cache, weir bench llm --rows first-token-8-passages
 #pragma once
 
@@ -30,8 +33,9 @@
 namespace weir::generate {
 
 struct PassageOptions {
-  std::string recompute = "first";
+  std::string recompute = "none";
   double share = 0.06;
+  double temperature = 0.8;
   template <class V>
   void Visit(V& v) {
     v(recompute, {.name = "recompute",
@@ -43,6 +47,11 @@ struct PassageOptions {
               .help = "How many of a passage's tokens are computed again.",
               .min = 0,
               .max = 1});
+    v(temperature, {.name = "passage-temperature",
+                    .help = "Divides the attention scores of passages that stand elsewhere than "
+                            "where they were computed; 1 changes nothing.",
+                    .min = 0.25,
+                    .max = 4});
   }
 };
 
@@ -111,9 +120,11 @@ class PassageCache {
   absl::Status Locate(const PassagePrompt& prompt, std::vector<Part>& parts, PassageReport& report,
                       const Context& context);
   // kDataLoss when the file turns out damaged.
-  absl::Status LoadLayer(const Part& part, int layer, std::span<std::byte* const> to) const;
+  absl::Status LoadLayer(const Part& part, int layer, double temperature,
+                         std::span<std::byte* const> to) const;
   // False when a file turned out damaged; it is dropped then.
-  absl::StatusOr<bool> Load(std::span<const Part> parts, const Context& context);
+  absl::StatusOr<bool> Load(std::span<const Part> parts, double temperature,
+                            const Context& context);
   // Places of the tokens that may be computed again; under "first" of those that will be.
   std::vector<int64_t> Candidates(std::span<const Part> parts,
                                   const PassageOptions& options) const;

@@ -130,6 +130,32 @@ TEST_F(PassageCacheTest, AllTokensAgainEqualsPrefill) {
   }
 }
 
+TEST_F(PassageCacheTest, TemperatureDividesKeysOfMovedPassages) {
+  const auto decoder = SmallDecoderOf("llama");
+  auto session = NewSession(decoder);
+  const PassagePrompt prompt = Three();
+  const KvShape& shape = session->sequence().shape();
+  const size_t row = static_cast<size_t>(shape.kv_heads) * shape.head_dim;
+  const size_t unmoved = prompt.head.size() + prompt.passages[0].tokens.size();
+  const size_t stored = prompt.Tokens().size() - prompt.tail.size();
+  const auto read = [&](double temperature) {
+    PassageCache cache = NewCache(session.get(), prompt);
+    EXPECT_TRUE(cache.Read(prompt, {"none", 0, temperature}, context_).ok());
+    std::vector<float> k(stored * row), v(k.size());
+    EXPECT_TRUE(session->sequence()
+                    .Read(shape.layers - 1, 0, static_cast<int64_t>(stored), k.data(), v.data())
+                    .ok());
+    session->EndBorrow();
+    return std::pair(k, v);
+  };
+  const auto plain = read(1), sharp = read(0.5);
+  EXPECT_EQ(plain.second, sharp.second);
+  // A factor of two is exact in every step.
+  for (size_t i = 0; i < plain.first.size(); ++i) {
+    ASSERT_EQ(sharp.first[i], plain.first[i] * (i / row < unmoved ? 1 : 2)) << i / row;
+  }
+}
+
 TEST_F(PassageCacheTest, OnePassageEqualsPrefill) {
   for (const char* architecture : {"llama", "qwen2", "gemma3"}) {
     fs::remove_all(folder_);
@@ -155,7 +181,7 @@ TEST_F(PassageCacheTest, MovedKeysAreThoseOfTheirPlace) {
     auto session = NewSession(decoder), whole = NewSession(decoder);
     const PassagePrompt prompt = Three();
     PassageCache cache = NewCache(session.get(), prompt);
-    ASSERT_TRUE(cache.Read(prompt, {"none", 0}, context_).ok());
+    ASSERT_TRUE(cache.Read(prompt, {"none", 0, 1}, context_).ok());
     ASSERT_TRUE(whole->Feed(prompt.Tokens(), context_).ok());
     const KvShape& shape = session->sequence().shape();
     const int width = shape.kv_heads * shape.head_dim;
