@@ -141,6 +141,32 @@ void Threads::For(size_t n, size_t grain,
   });
 }
 
+void Threads::Share(size_t n, size_t grain,
+                    absl::FunctionRef<void(size_t begin, size_t end, int worker)> work) {
+  if (n == 0) return;
+  grain = std::max<size_t>(grain, 1);
+  if (count_ == 1 || n <= grain) {
+    work(0, n, 0);
+    return;
+  }
+  // Ranges are counted, not elements: the counter cannot run past the end of size_t.
+  const size_t ranges = n / grain + (n % grain != 0);
+  std::atomic<size_t> next{0};
+  Run([&](int worker) {
+    for (size_t r; (r = next.fetch_add(1)) < ranges;)
+      work(r * grain, r + 1 == ranges ? n : (r + 1) * grain, worker);
+  });
+}
+
+void ParallelShare(Threads* threads, size_t n, size_t grain,
+                   absl::FunctionRef<void(size_t begin, size_t end, int worker)> work) {
+  if (threads != nullptr) {
+    threads->Share(n, grain, work);
+  } else if (n > 0) {
+    work(0, n, 0);
+  }
+}
+
 void ParallelFor(Threads* threads, size_t n, size_t grain,
                  absl::FunctionRef<void(size_t begin, size_t end, int worker)> work) {
   if (threads != nullptr) {

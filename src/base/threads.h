@@ -26,6 +26,11 @@ class Threads {
   // Splits [0, n) into one contiguous static range a worker, each a multiple of `grain`, in order.
   void For(size_t n, size_t grain,
            absl::FunctionRef<void(size_t begin, size_t end, int worker)> work);
+  // Hands out [0, n) in ranges of `grain` to whichever worker is free next, in order. For long work
+  // whose result does not depend on who does it: a worker that a neighbour on the machine holds up
+  // is not waited for with half of it.
+  void Share(size_t n, size_t grain,
+             absl::FunctionRef<void(size_t begin, size_t end, int worker)> work);
 
  private:
   struct State;
@@ -33,7 +38,9 @@ class Threads {
   std::unique_ptr<State> state_;
 };
 
-// `threads` may be null: then the loop runs here, as worker 0.
+// `threads` may be null: then the loop runs here, as worker 0, in one range.
+void ParallelShare(Threads* threads, size_t n, size_t grain,
+                   absl::FunctionRef<void(size_t begin, size_t end, int worker)> work);
 void ParallelFor(Threads* threads, size_t n, size_t grain,
                  absl::FunctionRef<void(size_t begin, size_t end, int worker)> work);
 

@@ -57,6 +57,43 @@ TEST(Threads, ForSplitsIntoOneContiguousRangeAWorkerInOrder) {
   }
 }
 
+TEST(Threads, ShareHandsOutEveryElementOnceInRangesOfTheGrain) {
+  for (const int count : {1, 2, 3, 7}) {
+    Threads threads(count);
+    for (const size_t n : {0, 1, 2, 5, 64, 100, 1001}) {
+      for (const size_t grain : {0, 1, 3, 16, 2000}) {
+        std::vector<std::atomic<int>> calls(n);
+        threads.Share(n, grain, [&](size_t begin, size_t end, int worker) {
+          EXPECT_LT(worker, count);
+          EXPECT_LT(begin, end);
+          if (count > 1 && grain > 0) {
+            EXPECT_EQ(begin % grain, 0u);
+            EXPECT_LE(end - begin, grain);
+          }
+          for (size_t i = begin; i < end; ++i) ++calls[i];
+        });
+        for (const std::atomic<int>& c : calls) ASSERT_EQ(c, 1);
+      }
+    }
+  }
+}
+
+// One worker is held up in its first range: the other does all the rest.
+TEST(Threads, ShareDoesNotWaitForAWorkerThatIsHeldUp) {
+  Threads threads(2);
+  std::atomic<int> done{0};
+  std::vector<int> by(2, 0);
+  threads.Share(16, 1, [&](size_t begin, size_t, int worker) {
+    ++by[worker];
+    if (begin == 0) {
+      while (done.load() < 15) std::this_thread::yield();
+    } else {
+      ++done;
+    }
+  });
+  EXPECT_EQ(std::min(by[0], by[1]), 1);
+}
+
 TEST(Threads, OneAndTwoThreadsGiveTheSameResult) {
   const auto run = [](Threads* threads) {
     std::vector<double> out(10'000);

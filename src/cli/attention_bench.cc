@@ -171,12 +171,18 @@ class Bench {
     WEIR_ASSIGN_OR_RETURN(Filled filled, Fill(format, o_.tokens, 1, layers));
     const double bytes = static_cast<double>(filled.placement->used_blocks()) *
                          static_cast<double>(filled.placement->block_bytes());
+    // The best of eight passes, as ReadBandwidth gives.
     const auto ours = [&] {
-      return 1e-9 * bytes / Seconds([&] {
-               for (int l = 0; l < layers; ++l) {
-                 filled.sequence->Attend(l, 1, q_.data(), out_.data(), context_.threads);
-               }
-             });
+      double best = 0;
+      for (int pass = 0; pass < 8; ++pass) {
+        const double seconds = Seconds([&] {
+          for (int l = 0; l < layers; ++l) {
+            filled.sequence->Attend(l, 1, q_.data(), out_.data(), context_.threads);
+          }
+        });
+        best = std::max(best, 1e-9 * bytes / seconds);
+      }
+      return best;
     };
     const auto theirs = [&] {
       return 1e-9 * tensor::ReadBandwidth(static_cast<size_t>(bytes), context_.threads);

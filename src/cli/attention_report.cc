@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tensor/attention.h"
 
 namespace weir::cli {
 namespace {
@@ -25,6 +26,23 @@ std::string TilesText(const tensor::TileSizes& t) {
 
 Json TilesJson(const auto& t) {
   return {{"rows", t.rows}, {"columns", t.columns}, {"slab", t.slab}};
+}
+
+// The engine's own tile in the schedule that it has.
+struct EngineTile {
+  plan::Tiles tiles;
+  plan::Words words;
+  int64_t resident = 0;
+};
+EngineTile EngineTileOf(const AttentionReport& r, const plan::AttentionPlan& p) {
+  const plan::AttentionShape& s = r.shape;
+  const tensor::PrefillTile tile =
+      tensor::PrefillTileOf(static_cast<int>(s.heads / s.kv_heads), 1);
+  EngineTile engine{.tiles = {tile.rows, tile.keys, 1}};
+  constexpr auto kSchedule = plan::Schedule::kRowOuter;
+  engine.words = plan::CountWords(s, kSchedule, engine.tiles, p.cache_words);
+  engine.resident = plan::ResidentWords(s, kSchedule, engine.tiles);
+  return engine;
 }
 
 // All KV heads.
@@ -60,6 +78,12 @@ void AppendLevel(const AttentionReport& r, const AttentionLevel& level, std::str
     }
     absl::StrAppend(&out, "\n");
   }
+  const EngineTile engine = EngineTileOf(r, p);
+  absl::StrAppendFormat(&out, "  %-13s %22s %16d %10.1f %8.2f  row-outer; %d words resident\n",
+                        "engine", absl::StrFormat("%d x %d", engine.tiles.rows,
+                                                  engine.tiles.columns),
+                        Moved(r, engine.words), 1e-6 * r.word_bytes * Moved(r, engine.words),
+                        static_cast<double>(engine.words.total()) / p.bound, engine.resident);
   const auto simulated = [&](const char* what, const std::optional<plan::SimulatedWords>& lru) {
     if (!lru) return;
     absl::StrAppendFormat(&out, "  LRU of 2 M words, %s: %d words, %.2f of the plan\n", what,
@@ -121,6 +145,11 @@ Json LevelJson(const AttentionReport& r, const AttentionLevel& level) {
     schedules.push_back(std::move(one));
   }
   out["schedules"] = std::move(schedules);
+  const EngineTile engine = EngineTileOf(r, p);
+  out["engine"] = {{"rows", engine.tiles.rows},
+                   {"columns", engine.tiles.columns},
+                   {"resident", engine.resident},
+                   {"words", Moved(r, engine.words)}};
   const auto simulated = [&](const char* name, const std::optional<plan::SimulatedWords>& lru) {
     if (!lru) return;
     out[name] = {{"fetched", lru->fetched * r.shape.kv_heads},

@@ -122,7 +122,7 @@ void TransformerDecoder::Embed(std::span<const int32_t> tokens, Buffers& b,
   const size_t hidden = s.hidden, dim = s.head_dim;
   const size_t row_bytes = tensor::RowBytes(w_.embedding.type, hidden);
   const float scale = w_.family->scaled_embedding ? std::sqrt(static_cast<float>(hidden)) : 1.0f;
-  ParallelFor(threads, tokens.size(), kRowGrain, [&](size_t begin, size_t end, int) {
+  ParallelShare(threads, tokens.size(), kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       float* x = &b.x[i * hidden];
       tensor::Dequantize(w_.embedding.type, w_.embedding.data + tokens[i] * row_bytes, x, hidden);
@@ -145,7 +145,7 @@ void TransformerDecoder::AddAndNorm(const std::vector<float>& inner, const std::
                                     size_t n, Buffers& b, Threads* threads) const {
   const size_t hidden = w_.shape.hidden;
   const float epsilon = w_.shape.norm_epsilon;
-  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+  ParallelShare(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       float *x = &b.x[i * hidden], *normed = &b.normed[i * hidden];
       if (!inner.empty()) tensor::RmsNorm(normed, inner.data(), epsilon, normed, hidden);
@@ -160,7 +160,7 @@ void TransformerDecoder::PrepareHeads(int index, size_t n, Buffers& b, Threads* 
   const DecoderLayer& layer = w_.layers[index];
   const size_t q_size = size_t(s.heads) * s.head_dim, kv_size = size_t(s.kv_heads) * s.head_dim;
   const size_t table = static_cast<size_t>(s.per_layer[index].rotary) * b.batch;
-  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+  ParallelShare(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       float *q = &b.q[i * q_size], *k = &b.k[i * kv_size], *v = &b.v[i * kv_size];
       if (!layer.q_bias.empty()) tensor::Add(q, layer.q_bias.data(), q_size);
@@ -179,7 +179,7 @@ void TransformerDecoder::PrepareHeads(int index, size_t n, Buffers& b, Threads* 
 void TransformerDecoder::Gate(size_t n, Buffers& b, Threads* threads) const {
   const size_t ffn = w_.shape.ffn;
   const bool gelu = w_.family->activation == GateActivation::kGeluTanh;
-  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+  ParallelShare(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
     // Row by row: the bits of a row must not depend on where a batch was split.
     for (size_t i = begin; i < end; ++i) {
       float *gate = &b.gate[i * ffn], *up = &b.up[i * ffn];

@@ -21,6 +21,8 @@ struct QueryTile {
   int group = 0;
 };
 
+int MostTokens(int group) { return std::clamp(kWantedRows / group, 1, kMaxTileRows); }
+
 // The rows of a tile in the form that a storage's kernel reads. Kept by a thread from call to call:
 // decoding attends hundreds of times a token.
 struct TileRows {
@@ -67,7 +69,7 @@ struct TileRows {
     halves.resize(2 * parts);
   }
 
-  // quantize_row takes scales of one row apart by n: with n = 1 they lie together.
+  // With n = 1 the scales of a row lie together.
   void Quantize(const KernelSet& kernels, const float* from, int d, int r, float scale) {
     const size_t parts = d / kInt8Part;
     float* here = &scales[r * parts];
@@ -107,7 +109,7 @@ class Paged {
         lse_(lse),
         group_(GroupHeads(a.heads, a.kv_heads)),
         groups_(a.heads / group_),
-        tiles_(TilesFor(n, std::clamp(kWantedRows / group_, 1, kMaxTileRows))),
+        tiles_(TilesFor(n, MostTokens(group_))),
         tile_tokens_((n + tiles_ - 1) / tiles_) {}
 
   void Run(Threads* threads) {
@@ -115,7 +117,9 @@ class Paged {
     const int count = threads == nullptr ? 1 : threads->count();
     if (tiles_ > 1 || whole >= 4 * count || a_.length <= kChunkTokens) {
       RunTasks(threads, whole, [&](int64_t task) {
-        // Later tokens see more keys: neighbours in task order are equally long.
+        // Later tokens see more keys: the longest tasks come first, so that the workers end
+        // together.
+        task = whole - 1 - task;
         AttendWhole({task / groups_ * tile_tokens_, TokensOf(task / groups_),
                      static_cast<int>(task % groups_)});
       });
@@ -132,12 +136,8 @@ class Paged {
   }
 
   static void RunTasks(Threads* threads, int64_t tasks, absl::FunctionRef<void(int64_t)> work) {
-    if (threads == nullptr || tasks <= 1) {
-      for (int64_t t = 0; t < tasks; ++t) work(t);
-      return;
-    }
-    threads->Run([&](int worker) {
-      for (int64_t t = worker; t < tasks; t += threads->count()) work(t);
+    ParallelShare(threads, tasks, 1, [&](size_t begin, size_t end, int) {
+      for (size_t t = begin; t < end; ++t) work(static_cast<int64_t>(t));
     });
   }
 
@@ -390,6 +390,11 @@ void ReadKv(const std::byte* block, int slot, float* k, float* v, int kv_heads, 
     const size_t at = static_cast<size_t>(h) * head_dim;
     (int8 ? ReadInt8 : ReadHalf)(head, slot, k + at, v + at, head_dim);
   }
+}
+
+PrefillTile PrefillTileOf(int heads, int kv_heads) {
+  const int group = GroupHeads(heads, kv_heads);
+  return {MostTokens(group) * group, kSpanKeys};
 }
 
 void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,

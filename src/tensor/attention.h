@@ -49,10 +49,18 @@ struct PagedAttention {
   const int64_t* positions = nullptr;  // [n] ascending, of the queries; null: the n newest
 };
 
+// What stays in registers and L1 while keys stream past in a prefill: rows of queries (tokens times
+// the query heads that share a KV head) and the keys of one step of the softmax. Bits do not depend
+// on the rows; those of keys are fixed.
+struct PrefillTile {
+  int rows = 0, keys = 0;
+};
+PrefillTile PrefillTileOf(int heads, int kv_heads);
+
 // Causal: query i of n sits at positions[i], or at length - n + i (bottom-right aligned).
 // q, out: [n, heads, head_dim] f32; lse: [n, heads] or null. Query heads of one KV head are read
 // together. Over int8 blocks queries are quantised to int8 (32 channels to a scale) and weights to
-// 14 bits of the largest of a block; both products are exact integers.
+// 14 bits of the largest of 128 keys; both products are exact integers.
 void Attend(const PagedAttention& a, const float* q, int64_t n, float* out, float* lse,
             Threads* threads);
 

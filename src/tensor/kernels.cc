@@ -42,17 +42,39 @@ const KernelSet& Kernels() {
 
 std::string_view KernelTarget() { return Kernels().name; }
 
+namespace {
+
+// The memory of the last activations of this thread. Fresh pages for each of the hundreds of
+// products of a pass cost more than the quantising.
+thread_local QuantizedActivations::Scratch kept;
+
+QuantizedActivations::Scratch TakeScratch(size_t bytes) {
+  QuantizedActivations::Scratch scratch = std::move(kept);
+  kept = {};
+  if (scratch.size < bytes) {
+    scratch = {};  // first, so that both are never held
+    scratch = {AllocateAligned(bytes), bytes};
+  }
+  return scratch;
+}
+
+}  // namespace
+
+QuantizedActivations::~QuantizedActivations() {
+  if (scratch_.size > kept.size) kept = std::move(scratch_);
+}
+
 QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float* x, size_t n,
                                            size_t columns, bool codes, Threads* threads) {
   view_.n = n;
   view_.columns = columns;
   view_.x = x;
   if (!codes || n == 0 || columns == 0) return;
-  const size_t blocks = columns / kBlockColumns;
-  const size_t codes_bytes = (blocks + kSuperBlocks - 1) / kSuperBlocks * n * kSuperColumns;
-  const size_t array = (blocks * n * sizeof(float) + 63) / 64 * 64;
-  bytes_ = AllocateAligned(codes_bytes + 5 * array);
-  std::byte* at = bytes_.get();
+  const size_t supers = (columns / kBlockColumns + kSuperBlocks - 1) / kSuperBlocks * n;
+  const size_t codes_bytes = supers * kSuperColumns;
+  const size_t array = (supers * kSuperBlocks * sizeof(float) + 63) / 64 * 64;
+  scratch_ = TakeScratch(codes_bytes + 5 * array);
+  std::byte* at = scratch_.bytes.get();
   auto take = [&at](size_t bytes) { return std::exchange(at, at + bytes); };
   const ActivationRow first = {
       reinterpret_cast<int8_t*>(take(codes_bytes)), reinterpret_cast<float*>(take(array)),
@@ -63,14 +85,14 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   view_.scaled_sums = first.scaled_sums;
   view_.negative_sums = first.negative_sums;
   view_.negative_halves = first.negative_halves;
-  ParallelFor(n > 4 ? threads : nullptr, n, 1, [&](size_t begin, size_t end, int) {
+  ParallelShare(n > 4 ? threads : nullptr, n, 16, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       ActivationRow row = first;
       row.codes += i * kSuperColumns;
-      row.scales += i;
-      row.scaled_sums += i;
-      row.negative_sums += i;
-      row.negative_halves += i;
+      row.scales += i * kSuperBlocks;
+      row.scaled_sums += i * kSuperBlocks;
+      row.negative_sums += i * kSuperBlocks;
+      row.negative_halves += 2 * i * kSuperBlocks;
       kernels.quantize_row(x + i * columns, columns, row);
     }
   });

@@ -19,26 +19,30 @@
 
 namespace weir::tensor {
 
-// n activation rows in int8, 32 columns to a scale. Element (b, i) of the arrays lies at b * n + i;
-// the codes lie superblock by superblock, so that a product streams through them:
-// [superblocks][n][256].
+// n activation rows in int8, 32 columns to a scale. Everything lies superblock by superblock, row
+// by row in it, so that a register tile finds what it reads of a row in a line or two, whatever n
+// is.
 struct Activations {
   size_t n = 0;
   size_t columns = 0;
-  const int8_t* codes = nullptr;
-  const float* scales = nullptr;             // [blocks][n] max|x| / 127
-  const float* scaled_sums = nullptr;        // [blocks][n] scale * sum(codes)
-  const int32_t* negative_sums = nullptr;    // [blocks][n] -sum(codes)
-  const int32_t* negative_halves = nullptr;  // [blocks][2][n] -sum of 16 codes
+  const int8_t* codes = nullptr;             // [superblocks][n][256]
+  const float* scales = nullptr;             // [superblocks][n][8] max|x| / 127
+  const float* scaled_sums = nullptr;        // [superblocks][n][8] scale * sum(codes)
+  const int32_t* negative_sums = nullptr;    // [superblocks][n][8] -sum(codes)
+  const int32_t* negative_halves = nullptr;  // [superblocks][n][16] -sum of 16 codes
   const float* x = nullptr;                  // [n, columns] as given, for float weights
 
+  // Where the scale and the sums of a block lie; those of its halves lie at twice that.
+  size_t IndexOf(size_t block, size_t row) const {
+    return (block / kSuperBlocks * n + row) * kSuperBlocks + block % kSuperBlocks;
+  }
   const int8_t* CodesOf(size_t block, size_t row) const {
-    return codes + (block / kSuperBlocks * n + row) * kSuperColumns +
-           block % kSuperBlocks * kBlockColumns;
+    return codes + IndexOf(block, row) * kBlockColumns;
   }
 };
 
-// Where the quantiser of one row writes; strides in elements are n as above.
+// Where the quantiser of one row writes: the row's part of the first superblock; the next one lies
+// n rows further. Only whole blocks of the row are written.
 struct ActivationRow {
   int8_t* codes;
   float* scales;
@@ -47,9 +51,10 @@ struct ActivationRow {
   int32_t* negative_halves;
   size_t n;
 
-  int8_t* CodesOf(size_t block) const {
-    return codes + block / kSuperBlocks * n * kSuperColumns + block % kSuperBlocks * kBlockColumns;
+  size_t IndexOf(size_t block) const {
+    return block / kSuperBlocks * n * kSuperBlocks + block % kSuperBlocks;
   }
+  int8_t* CodesOf(size_t block) const { return codes + IndexOf(block) * kBlockColumns; }
 };
 
 // A superblock taken apart: what the register tiles of a product of many rows read.
@@ -182,10 +187,18 @@ class QuantizedActivations {
   // weights).
   QuantizedActivations(const KernelSet& kernels, const float* x, size_t n, size_t columns,
                        bool codes, Threads* threads);
+  ~QuantizedActivations();
+  QuantizedActivations(const QuantizedActivations&) = delete;
+  QuantizedActivations& operator=(const QuantizedActivations&) = delete;
   const Activations& view() const { return view_; }
 
+  struct Scratch {
+    AlignedBytes bytes;
+    size_t size = 0;
+  };
+
  private:
-  AlignedBytes bytes_;
+  Scratch scratch_;
   Activations view_;
 };
 

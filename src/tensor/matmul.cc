@@ -10,6 +10,9 @@
 
 namespace weir::tensor {
 
+// From so many activation rows on, two groups of weights are work enough to be handed out singly.
+constexpr size_t kSharedRows = 32;
+
 struct Matrix::Packed {
   PackedMatrix matrix;
   std::shared_ptr<const void> owner;  // of the bytes
@@ -130,7 +133,7 @@ void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, s
   }
   const KernelSet& kernels = Kernels();
   const QuantizedActivations activations(kernels, x, n, matrices[0]->columns(), codes, threads);
-  ParallelFor(threads, groups, n == 1 ? 1 : 2, [&](size_t begin, size_t end, int) {
+  const auto multiply = [&](size_t begin, size_t end, int) {
     size_t first = 0;  // of the matrix at hand
     for (size_t j = 0; j < matrices.size() && first < end; ++j) {
       const PackedMatrix& w = matrices[j]->packed_->matrix;
@@ -138,7 +141,13 @@ void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, s
       if (from < to) kernels.multiply(w, from - first, to - first, activations.view(), ys[j]);
       first += w.groups;
     }
-  });
+  };
+  // Few rows stream the weights from memory, each worker through one part of them.
+  if (n < kSharedRows) {
+    ParallelFor(threads, groups, n == 1 ? 1 : 2, multiply);
+  } else {
+    ParallelShare(threads, groups, 2, multiply);
+  }
 }
 
 }  // namespace weir::tensor

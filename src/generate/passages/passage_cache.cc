@@ -115,9 +115,13 @@ absl::StatusOr<bool> PassageCache::Fill(const PassagePrompt::Passage& passage,
   if (!store_.Has(kHeadKey)) {
     WEIR_RETURN_IF_ERROR(Compute(kHeadKey, head_, context).status());
   }
-  const auto found =
-      Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
-  if (found.ok()) return false;
+  const auto found = Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
+  // Find has looked at all of a cold one.
+  bool whole = found.ok();
+  if (whole && (*found)->header().form == PassageForm::kBlocks) {
+    for (int l = 0; l < (*found)->header().layers; ++l) whole = whole && (*found)->Verify(l).ok();
+  }
+  if (whole) return false;
   WEIR_RETURN_IF_ERROR(Compute(passage.key, passage.tokens, context).status());
   unkept_.clear();
   // What cannot be kept is an error here, where keeping is all there is to do.

@@ -269,6 +269,10 @@ TEST_F(PassageCacheTest, DamagedAndForeignFilesAreComputedAgain) {
     EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}, &report), want) << at;
     EXPECT_EQ(report.missing, 1) << at;
     EXPECT_EQ(*ReadFile(path), *original) << at;
+    ASSERT_TRUE(WriteFileAtomic(path, damaged).ok());
+    EXPECT_TRUE(cache.Fill(prompt.passages[1], context_).value()) << at;
+    EXPECT_EQ(*ReadFile(path), *original) << at;
+    EXPECT_FALSE(cache.Fill(prompt.passages[1], context_).value()) << at;
   }
   // The file of another passage under this name.
   ASSERT_TRUE(WriteFileAtomic(path, *ReadFile(cache.store().folder() + "/p2.kv")).ok());

@@ -203,6 +203,17 @@ inline int BlocksOfSpan(int64_t first_key, size_t left) {
   return static_cast<int>(std::min<int64_t>(whole, static_cast<int64_t>(left)));
 }
 
+// Lines of keys and values to come, asked for a few at a time while weights are made: memory would
+// idle meanwhile.
+struct LinesAhead {
+  const std::byte *next = nullptr, *end = nullptr;
+  int at_once = 0;
+
+  void Ask() {
+    for (int i = 0; i < at_once && next < end; ++i, next += 64) __builtin_prefetch(next);
+  }
+};
+
 // Some rows of a tile against a span: row r's scores lie at scores + r * kSpanKeys.
 struct SpanRows {
   int rows, head_dim;
@@ -211,6 +222,7 @@ struct SpanRows {
   int64_t first_key;
   int blocks;
   float* scores;
+  LinesAhead* ahead;
 
   bool SeesAll(int r) const {
     return blocks == kSpanBlocks && begin[r] <= first_key && end[r] >= first_key + kSpanKeys;
@@ -225,9 +237,13 @@ inline float PeakOfRow(const SpanRows& s, int r) {
   float* scores = s.scores + r * kSpanKeys;
   Floats most = Set(-INFINITY);
   if (s.SeesAll(r)) {
+    Floats other = most;
     WEIR_UNROLL
-    for (int i = 0; i < kSpanKeys; i += 16) most = Max(most, Load(scores + i));
-    return ReduceMax(most);
+    for (int i = 0; i < kSpanKeys; i += 32) {
+      most = Max(most, Load(scores + i));
+      other = Max(other, Load(scores + i + 16));
+    }
+    return ReduceMax(Max(most, other));
   }
   for (int b = 0; b < s.blocks; ++b) {
     const uint32_t visible = s.Visible(r, b);
@@ -241,17 +257,17 @@ inline float PeakOfRow(const SpanRows& s, int r) {
   return ReduceMax(most);
 }
 
-// scores = 2^(scores - peak); returns their sums.
-template <int kVectors>
-inline Floats WeightsOfRow(float* scores, float peak) {
-  Floats total = Set(0.0f);
+// scores = 2^(scores - peak) of whole blocks; returns the sums. Two chains of sums, the halves of
+// the blocks, meet at the end: one would wait for itself.
+template <int kBlocks>
+inline Floats WeightsOfRow(float* scores, float peak, Floats (&total)[2]) {
   WEIR_UNROLL
-  for (int i = 0; i < kVectors; ++i) {
+  for (int i = 0; i < 2 * kBlocks; ++i) {
     const Floats p = ExpTwo(Sub(Load(scores + 16 * i), Set(peak)));
     Store(scores + 16 * i, p);
-    total = Add(total, p);
+    total[i % 2] = Add(total[i % 2], p);
   }
-  return total;
+  return Add(total[0], total[1]);
 }
 
 // UpdateRow over a span, step by step for all rows: the reductions of one row hide behind the next.
@@ -267,15 +283,16 @@ inline void UpdateRows(const SpanRows& s) {
       std::fill_n(scores, 32 * s.blocks, 0.0f);
       continue;
     }
-    Floats total = Set(0.0f);
+    Floats parts[2] = {Set(0.0f), Set(0.0f)}, total = parts[0];
     if (s.blocks == kSpanBlocks) {
-      total = WeightsOfRow<2 * kSpanBlocks>(scores, peaks[r]);
+      total = WeightsOfRow<kSpanBlocks>(scores, peaks[r], parts);
     } else {
-      for (int i = 0; i < 32 * s.blocks; i += 16) {
-        total = Add(total, WeightsOfRow<1>(scores + i, peaks[r]));
+      for (int b = 0; b < s.blocks; ++b) {
+        total = WeightsOfRow<1>(scores + 32 * b, peaks[r], parts);
       }
     }
     Rescale({s.acc + r * s.head_dim, s.peak + r, s.sums + 16 * r, s.head_dim}, peaks[r], total);
+    s.ahead->Ask();
   }
 }
 
@@ -310,7 +327,9 @@ inline void AttendSpan(const AttentionTile& t, const KeyRange& range, const KeyB
     t.half && !convert ? SpanScores<true>(t, keys, scores + 32 * b)
                        : SpanScores<false>(t, keys, scores + 32 * b);
   }
-  UpdateRows({t.rows, t.head_dim, t.begin, t.end, t.acc, t.peak, t.sums, first_key, count, scores});
+  LinesAhead none;
+  UpdateRows({t.rows, t.head_dim, t.begin, t.end, t.acc, t.peak, t.sums, first_key, count, scores,
+              &none});
   for (int b = 0; b < count; ++b) {
     const ValueRange seen = range.In(first_key + 32 * b);
     if (seen.last <= seen.first) continue;

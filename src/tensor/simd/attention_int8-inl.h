@@ -7,19 +7,24 @@
 
 // Blocks lie apart and are made of short streams, which the hardware follows badly: the first rows
 // of a tile ask for the twin in the block `ahead` of each line that they read, one by one, since a
-// burst would be more than a core can track.
+// burst would be more than a core can track. The values of a span's first block are asked for while
+// the weights of the span before are made.
 template <bool kAsk>
 inline void AskAhead(const std::byte* ahead, size_t offset) {
   if constexpr (kAsk) __builtin_prefetch(ahead + offset);
 }
 
-// scores[r * kSpanKeys + (0 .. 31)] for R rows.
-template <int R, bool kAsk>
+// scores[r * kSpanKeys + (0 .. 31)] for R rows. kDim: the head dimension, or 0 for that of the
+// tile; where it is a constant, so are the distances of rows, and one register addresses them all.
+template <int R, bool kAsk, int kDim>
 inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const std::byte* ahead,
                        float* scores) {
-  const int parts = t.head_dim / kInt8Part;
-  const Int8Head layout(t.head_dim);
-  const int8_t* q = t.q + row * t.head_dim;
+  const int head_dim = kDim > 0 ? kDim : t.head_dim;
+  const int parts = head_dim / kInt8Part;
+  const Int8Head layout(head_dim);
+  const int8_t* q = t.q + row * head_dim;
+  const float* q_scales = t.q_scales + row * parts;
+  const int32_t* negative_sums = t.q_negative_sums + row * parts;
   Floats s[R][2];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) s[r][0] = s[r][1] = Set(0.0f);
@@ -28,7 +33,7 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
     Ints dot[R][2];
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
-      dot[r][0] = dot[r][1] = KeyStart(t.q_negative_sums[(row + r) * parts + c]);
+      dot[r][0] = dot[r][1] = KeyStart(negative_sums[r * parts + c]);
     }
     WEIR_UNROLL
     for (int i = 0; i < kInt8Part / 4; ++i) {
@@ -37,17 +42,18 @@ inline void Int8Scores(const Int8Tile& t, int row, const std::byte* head, const 
       AskAhead<kAsk>(ahead, c * kInt8Part * 32 + 128 * i + 64);
       WEIR_UNROLL
       for (int r = 0; r < R; ++r) {
-        const int8_t* word = q + r * t.head_dim + c * kInt8Part + 4 * i;
+        const int8_t* word = q + r * head_dim + c * kInt8Part + 4 * i;
         dot[r][0] = DotKeys(dot[r][0], k0, word);
         dot[r][1] = DotKeys(dot[r][1], k1, word);
       }
     }
     const std::byte* scales = head + layout.key_scales + c * 64;
     AskAhead<kAsk>(ahead, layout.key_scales + c * 64);
+    if (c == 0) AskAhead<kAsk>(ahead, layout.value_scales);
     const Floats f0 = LoadHalf(scales), f1 = LoadHalf(scales + 32);
     WEIR_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Floats x = Set(t.q_scales[(row + r) * parts + c]);
+      const Floats x = Set(q_scales[r * parts + c]);
       s[r][0] = Fma(ToFloats(dot[r][0]), Mul(f0, x), s[r][0]);
       s[r][1] = Fma(ToFloats(dot[r][1]), Mul(f1, x), s[r][1]);
     }
@@ -65,7 +71,7 @@ inline void Int8ScoresUpTo(int rows, const Int8Tile& t, int row, const std::byte
   if constexpr (R > 1) {
     if (rows < R) return Int8ScoresUpTo<R - 1, kAsk>(rows, t, row, head, ahead, scores);
   }
-  Int8Scores<R, kAsk>(t, row, head, ahead, scores);
+  Int8Scores<R, kAsk, 0>(t, row, head, ahead, scores);
 }
 
 // A span of blocks of one KV head.
@@ -113,20 +119,24 @@ inline float ScaleWeights(const SpanRows& s, const Int8Span& span, int r) {
 
 inline void MakeWeightCodes(const SpanRows& s, const Int8Span& span, WeightCodes* out) {
   float largest[kInt8ScoreRows];
-  for (int r = 0; r < s.rows; ++r) largest[r] = ScaleWeights(s, span, r);
+  for (int r = 0; r < s.rows; ++r) {
+    largest[r] = ScaleWeights(s, span, r);
+    s.ahead->Ask();
+  }
   for (int r = 0; r < s.rows; ++r) {
     const bool some = largest[r] > kSmallestPeak;
     const Floats inverse = Set(some ? kWeightSteps / largest[r] : 0.0f);
     WEIR_UNROLL
     for (int i = 0; i < kSpanKeys; i += 64) {
-      Ints codes[4];
+      Floats codes[4];
       WEIR_UNROLL
       for (int v = 0; v < 4; ++v) {
-        codes[v] = ToWeights(Mul(Load(s.scores + r * kSpanKeys + i + 16 * v), inverse));
+        codes[v] = Mul(Load(s.scores + r * kSpanKeys + i + 16 * v), inverse);
       }
       StoreFactors(out->high[r] + i, out->low[r] + i, codes);
     }
     out->scale[r] = some ? largest[r] / kWeightSteps : 0.0f;
+    s.ahead->Ask();
   }
 }
 
@@ -144,7 +154,7 @@ inline void Int8Values(const WeightCodes& w, int row, const Int8Span& span, size
   for (int b = 0; b < span.blocks; ++b) {
     const int first = span.seen[b].first / 4, last = (span.seen[b].last + 3) / 4;
     const std::byte* from = span.heads[b] + values + first * step;
-    const std::byte* ahead = span.ahead[b] + values + first * step;
+    const std::byte* ahead = (b == 0 ? span.heads[0] : span.ahead[b]) + values + first * step;
     const uint8_t *high_codes = w.high[row] + 32 * b, *low_codes = w.low[row] + 32 * b;
     for (int j = first; j < last; ++j) {
       Ints line[V];
@@ -210,8 +220,24 @@ inline void Int8Rows(const Int8Tile& t, const Int8Span& span, int first, int row
     if (span.seen[b].last <= span.seen[b].first) continue;
     float* to = scores + 32 * b;
     const std::byte *head = span.heads[b], *ahead = span.ahead[b];
-    ask ? Int8ScoresUpTo<kInt8ScoreRows, true>(rows, t, first, head, ahead, to)
-        : Int8ScoresUpTo<kInt8ScoreRows, false>(rows, t, first, head, ahead, to);
+    if (ask) {
+      Int8ScoresUpTo<kInt8ScoreRows, true>(rows, t, first, head, ahead, to);
+    } else if (rows == kInt8ScoreRows && t.head_dim == 64) {
+      Int8Scores<kInt8ScoreRows, false, 64>(t, first, head, ahead, to);
+    } else if (rows == kInt8ScoreRows && t.head_dim == 128) {
+      Int8Scores<kInt8ScoreRows, false, 128>(t, first, head, ahead, to);
+    } else {
+      Int8ScoresUpTo<kInt8ScoreRows, false>(rows, t, first, head, ahead, to);
+    }
+  }
+  const Int8Head layout(t.head_dim);
+  LinesAhead first_values;
+  if (ask) {
+    const std::byte* next = span.ahead[0];
+    constexpr int kTimesARow = 3;
+    const int lines = static_cast<int>((layout.value_scales - layout.values) / 64);
+    first_values = {next + layout.values, next + layout.value_scales,
+                    (lines + kTimesARow * rows - 1) / (kTimesARow * rows)};
   }
   const SpanRows here = {rows,
                          t.head_dim,
@@ -222,7 +248,8 @@ inline void Int8Rows(const Int8Tile& t, const Int8Span& span, int first, int row
                          t.sums + 16 * first,
                          span.first_key,
                          span.blocks,
-                         scores};
+                         scores,
+                         &first_values};
   UpdateRows(here);
   MakeWeightCodes(here, span, &weights);
   for (int r = 0; r < rows; r += kInt8ValueRows) {

@@ -180,16 +180,16 @@ inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, 
       LogOffset(kType) != 0 && kType != DType::kQ8_0;  // Q8_0 is taken as signed
   const Activations& a = *tile.a;
   for (size_t b = 0; b < blocks; ++b) {
-    const size_t at = (tile.at + b) * a.n + tile.row;
+    const size_t at = a.IndexOf(tile.at, tile.row) + b;  // the next row's 8 further
     WEIR_UNROLL
     for (int h = 0; h < kHalves; ++h) {
       __m256i dot[M];
-      const int32_t* sums = kHalves == 2
-                                ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
-                                : a.negative_sums + at;
+      const int32_t* sums =
+          kHalves == 2 ? a.negative_halves + 2 * at + h : a.negative_sums + at;
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        dot[m] = kOffset ? _mm256_slli_epi32(_mm256_set1_epi32(sums[m]), LogOffset(kType))
+        dot[m] = kOffset ? _mm256_slli_epi32(_mm256_set1_epi32(sums[m * kHalves * kSuperBlocks]),
+                                             LogOffset(kType))
                          : _mm256_setzero_si256();
       }
       constexpr int kSteps = 8 / kHalves;
@@ -198,7 +198,7 @@ inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, 
       const __m256 scale = _mm256_load_ps(w.scales[b][h] + tile.lane);
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(a.scales[at + m]));
+        const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(a.scales[at + m * kSuperBlocks]));
         sum[m] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[m]), both, sum[m]);
       }
     }
@@ -206,7 +206,8 @@ inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, 
       const __m256 minimum = _mm256_load_ps(w.minima[b] + tile.lane);
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        sum[m] = _mm256_fmadd_ps(minimum, _mm256_set1_ps(a.scaled_sums[at + m]), sum[m]);
+        sum[m] =
+            _mm256_fmadd_ps(minimum, _mm256_set1_ps(a.scaled_sums[at + m * kSuperBlocks]), sum[m]);
       }
     }
   }

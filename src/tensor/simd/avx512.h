@@ -12,6 +12,7 @@ void MultiplyOne(const PackedMatrix& w, size_t begin, size_t end, const Activati
 void MultiplyMany(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
 void Unpack(DType type, const std::byte* super, size_t blocks, UnpackedSuper* out);
 
+void QuantizeRow(const float* x, size_t columns, const ActivationRow& out);
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n);
 void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
               size_t row_count, size_t n, float* scores);

@@ -66,7 +66,7 @@ bool SupportedAvx512() {
 extern const KernelSet kAvx512Kernels = {
     .name = "AVX3_DL+VNNI",
     .supported = SupportedAvx512,
-    .quantize_row = avx512::shared::QuantizeRow,
+    .quantize_row = avx512::QuantizeRow,
     .multiply = avx512::Multiply,
     .unpack = avx512::Unpack,
     .attend = avx512::shared::AttendTile,

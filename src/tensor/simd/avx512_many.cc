@@ -117,8 +117,9 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
   constexpr int kHalves = kType == DType::kQ6_K ? 2 : 1;
   constexpr int kSteps = 8 / kHalves;
   const Activations& a = *tile.a;
+  const size_t first = a.IndexOf(tile.at, tile.row);
   for (size_t b = 0; b < blocks; ++b) {
-    const size_t at = (tile.at + b) * a.n + tile.row;
+    const size_t at = first + b;  // the next row's 8 further
     WEIR_UNROLL
     for (int g = 0; g < G; ++g) tile.ahead[g].Ask(b);
     WEIR_UNROLL
@@ -128,10 +129,10 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
       for (int m = 0; m < M; ++m) {
         __m512i start = _mm512_setzero_si512();
         if constexpr (LogOffset(kType) != 0) {
-          const int32_t* sums = kHalves == 2
-                                    ? a.negative_halves + (2 * (tile.at + b) + h) * a.n + tile.row
-                                    : a.negative_sums + at;
-          start = _mm512_slli_epi32(_mm512_set1_epi32(sums[m]), LogOffset(kType));
+          const int32_t* sums =
+              kHalves == 2 ? a.negative_halves + 2 * at + h : a.negative_sums + at;
+          start = _mm512_slli_epi32(_mm512_set1_epi32(sums[m * kHalves * kSuperBlocks]),
+                                    LogOffset(kType));
         }
         WEIR_UNROLL
         for (int g = 0; g < G; ++g) dot[m][g] = start;
@@ -151,7 +152,7 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
       }
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        const __m512 x_scale = _mm512_set1_ps(a.scales[at + m]);
+        const __m512 x_scale = _mm512_set1_ps(a.scales[at + m * kSuperBlocks]);
         WEIR_UNROLL
         for (int g = 0; g < G; ++g) {
           const __m512 scale = _mm512_mul_ps(_mm512_load_ps(w[g].scales[b][h]), x_scale);
@@ -162,7 +163,7 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
     if constexpr (HasMinimum(kType)) {
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
-        const __m512 x_sum = _mm512_set1_ps(a.scaled_sums[at + m]);
+        const __m512 x_sum = _mm512_set1_ps(a.scaled_sums[at + m * kSuperBlocks]);
         WEIR_UNROLL
         for (int g = 0; g < G; ++g) {
           sum[m][g] = _mm512_fmadd_ps(_mm512_load_ps(w[g].minima[b]), x_sum, sum[m][g]);

@@ -225,11 +225,12 @@ inline void QuantizeRow(const float* x, size_t columns, const ActivationRow& out
     StoreBytes(out.CodesOf(b), first);
     StoreBytes(out.CodesOf(b) + 16, second);
     const int32_t sums[2] = {ReduceAddInts(first), ReduceAddInts(second)};
-    out.scales[b * out.n] = scale;
-    out.scaled_sums[b * out.n] = scale * static_cast<float>(sums[0] + sums[1]);
-    out.negative_sums[b * out.n] = -(sums[0] + sums[1]);
-    out.negative_halves[2 * b * out.n] = -sums[0];
-    out.negative_halves[(2 * b + 1) * out.n] = -sums[1];
+    const size_t at = out.IndexOf(b);
+    out.scales[at] = scale;
+    out.scaled_sums[at] = scale * static_cast<float>(sums[0] + sums[1]);
+    out.negative_sums[at] = -(sums[0] + sums[1]);
+    out.negative_halves[2 * at] = -sums[0];
+    out.negative_halves[2 * at + 1] = -sums[1];
   }
 }
 

@@ -104,17 +104,18 @@ void AddSuper(DType type, const UnpackedSuper& w, size_t blocks, const Activatio
   for (size_t b = 0; b < blocks; ++b) {
     const size_t at = first + b;
     const int8_t* codes = a.CodesOf(at, i);
-    const float x_scale = a.scales[at * a.n + i];
+    const size_t place = a.IndexOf(at, i);
+    const float x_scale = a.scales[place];
     for (size_t r = 0; r < kGroupRows; ++r) {
       for (size_t h = 0; h < halves; ++h) {
         const int32_t sum =
-            halves == 2 ? a.negative_halves[(at * 2 + h) * a.n + i] : a.negative_sums[at * a.n + i];
+            halves == 2 ? a.negative_halves[2 * place + h] : a.negative_sums[place];
         const size_t steps = 8 / halves;
         const int32_t dot =
             DotBlock(w.quants[b], r, codes, h * steps, (h + 1) * steps) + offset * sum;
         acc[r] = std::fma(static_cast<float>(dot), w.scales[b][h][r] * x_scale, acc[r]);
       }
-      if (HasMinimum(type)) acc[r] = std::fma(w.minima[b][r], a.scaled_sums[at * a.n + i], acc[r]);
+      if (HasMinimum(type)) acc[r] = std::fma(w.minima[b][r], a.scaled_sums[place], acc[r]);
     }
   }
 }
@@ -201,11 +202,12 @@ void QuantizeRow(const float* x, size_t columns, const ActivationRow& out) {
       out.CodesOf(b)[c] = code;
       sums[c / 16] += code;
     }
-    out.scales[b * out.n] = scale;
-    out.scaled_sums[b * out.n] = scale * static_cast<float>(sums[0] + sums[1]);
-    out.negative_sums[b * out.n] = -(sums[0] + sums[1]);
-    out.negative_halves[2 * b * out.n] = -sums[0];
-    out.negative_halves[(2 * b + 1) * out.n] = -sums[1];
+    const size_t at = out.IndexOf(b);
+    out.scales[at] = scale;
+    out.scaled_sums[at] = scale * static_cast<float>(sums[0] + sums[1]);
+    out.negative_sums[at] = -(sums[0] + sums[1]);
+    out.negative_halves[2 * at] = -sums[0];
+    out.negative_halves[2 * at + 1] = -sums[1];
   }
 }
 

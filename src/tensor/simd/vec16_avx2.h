@@ -231,10 +231,11 @@ inline Ints LowSeven(Ints a) {
   return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
 }
 
-inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Floats (&weights)[4]) {
   for (int i = 0; i < 4; ++i) {
-    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes[i]));
-    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes[i]));
+    const Ints codes = ToWeights(weights[i]);
+    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes));
+    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes));
   }
 }
 

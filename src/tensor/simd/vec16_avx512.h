@@ -137,12 +137,14 @@ inline Ints ToWeights(Floats a) {
   return {_mm512_min_epi32(_mm512_max_epi32(_mm512_cvtps_epi32(a.v), _mm512_setzero_si512()),
                            _mm512_set1_epi32(16383))};
 }
-// Codes of 64 keys, at most 14 bits each, as two factors of 7 bits. Packing works in lanes of 128
-// bits: the last step brings their dwords back into the order of the keys.
-inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+// Weights of 64 keys in [0, 16383], rounded, as two factors of 7 bits. Packing works in lanes of
+// 128 bits: the last step brings their dwords back into the order of the keys.
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Floats (&weights)[4]) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i a = _mm512_packs_epi32(codes[0].v, codes[1].v);
-  const __m512i b = _mm512_packs_epi32(codes[2].v, codes[3].v);
+  const __m512i a =
+      _mm512_packs_epi32(_mm512_cvtps_epi32(weights[0].v), _mm512_cvtps_epi32(weights[1].v));
+  const __m512i b =
+      _mm512_packs_epi32(_mm512_cvtps_epi32(weights[2].v), _mm512_cvtps_epi32(weights[3].v));
   const __m512i seven = _mm512_set1_epi16(127);
   const __m512i h = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
   const __m512i l = _mm512_packus_epi16(_mm512_and_si512(a, seven), _mm512_and_si512(b, seven));

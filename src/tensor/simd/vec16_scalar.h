@@ -232,11 +232,12 @@ inline Ints LowSeven(Ints a) {
   return MapInts([&](int i) { return a.v[i] & 127; });
 }
 
-// Codes of 64 keys, at most 14 bits each, as two factors of 7 bits.
-inline void StoreFactors(uint8_t* high, uint8_t* low, const Ints (&codes)[4]) {
+// Weights of 64 keys in [0, 16383], rounded, as two factors of 7 bits.
+inline void StoreFactors(uint8_t* high, uint8_t* low, const Floats (&weights)[4]) {
   for (int i = 0; i < 4; ++i) {
-    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes[i]));
-    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes[i]));
+    const Ints codes = ToWeights(weights[i]);
+    StoreBytes(reinterpret_cast<int8_t*>(high + 16 * i), ShiftRight7(codes));
+    StoreBytes(reinterpret_cast<int8_t*>(low + 16 * i), LowSeven(codes));
   }
 }
 
