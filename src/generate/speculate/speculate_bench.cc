@@ -46,8 +46,9 @@ bool Wants(const std::vector<std::string>& only, std::string_view row) {
 
 class Bench {
  public:
-  Bench(const SpeculateBenchOptions& options, SpeculateChoice choice, const Context& context)
-      : options_(options), choice_(choice), context_(context) {}
+  Bench(const SpeculateBenchOptions& options, SpeculateChoice choice, const Context& context,
+        const Registry& techniques)
+      : options_(options), choice_(choice), context_(context), techniques_(techniques) {}
 
   absl::Status Load() {
     WEIR_ASSIGN_OR_RETURN(const std::string lines,
@@ -72,7 +73,7 @@ class Bench {
     }
     const int64_t window = static_cast<int64_t>(longest) + options_.answer_tokens;
     WEIR_ASSIGN_OR_RETURN(const KvChoice kv, ParseKvChoice(options_.kv));
-    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder, kv, window));
+    WEIR_ASSIGN_OR_RETURN(session_, Session::Make(decoder, kv, window, techniques_));
     bandwidth_ = tensor::ReadBandwidth(
         static_cast<size_t>(std::min<int64_t>(weight_bytes_, int64_t{512} << 20)),
         context_.threads);
@@ -276,6 +277,7 @@ class Bench {
   const SpeculateBenchOptions& options_;
   SpeculateChoice choice_;
   const Context& context_;
+  const Registry& techniques_;
   std::shared_ptr<const model::GgufFile> file_;
   std::unique_ptr<model::Tokenizer> tokenizer_;
   std::unique_ptr<Session> session_;
@@ -294,14 +296,15 @@ bool WantsSpeculateBench(const std::vector<std::string>& only) {
 }
 
 absl::StatusOr<SpeculateBench> RunSpeculateBench(const SpeculateBenchOptions& options,
-                                                 const Context& context) {
+                                                 const Context& context,
+                                                 const Registry& techniques) {
   if (options.prompts < 1 || options.rounds < 1 || options.answer_tokens < 2 ||
       options.answer_tokens > 100000) {
     return absl::InvalidArgumentError(
         "bench: prompts and rounds must be at least 1, answers 2 to 100000 tokens");
   }
   WEIR_ASSIGN_OR_RETURN(const SpeculateChoice choice, ParseSpeculate(options.speculate));
-  Bench bench(options, choice, context);
+  Bench bench(options, choice, context, techniques);
   WEIR_RETURN_IF_ERROR(bench.Load());
   SpeculateBench out;
   if (Wants(options.only, kCited) || Wants(options.only, kGain)) {

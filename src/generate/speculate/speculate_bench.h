@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "base/registry.h"
 #include "generate/llm_bench.h"
 
 namespace weir::generate {
@@ -40,6 +41,7 @@ bool WantsSpeculateBench(const std::vector<std::string>& only);
 // the prompts' file; kInternal when tokens differ; kUnavailable when the peer does not start or
 // answer.
 absl::StatusOr<SpeculateBench> RunSpeculateBench(const SpeculateBenchOptions& options,
-                                                 const Context& context);
+                                                 const Context& context,
+                                                 const Registry& techniques = Registry());
 
 }  // namespace weir::generate
