@@ -39,6 +39,30 @@ absl::StatusOr<std::set<std::string>> LiveKeys(const index::Store& store) {
   return live;
 }
 
+// Turns passages cold as they come; the first ones wait until there are enough to fit tables on.
+class Cooling {
+ public:
+  Cooling(generate::PassageCache* cache, int level, const Context& context)
+      : cache_(cache), level_(level), context_(context) {}
+  absl::Status Add(const std::string& key) {
+    if (level_ == 0) return absl::OkStatus();
+    waiting_.push_back(key);
+    return waiting_.size() >= kSamples || cache_->HasTables() ? Finish() : absl::OkStatus();
+  }
+  absl::Status Finish() {
+    WEIR_RETURN_IF_ERROR(cache_->Cool(waiting_, level_, context_));
+    waiting_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr size_t kSamples = 24;
+  generate::PassageCache* cache_;
+  int level_;
+  const Context& context_;
+  std::vector<std::string> waiting_;
+};
+
 std::vector<text::ChatMessage> FrameMessages() {
   answer::PackedContext packed;
   packed.whole = true;
@@ -57,8 +81,9 @@ absl::Status UsePassageCache(generate::Engine& engine, const generate::PassageOp
 }
 
 absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Engine& engine,
-                                        Session& session) {
+                                        int cold, Session& session) {
   const Context& context = session.context();
+  Cooling cooling(engine.passages(), cold, context);
   const int64_t start = context.now_ns();
   FillReport report;
   report.model = engine.name();
@@ -76,12 +101,14 @@ absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Eng
       report.tokens += static_cast<int64_t>(passage.tokens.size());
       WEIR_ASSIGN_OR_RETURN(const bool added, engine.passages()->Fill(passage, context));
       report.added += added ? 1 : 0;
+      WEIR_RETURN_IF_ERROR(cooling.Add(passage.key));
     }
     if (context.progress != nullptr) context.progress->Advance(1);
     return absl::OkStatus();
   });
   if (context.progress != nullptr) context.progress->Finish();
   WEIR_RETURN_IF_ERROR(status);
+  WEIR_RETURN_IF_ERROR(cooling.Finish());
   WEIR_ASSIGN_OR_RETURN(const auto removed, engine.passages()->store().Prune(live));
   WEIR_ASSIGN_OR_RETURN(const auto size, engine.passages()->store().Measure());
   report.removed = removed.passages;

@@ -34,9 +34,10 @@ absl::Status UsePassageCache(generate::Engine& engine, const generate::PassageOp
                              const Session& session);
 
 // Computes what is pending and removes what belongs to no passage any more. A kill or cancellation
-// keeps what was done; the next run goes on. REQUIRES: UsePassageCache.
+// keeps what was done; the next run goes on. `cold`: 0, or the level of the cold form that all of
+// them end in. REQUIRES: UsePassageCache.
 absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Engine& engine,
-                                        Session& session);
+                                        int cold, Session& session);
 
 // Removes the passages, of all models, that the store does not hold any more; does nothing where
 // there is no folder.

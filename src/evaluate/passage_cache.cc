@@ -95,13 +95,16 @@ absl::StatusOr<PassageEvaluation> EvaluatePassageCache(const std::string& model,
 std::string PassageTable(const PassageEvaluation& e) {
   std::string out = absl::StrFormat(
       "%s, %d questions, %.0f tokens a prompt\n\n"
-      "| method | share | log-likelihood a token | ratio | exact | same text | reused | again | "
-      "first token, ms |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+      "| method | share | temperature | log-likelihood a token | ratio | exact | same text | "
+      "reused | again | first token, ms |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
       e.model, e.questions, e.prompt_tokens);
   for (const PassageRow& r : e.rows) {
     absl::StrAppendFormat(&out,
-                          "| %s | %.2f | %.4f | %.4f | %d | %d | %.1f%% | %.1f%% | %.0f |\n",
-                          r.method.name, r.method.share, r.log_likelihood, r.likelihood_ratio,
+                          "| %s | %.3f | %.2f | %.4f | %.4f | %d | %d | %.1f%% | %.1f%% | "
+                          "%.0f |\n",
+                          r.method.name, r.method.share, r.method.temperature,
+                          r.log_likelihood, r.likelihood_ratio,
                           r.exact, r.same, 100 * r.reused_share, 100 * r.again_share,
                           1e3 * r.first_token_median_s);
   }
@@ -114,6 +117,7 @@ std::string PassageToJson(const PassageEvaluation& e) {
   for (const PassageRow& r : e.rows) {
     rows.push_back({{"method", r.method.name},
                     {"share", r.method.share},
+                    {"temperature", r.method.temperature},
                     {"log_likelihood", r.log_likelihood},
                     {"likelihood_ratio", r.likelihood_ratio},
                     {"exact", r.exact},

@@ -20,6 +20,7 @@ inline constexpr char kPrefillMethod[] = "prefill";
 struct PassageMethod {
   std::string name;  // kPrefillMethod, "none", "first", ...
   double share = 0;  // of the passages' tokens computed again
+  double temperature = 1;  // of attention to passages that were moved
 };
 
 // One question under one method.

@@ -51,7 +51,7 @@ TEST(PassageCacheEvaluationTest, ComparesWithTheFirstMethod) {
   EXPECT_DOUBLE_EQ(e->rows[1].again_share, 0.05);
   const auto json = nlohmann::json::parse(PassageToJson(*e));
   EXPECT_EQ(json["rows"][1]["method"], "first");
-  EXPECT_NE(PassageTable(*e).find("| first | 0.10 | -1.5000 |"), std::string::npos);
+  EXPECT_NE(PassageTable(*e).find("| first | 0.100 | 1.00 | -1.5000 |"), std::string::npos);
 }
 
 TEST(PassageCacheEvaluationTest, NamesTheQuestionOfAnError) {

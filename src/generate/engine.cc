@@ -70,8 +70,9 @@ class LocalEngine : public Engine {
         RunCompletion(prompt, *writer, *session_, speculation_, context);
     session_->EndBorrow();
     if (done.ok()) {
-      done->reused_tokens = session_->reused() - report_.again;
-      Count(*done, session_->reused(), context);
+      done->reused_tokens =
+          *borrowed ? done->prompt_tokens - report_.computed : session_->reused();
+      Count(*done, done->reused_tokens, context);
     }
     return done;
   }

@@ -69,9 +69,11 @@ std::unique_ptr<Session> Session::Over(KvMemory& memory,
 void Session::Borrow(std::vector<int32_t> tokens, int64_t exact) {
   tokens_ = std::move(tokens);
   exact_ = exact;
+  fresh_logits_ = false;
 }
 
 void Session::EndBorrow() {
+  fresh_logits_ = false;
   if (exact_ < 0) return;
   const int64_t keep = sequence_->Reusable(std::min(exact_, size()));
   tokens_.resize(static_cast<size_t>(keep));
@@ -80,10 +82,12 @@ void Session::EndBorrow() {
 }
 
 void Session::Adopt(std::span<const int32_t> tokens) {
+  fresh_logits_ = false;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
 }
 
 void Session::Truncate(int64_t size) {
+  fresh_logits_ = false;
   if (size == this->size()) return;
   sequence_->Truncate(size);
   tokens_.resize(static_cast<size_t>(size));
@@ -103,6 +107,7 @@ void Session::KeepCommonPrefix(std::span<const int32_t> tokens, size_t at_most) 
       std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
   const int64_t common = std::min<int64_t>(mine - tokens_.begin(), static_cast<int64_t>(at_most));
   const auto keep = static_cast<size_t>(sequence_->Reusable(common));
+  fresh_logits_ = false;
   tokens_.resize(keep);
   sequence_->Truncate(static_cast<int64_t>(keep));
   if (static_cast<int64_t>(keep) <= exact_) exact_ = -1;
@@ -120,6 +125,7 @@ void Session::TakeKeptPrefix(std::span<const int32_t> tokens, size_t at_most) {
 
 absl::Status Session::Forward(std::span<const int32_t> tokens, model::LogitRows rows,
                               std::span<float> logits, const Context& context) {
+  fresh_logits_ = false;
   const int64_t before = sequence_->length();
   absl::Status status = decoder_->Forward(tokens, *sequence_, rows, logits, *workspace_, context);
   // A cancelled call may have stored some chunks.
@@ -132,6 +138,11 @@ absl::Status Session::Feed(std::span<const int32_t> tokens, const Context& conte
   if (tokens.empty() || static_cast<int64_t>(tokens.size()) > window_) {
     return absl::InvalidArgumentError(
         absl::StrCat("prompt: ", tokens.size(), " tokens; expected 1 to ", window_));
+  }
+  if (fresh_logits_ && std::equal(tokens.begin(), tokens.end(), tokens_.begin(), tokens_.end())) {
+    fresh_logits_ = false;
+    reused_ = size();
+    return absl::OkStatus();
   }
   KeepCommonPrefix(tokens, tokens.size() - 1);
   TakeKeptPrefix(tokens, tokens.size() - 1);

@@ -62,6 +62,8 @@ class Session {
   // them here would give the first `exact` alone. What follows goes on from there. REQUIRES:
   // sequence().length() == tokens.size().
   void Borrow(std::vector<int32_t> tokens, int64_t exact);
+  // logits() already holds those of the last of these tokens: a Feed of the same ones is done then.
+  void KeepLogits() { fresh_logits_ = true; }
   // Forgets what is not exact of it, so that no later prompt shares it.
   void EndBorrow();
   std::span<const int32_t> tokens() const { return tokens_; }  // what the cache holds
@@ -94,6 +96,7 @@ class Session {
   int64_t window_ = 0, reused_ = 0, cache_bytes_ = 0;
   std::vector<int32_t> tokens_;  // what the cache holds
   int64_t exact_ = -1;           // of tokens_; < 0: all
+  bool fresh_logits_ = false;    // nobody has taken those of the last of tokens_ yet
   std::vector<float> logits_;    // [vocabulary]
   // [rows, vocabulary], for Score and AppendAll; made when first used
   std::vector<float> rows_;

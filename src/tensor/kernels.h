@@ -29,7 +29,7 @@ struct Activations {
   const float* scales = nullptr;             // [superblocks][n][8] max|x| / 127
   const float* scaled_sums = nullptr;        // [superblocks][n][8] scale * sum(codes)
   const int32_t* negative_sums = nullptr;    // [superblocks][n][8] -sum(codes)
-  const int32_t* negative_halves = nullptr;  // [superblocks][n][16] -sum of 16 codes
+  const int32_t* negative_halves = nullptr;  // [superblocks][n][16] -32 * sum of 16 codes (Q6_K)
   const float* x = nullptr;                  // [n, columns] as given, for float weights
 
   // Where the scale and the sums of a block lie; those of its halves lie at twice that.

@@ -31,6 +31,7 @@ struct BenchLlmOptions {
   std::string prompts = "tests/data/cited/prompts.jsonl";
   int64_t answers = 8;
   generate::SpeculateOptions speculate = {};
+  generate::PassageOptions passages = {};
   PeerOptions peer{.engine = "llama.cpp", .script = "tests/peers/llama_bench.py"};
   template <class V>
   void Visit(V& v) {
@@ -63,6 +64,7 @@ struct BenchLlmOptions {
                 .fingerprint = false});
     v(answers, {.name = "answers", .help = "Cited answers to write.", .min = 1, .max = 10000});
     speculate.Visit(v);
+    passages.Visit(v);
     peer.Visit(v);
   }
 };
@@ -159,7 +161,8 @@ class BenchLlmVerb : public Verb {
                                                   generate::kPassagesRow) != only.end();
     if (!wanted) return absl::OkStatus();
     WEIR_ASSIGN_OR_RETURN(const auto passages,
-                          generate::RunPassagesBench(bench, session.context()));
+                          generate::RunPassagesBench(bench, options_.passages, session.context(),
+                                                     session.registry()));
     const generate::LlmBenchRow& r = passages.row;
     rows.push_back({r.name, r.unit, r.weir, r.baseline, r.baseline_name, r.ratio, r.limit, r.rounds,
                     r.spread});

@@ -18,9 +18,9 @@ namespace {
 
 struct EvalPassageCacheOptions {
   AskOptions ask;
-  std::vector<std::string> methods = {"none",           "first:0.03",     "first:0.06",
-                                      "first:0.12",     "deviation:0.06", "deviation:0.12",
-                                      "attention:0.06", "attention:0.12"};
+  std::vector<std::string> methods = {"none",           "none:0:0.87",      "none:0:0.8",
+                                      "first:0.016",    "first:0.016:0.87", "deviation:0.06:0.87",
+                                      "attention:0.06", "attention:0.06:0.87"};
   int64_t questions = 0;
   int64_t reply_tokens = 40;
   bool shuffle = true;
@@ -28,8 +28,9 @@ struct EvalPassageCacheOptions {
   void Visit(V& v) {
     ask.Visit(v);
     v(methods, {.name = "methods",
-                .help = "What to compare with a prefill: METHOD:SHARE, as of --recompute and "
-                        "--recompute-share."});
+                .help = "What to compare with a prefill: METHOD:SHARE:TEMPERATURE, as of "
+                        "--recompute, --recompute-share and --passage-temperature (1 if not "
+                        "given)."});
     v(questions, {.name = "questions",
                   .help = "Most questions of each file; 0 takes all.",
                   .min = 0,
@@ -97,13 +98,15 @@ class EvalPassageCacheVerb : public Verb {
     evaluate::PassageMethod method{std::string(parts[0]), 0};
     const bool known = method.name == "none" || method.name == "first" || method.name == "all" ||
                        method.name == "deviation" || method.name == "attention";
-    if (!known || parts.size() > 2 ||
-        (parts.size() == 2 && !absl::SimpleAtod(parts[1], &method.share)) ||
-        !(method.share >= 0 && method.share <= 1)) {
+    if (!known || parts.size() > 3 ||
+        (parts.size() > 1 && !absl::SimpleAtod(parts[1], &method.share)) ||
+        (parts.size() > 2 && !absl::SimpleAtod(parts[2], &method.temperature)) ||
+        !(method.share >= 0 && method.share <= 1) ||
+        !(method.temperature >= 0.25 && method.temperature <= 4)) {
       return absl::InvalidArgumentError(
           absl::StrCat("methods: '", text,
                        "'; expected none, all, or first, deviation or attention with a share in "
-                       "[0, 1], as first:0.06"));
+                       "[0, 1] and a temperature in [0.25, 4], as first:0.06:0.9"));
     }
     return method;
   }
@@ -163,7 +166,7 @@ class EvalPassageCacheVerb : public Verb {
                                                   const Context& context) {
     generate::Engine& engine = *asker_->engine();
     const Prepared& prepared = prepared_[q];
-    engine.SetPassageOptions({method.name, method.share});
+    engine.SetPassageOptions({method.name, method.share, method.temperature});
     evaluate::PassageOutcome outcome;
     WEIR_ASSIGN_OR_RETURN(const text::Completion done,
                           engine.Complete(prepared.request, context));

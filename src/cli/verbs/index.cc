@@ -91,7 +91,7 @@ class IndexVerb : public Verb {
     if (options_.passage_cache.empty()) return absl::OkStatus();
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.passage_cache, {}));
     WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
-    WEIR_ASSIGN_OR_RETURN(const FillReport report, FillPassages(store, *engine, session));
+    WEIR_ASSIGN_OR_RETURN(const FillReport report, FillPassages(store, *engine, 0, session));
     session.Note(absl::StrFormat("%s: %d passages stored, %d new, %.0f bytes a passage",
                                  report.model, report.passages, report.added,
                                  report.BytesPerPassage()));

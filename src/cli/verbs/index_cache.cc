@@ -9,9 +9,15 @@ namespace {
 
 struct IndexCacheOptions {
   std::string model;
+  int64_t cold = 0;
   template <class V>
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file (see weir model list)."});
+    v(cold, {.name = "cold",
+             .help = "Keep passages compressed, which takes longer to read: 1 (smallest) to 3 "
+                     "(nearest to the original); 0 keeps blocks that are used as they are.",
+             .min = 0,
+             .max = 3});
   }
 };
 
@@ -23,10 +29,10 @@ class IndexCacheVerb : public Verb {
             .arguments = "",
             .example = "weir index cache --model smollm2-135m",
             .description =
-                "Stores the model's keys and values of every passage (12 to 15 KB a token) in the "
-                "store's folder; `weir ask --passage-cache` puts them together in any order. Goes "
-                "on where it was stopped; passages of removed documents and of another version of "
-                "the model are removed."};
+                "Stores the model's keys and values of every passage (12 to 15 KB a token, less "
+                "with --cold) in the store's folder; `weir ask --passage-cache` puts them together "
+                "in any order. Goes on where it was stopped; passages of removed documents and of "
+                "another version of the model are removed."};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
@@ -34,7 +40,8 @@ class IndexCacheVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.model, {}));
     WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
-    WEIR_ASSIGN_OR_RETURN(const FillReport report, FillPassages(*store, *engine, session));
+    WEIR_ASSIGN_OR_RETURN(const FillReport report,
+                          FillPassages(*store, *engine, static_cast<int>(options_.cold), session));
     PrintFill(report, session);
     return kExitDone;
   }

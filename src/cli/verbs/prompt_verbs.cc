@@ -342,8 +342,9 @@ class PromptFitVerb : public Verb {
     if (tokens.empty()) return absl::InvalidArgumentError("text: it makes no token");
     tokens.resize(std::min<size_t>(tokens.size(), model->session().window()));
     WEIR_RETURN_IF_ERROR(model->session().Feed(tokens, session.context()));
+    constexpr int kAll[] = {1, 2, 3};
     WEIR_ASSIGN_OR_RETURN(const auto codec,
-                          generate::FitOnSession(*model, static_cast<int64_t>(tokens.size()),
+                          generate::FitOnSession(*model, static_cast<int64_t>(tokens.size()), kAll,
                                                  session.context()));
     WEIR_RETURN_IF_ERROR(generate::WriteTables(model->identity(), *codec));
     const std::string path = generate::TablesPath(model->identity());

@@ -38,9 +38,16 @@ struct PassageCache::Part {
   int64_t position = 0;
 
   int64_t tokens() const { return static_cast<int64_t>(file->tokens().size()); }
+  bool cold() const { return file->header().form == PassageForm::kCoded; }
+  // What stands where it was computed, bit for bit, needs no second look.
   bool moved() const { return position != file->header().position; }
+  bool exact() const { return !cold() && !moved(); }
   // A layer with a window keeps its last tokens alone.
-  bool whole() const {
+  bool whole(const KvShape& shape) const {
+    for (int l = 0; cold() && l < shape.layers; ++l) {
+      if (shape.window(l) > 0 && shape.window(l) < tokens()) return false;
+    }
+    if (cold()) return true;
     for (int l = 0; l < file->header().layers; ++l) {
       if (file->layer(l).first > 0) return false;
     }
@@ -75,7 +82,7 @@ absl::Status PassageCache::Check(Session& session) {
 }
 
 absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Find(
-    const std::string& key, std::span<const int32_t> tokens, int64_t position) const {
+    const std::string& key, std::span<const int32_t> tokens, int64_t position) {
   WEIR_ASSIGN_OR_RETURN(auto file, store_.Find(key));
   const KvShape& shape = session_->sequence().shape();
   const PassageHeader& h = file->header();
@@ -85,6 +92,14 @@ absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Find(
                                file->tokens().end());
   if (!fits) {
     return absl::FailedPreconditionError(absl::StrCat(file->name(), ": of other tokens"));
+  }
+  if (h.form == PassageForm::kCoded) {
+    const ColdTables* tables = Tables();
+    if (tables == nullptr || tables->checksum() != h.tables) {
+      return absl::FailedPreconditionError(absl::StrCat(file->name(), ": without its tables"));
+    }
+    for (size_t c = 0; c < file->chunks().size(); ++c) WEIR_RETURN_IF_ERROR(file->Verify(c));
+    return file;
   }
   for (int l = 0; l < shape.layers; ++l) {
     const int64_t window = shape.window(l), n = static_cast<int64_t>(tokens.size());
@@ -100,14 +115,55 @@ absl::StatusOr<bool> PassageCache::Fill(const PassagePrompt::Passage& passage,
   if (!store_.Has(kHeadKey)) {
     WEIR_RETURN_IF_ERROR(Compute(kHeadKey, head_, context).status());
   }
-  const auto found =
-      Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
-  if (found.ok()) return false;
+  const auto found = Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
+  // Find has looked at all of a cold one.
+  bool whole = found.ok();
+  if (whole && (*found)->header().form == PassageForm::kBlocks) {
+    for (int l = 0; l < (*found)->header().layers; ++l) whole = whole && (*found)->Verify(l).ok();
+  }
+  if (whole) return false;
   WEIR_RETURN_IF_ERROR(Compute(passage.key, passage.tokens, context).status());
   unkept_.clear();
   // What cannot be kept is an error here, where keeping is all there is to do.
   WEIR_RETURN_IF_ERROR(kept_);
   return true;
+}
+
+const ColdTables* PassageCache::Tables() {
+  if (!tables_.has_value()) {
+    auto loaded = ColdTables::Load(store_.folder(), session_->sequence().shape());
+    if (loaded.ok()) tables_ = *std::move(loaded);
+  }
+  return tables_.has_value() ? &*tables_ : nullptr;
+}
+
+bool PassageCache::HasTables() { return Tables() != nullptr; }
+
+absl::Status PassageCache::Cool(std::span<const std::string> keys, int level,
+                                const Context& context) {
+  PagedSequence& sequence = session_->sequence();
+  std::vector<std::shared_ptr<const PassageFile>> hot;
+  std::vector<std::string> names;
+  for (const std::string& key : keys) {
+    WEIR_ASSIGN_OR_RETURN(auto file, store_.Find(key));
+    if (file->header().form != PassageForm::kBlocks) continue;
+    hot.push_back(std::move(file));
+    names.push_back(key);
+  }
+  if (hot.empty()) return absl::OkStatus();
+  if (Tables() == nullptr) {
+    WEIR_ASSIGN_OR_RETURN(tables_, ColdTables::Fit(hot, sequence.shape(), sequence.format(),
+                                                   session_->decoder(), context.threads));
+    WEIR_RETURN_IF_ERROR(tables_->Save(store_.folder()));
+  }
+  for (size_t i = 0; i < hot.size(); ++i) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    WEIR_ASSIGN_OR_RETURN(const std::string bytes,
+                          EncodeCold(*hot[i], *tables_, level, sequence.shape(), sequence.format(),
+                                     session_->decoder(), context.threads));
+    WEIR_RETURN_IF_ERROR(store_.Put(names[i], PassageForm::kCoded, bytes));
+  }
+  return absl::OkStatus();
 }
 
 // Runs head and tokens, and cuts the tokens' keys and values out of the session's cache.
@@ -143,9 +199,10 @@ absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Compute(
     layers[l].bytes = bytes[l];
   }
   const PassageHeader header{PassageForm::kBlocks, store_.fingerprint(), shape.layers,
-                             shape.kv_heads,       shape.head_dim,       position};
+                             shape.kv_heads,       shape.head_dim,       position,
+                             /*tables=*/0};
   std::string image = EncodePassage(header, tokens, layers);
-  kept_ = store_.Put(key, image);
+  kept_ = store_.Put(key, PassageForm::kBlocks, image);
   if (kept_.ok()) return store_.Find(key);
   unkept_.push_back(std::move(image));
   return PassageFile::FromBytes(std::as_bytes(std::span(unkept_.back())), key);
@@ -178,7 +235,37 @@ absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, const Context& context) {
+absl::Status PassageCache::LoadLayer(const Part& part, int layer, double temperature,
+                                     std::span<std::byte* const> to) const {
+  const float gain = part.moved() ? static_cast<float>(1 / temperature) : 1.0f;
+  PagedSequence& sequence = session_->sequence();
+  const KvShape& shape = sequence.shape();
+  if (part.cold()) {
+    return PlaceCold(*part.file, *tables_, layer, part.position, gain, shape, sequence.format(),
+                     session_->decoder(), to);
+  }
+  WEIR_RETURN_IF_ERROR(part.file->Verify(layer));
+  const PassageLayer& stored = part.file->layer(layer);
+  const size_t block =
+      tensor::KvBlockBytes(shape.kv_heads, shape.head_dim, tensor::KvStorage::kInt8);
+  std::vector<const std::byte*> from;
+  for (size_t at = 0; at < stored.bytes.size(); at += block)
+    from.push_back(stored.bytes.data() + at);
+  model::Decoder::KeyMove move;
+  tensor::KeyTurn turn;
+  if (!part.exact()) {
+    move = session_->decoder().MoveKeys(layer, part.position - part.file->header().position);
+    for (float& factor : move.cos_sin) factor *= gain;
+    turn = {move.cos_sin.data(), move.halves, move.shift.empty() ? nullptr : move.shift.data()};
+  }
+  tensor::MoveKv({from, to, 0, part.position + stored.first, part.tokens() - stored.first,
+                  shape.kv_heads, shape.head_dim},
+                 turn);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, double temperature,
+                                        const Context& context) {
   PagedSequence& sequence = session_->sequence();
   const KvShape& shape = sequence.shape();
   std::vector<std::vector<std::byte*>> to;
@@ -190,27 +277,7 @@ absl::StatusOr<bool> PassageCache::Load(std::span<const Part> parts, const Conte
       const int layer = static_cast<int>(l);
       for (size_t p = 0; p < parts.size(); ++p) {
         const Part& part = parts[p];
-        if (!part.file->Verify(layer).ok()) {
-          damaged[p] = true;
-          continue;
-        }
-        const PassageLayer& stored = part.file->layer(layer);
-        const size_t block = tensor::KvBlockBytes(shape.kv_heads, shape.head_dim,
-                                                  tensor::KvStorage::kInt8);
-        std::vector<const std::byte*> from;
-        for (size_t at = 0; at < stored.bytes.size(); at += block)
-          from.push_back(stored.bytes.data() + at);
-        model::Decoder::KeyMove move;
-        tensor::KeyTurn turn;
-        if (part.moved()) {
-          move = session_->decoder().MoveKeys(layer,
-                                              part.position - part.file->header().position);
-          turn = {move.cos_sin.data(), move.halves,
-                  move.shift.empty() ? nullptr : move.shift.data()};
-        }
-        tensor::MoveKv({from, to[l], 0, part.position + stored.first,
-                        part.tokens() - stored.first, shape.kv_heads, shape.head_dim},
-                       turn);
+        if (!LoadLayer(part, layer, temperature, to[l]).ok()) damaged[p] = true;
       }
     }
   });
@@ -236,51 +303,74 @@ std::vector<int64_t> MostAttended(std::span<const float> weights, std::vector<in
 
 }  // namespace
 
+std::vector<int64_t> PassageCache::Candidates(std::span<const Part> parts,
+                                              const PassageOptions& options) const {
+  const bool some = options.recompute == "first", every = options.recompute == "all";
+  std::vector<int64_t> positions;
+  if (options.recompute == "none") return positions;
+  for (const Part& part : parts) {
+    if (part.exact()) continue;
+    // What a layer's window left out can only be computed from the passage's first token on.
+    if (!some && !every && !part.whole(session_->sequence().shape())) continue;
+    const auto first =
+        static_cast<int64_t>(std::ceil(options.share * static_cast<double>(part.tokens())));
+    for (int64_t i = 0; i < (some ? std::min(first, part.tokens()) : part.tokens()); ++i)
+      positions.push_back(part.position + i);
+  }
+  return positions;
+}
+
+absl::Status PassageCache::Compute(std::span<const int64_t> positions,
+                                   std::span<const int32_t> tail, const Context& context) {
+  PagedSequence& sequence = session_->sequence();
+  std::vector<int32_t> tokens;
+  for (int64_t p : positions) tokens.push_back(session_->tokens()[p]);
+  tokens.insert(tokens.end(), tail.begin(), tail.end());
+  std::vector<int64_t> rows(positions.begin(), positions.end());
+  for (size_t i = 0; i < tail.size(); ++i)
+    rows.push_back(sequence.length() + static_cast<int64_t>(i));
+  WEIR_RETURN_IF_ERROR(sequence.Reserve(static_cast<int64_t>(tail.size())));
+  // One pass for both: the question sees the keys that the same layer has just been given.
+  RowsAgain again(&sequence, rows);
+  WEIR_RETURN_IF_ERROR(session_->decoder().Forward(tokens, again, model::LogitRows::kLast,
+                                                   session_->logits(), session_->workspace(),
+                                                   context));
+  sequence.Commit(static_cast<int64_t>(tail.size()));
+  session_->Adopt(tail);
+  session_->KeepLogits();
+  return absl::OkStatus();
+}
+
 absl::Status PassageCache::ComputeAgain(const PassagePrompt& prompt, std::span<const Part> parts,
                                         const PassageOptions& options, PassageReport& report,
                                         const Context& context) {
-  if (options.recompute == "none") return absl::OkStatus();
   PagedSequence& sequence = session_->sequence();
-  std::vector<int64_t> positions;
+  const model::Decoder& decoder = session_->decoder();
+  std::vector<int64_t> positions = Candidates(parts, options);
   const int64_t start = SteadyNowNs();
-  for (const Part& part : parts) {
-    if (!part.moved()) continue;  // what stands where it was computed is exact
-    const bool all = options.recompute == "all" || options.recompute == "deviation" ||
-                     options.recompute == "attention";
-    if (all && options.recompute != "all" && !part.whole()) continue;
-    const int64_t count =
-        all ? part.tokens()
-            : static_cast<int64_t>(std::ceil(options.share * static_cast<double>(part.tokens())));
-    for (int64_t i = 0; i < std::min(count, part.tokens()); ++i)
-      positions.push_back(part.position + i);
-  }
   if (options.recompute == "attention" && !positions.empty()) {
     const int layers = sequence.shape().layers;
     AttentionProbe probe(&sequence, static_cast<int>(kProbeFrom * layers),
                          static_cast<int>(kProbeTo * layers));
-    WEIR_RETURN_IF_ERROR(session_->decoder().Forward(prompt.tail, probe, model::LogitRows::kNone,
-                                                     {}, session_->workspace(), context));
+    WEIR_RETURN_IF_ERROR(decoder.Forward(prompt.tail, probe, model::LogitRows::kNone, {},
+                                         session_->workspace(), context));
     positions = MostAttended(probe.weights(), std::move(positions), options.share);
     report.choose_s = SecondsSince(start);
   }
-  if (positions.empty()) return absl::OkStatus();
-  std::vector<int32_t> tokens;
-  for (int64_t p : positions) tokens.push_back(session_->tokens()[p]);
-  const auto run = [&](model::KvSequence& rows) {
-    return session_->decoder().Forward(tokens, rows, model::LogitRows::kNone, {},
-                                       session_->workspace(), context);
-  };
+  report.again = static_cast<int64_t>(positions.size());
   const int64_t chosen = SteadyNowNs();
-  if (options.recompute == "deviation") {
+  if (options.recompute == "deviation" && !positions.empty()) {
+    std::vector<int32_t> tokens;
+    for (int64_t p : positions) tokens.push_back(session_->tokens()[p]);
     DeviatingRows rows(&sequence, positions, options.share);
-    WEIR_RETURN_IF_ERROR(run(rows));
+    WEIR_RETURN_IF_ERROR(decoder.Forward(tokens, rows, model::LogitRows::kNone, {},
+                                         session_->workspace(), context));
     report.again = rows.kept();
-  } else {
-    RowsAgain rows(&sequence, positions);
-    WEIR_RETURN_IF_ERROR(run(rows));
-    report.again = static_cast<int64_t>(positions.size());
+    positions.clear();
   }
-  report.again_s = SecondsSince(chosen);
+  WEIR_RETURN_IF_ERROR(Compute(positions, prompt.tail, context));
+  report.computed = report.again + static_cast<int64_t>(prompt.tail.size());
+  report.compute_s = SecondsSince(chosen);
   return absl::OkStatus();
 }
 
@@ -310,14 +400,14 @@ absl::StatusOr<PassageReport> PassageCache::Read(const PassagePrompt& prompt,
     const int64_t start = SteadyNowNs();
     session_->Forget();
     WEIR_RETURN_IF_ERROR(sequence.Reserve(length));
-    WEIR_ASSIGN_OR_RETURN(const bool whole, Load(parts, context));
+    WEIR_ASSIGN_OR_RETURN(const bool whole, Load(parts, options.temperature, context));
     report.load_s = SecondsSince(start);
     if (whole) break;
   }
   sequence.Commit(length);
   int64_t exact = 0;
   for (const Part& part : parts) {
-    if (!part.moved()) exact = part.position + part.tokens();
+    if (part.exact()) exact = part.position + part.tokens();
   }
   session_->Borrow(std::move(stored), exact);
   const absl::Status again = ComputeAgain(prompt, parts, options, report, context);

@@ -1,35 +1,41 @@
 // Prompts over stored passages in any order.
 // Source: Yao et al., CacheBlend, EuroSys 2025; Hu et al., EPIC, 2024 (both from memory); Liu et
-//   al., CacheGen, SIGCOMM 2024
+//   al., CacheGen, SIGCOMM 2024; Yang et al., APE, ICLR 2025 (from memory: the temperature)
 // Idea: Keys and values of each passage are computed alone behind the prompt's fixed head and
 //   stored. A prompt over passages in any order is put together from them: keys are turned to where
 //   they now stand, and a share of the tokens is computed again over the whole, since attention
-//   between passages is what the parts lack.
-// Formulas: key at p + delta = R(delta) key at p (+ R(delta) c - c where keys are stored less c)
+//   between passages is what the parts lack. A temperature below 1 sharpens attention to parts that
+//   never saw each other; it is off: likelihoods gained a little, exact matches nothing.
+// Formulas: key at p + delta = R(delta) key at p (+ R(delta) c - c where keys are stored less c);
+//   of a moved passage: R(delta) key / temperature
 // Cost: one pass over the stored bytes, and `share` of the prefill
 // Differs: tokens to compute again are chosen a chunk of 256 at a time (deviation); the question's
 //   attention is read on two middle layers (attention)
 // Checked by: PassageCacheTest.AllTokensAgainEqualsPrefill,
-//   PassageCacheTest.OnePassageEqualsPrefill
+//   PassageCacheTest.OnePassageEqualsPrefill,
+//   PassageCacheTest.TemperatureDividesKeysOfMovedPassages
 // Measured by: weir eval passage-cache, weir bench llm --rows first-token-8-passages
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "generate/passages/cold_passages.h"
 #include "generate/passages/passage_store.h"
 #include "generate/session.h"
 
 namespace weir::generate {
 
 struct PassageOptions {
-  std::string recompute = "first";
+  std::string recompute = "none";
   double share = 0.06;
+  double temperature = 1;
   template <class V>
   void Visit(V& v) {
     v(recompute, {.name = "recompute",
@@ -41,6 +47,11 @@ struct PassageOptions {
               .help = "How many of a passage's tokens are computed again.",
               .min = 0,
               .max = 1});
+    v(temperature, {.name = "passage-temperature",
+                    .help = "Divides the attention scores of passages that stand elsewhere than "
+                            "where they were computed; 1 changes nothing.",
+                    .min = 0.25,
+                    .max = 4});
   }
 };
 
@@ -60,8 +71,9 @@ struct PassagePrompt {
 struct PassageReport {
   int64_t passages = 0, missing = 0;  // missing: computed now
   int64_t tokens = 0, again = 0;      // of passages; those computed again
+  int64_t computed = 0;               // of the prompt: those, and all after the passages
   int64_t bytes = 0;                  // of the files that were read
-  double missing_s = 0, load_s = 0, choose_s = 0, again_s = 0;
+  double missing_s = 0, load_s = 0, choose_s = 0, compute_s = 0;
 };
 
 // Not thread-safe: works on the session's cache.
@@ -81,10 +93,15 @@ class PassageCache {
   // stores nothing.
   absl::StatusOr<bool> Fill(const PassagePrompt::Passage& passage, const Context& context);
 
-  // Makes the session hold head and passages (the tail comes next, Session::Feed of the whole
-  // prompt). Passages that are not stored or damaged are computed and kept; that they cannot be
-  // kept (a full disk) is no error. End with Session::EndBorrow. REQUIRES: prompt.head is the
-  // cache's.
+  // Turns stored passages into the cold form: `level` 1 (smallest) to 3 (nearest), as KvCodec. The
+  // tables are fitted on these passages where the folder has none yet. What is cold already stays.
+  absl::Status Cool(std::span<const std::string> keys, int level, const Context& context);
+  // Whether Cool would fit tables first; it needs some passages for that.
+  bool HasTables();
+
+  // Makes the session hold the whole prompt, with the logits of its last token. Passages that are
+  // not stored or damaged are computed and kept; that they cannot be kept (a full disk) is no
+  // error. End with Session::EndBorrow. REQUIRES: prompt.head is the cache's.
   absl::StatusOr<PassageReport> Read(const PassagePrompt& prompt, const PassageOptions& options,
                                      const Context& context);
 
@@ -96,21 +113,35 @@ class PassageCache {
   struct Part;
   absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const std::string& key,
                                                           std::span<const int32_t> tokens,
-                                                          int64_t position) const;
+                                                          int64_t position);
   absl::StatusOr<std::shared_ptr<const PassageFile>> Compute(const std::string& key,
                                                              std::span<const int32_t> tokens,
                                                              const Context& context);
   absl::Status Locate(const PassagePrompt& prompt, std::vector<Part>& parts, PassageReport& report,
                       const Context& context);
+  // kDataLoss when the file turns out damaged.
+  absl::Status LoadLayer(const Part& part, int layer, double temperature,
+                         std::span<std::byte* const> to) const;
   // False when a file turned out damaged; it is dropped then.
-  absl::StatusOr<bool> Load(std::span<const Part> parts, const Context& context);
+  absl::StatusOr<bool> Load(std::span<const Part> parts, double temperature,
+                            const Context& context);
+  // Places of the tokens that may be computed again; under "first" of those that will be.
+  std::vector<int64_t> Candidates(std::span<const Part> parts,
+                                  const PassageOptions& options) const;
+  // Computes these tokens again, and the tail after all that is stored.
+  absl::Status Compute(std::span<const int64_t> positions, std::span<const int32_t> tail,
+                       const Context& context);
   absl::Status ComputeAgain(const PassagePrompt& prompt, std::span<const Part> parts,
                             const PassageOptions& options, PassageReport& report,
                             const Context& context);
 
+  // Null where the folder has none, or damaged ones.
+  const ColdTables* Tables();
+
   PassageStore store_;
   std::vector<int32_t> head_;
   Session* session_;
+  std::optional<ColdTables> tables_;
   absl::Status kept_;                // of the last passage that was to be written
   std::vector<std::string> unkept_;  // files of passages that could not be
 };

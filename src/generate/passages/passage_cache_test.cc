@@ -130,6 +130,32 @@ TEST_F(PassageCacheTest, AllTokensAgainEqualsPrefill) {
   }
 }
 
+TEST_F(PassageCacheTest, TemperatureDividesKeysOfMovedPassages) {
+  const auto decoder = SmallDecoderOf("llama");
+  auto session = NewSession(decoder);
+  const PassagePrompt prompt = Three();
+  const KvShape& shape = session->sequence().shape();
+  const size_t row = static_cast<size_t>(shape.kv_heads) * shape.head_dim;
+  const size_t unmoved = prompt.head.size() + prompt.passages[0].tokens.size();
+  const size_t stored = prompt.Tokens().size() - prompt.tail.size();
+  const auto read = [&](double temperature) {
+    PassageCache cache = NewCache(session.get(), prompt);
+    EXPECT_TRUE(cache.Read(prompt, {"none", 0, temperature}, context_).ok());
+    std::vector<float> k(stored * row), v(k.size());
+    EXPECT_TRUE(session->sequence()
+                    .Read(shape.layers - 1, 0, static_cast<int64_t>(stored), k.data(), v.data())
+                    .ok());
+    session->EndBorrow();
+    return std::pair(k, v);
+  };
+  const auto plain = read(1), sharp = read(0.5);
+  EXPECT_EQ(plain.second, sharp.second);
+  // A factor of two is exact in every step.
+  for (size_t i = 0; i < plain.first.size(); ++i) {
+    ASSERT_EQ(sharp.first[i], plain.first[i] * (i / row < unmoved ? 1 : 2)) << i / row;
+  }
+}
+
 TEST_F(PassageCacheTest, OnePassageEqualsPrefill) {
   for (const char* architecture : {"llama", "qwen2", "gemma3"}) {
     fs::remove_all(folder_);
@@ -155,7 +181,7 @@ TEST_F(PassageCacheTest, MovedKeysAreThoseOfTheirPlace) {
     auto session = NewSession(decoder), whole = NewSession(decoder);
     const PassagePrompt prompt = Three();
     PassageCache cache = NewCache(session.get(), prompt);
-    ASSERT_TRUE(cache.Read(prompt, {"none", 0}, context_).ok());
+    ASSERT_TRUE(cache.Read(prompt, {"none", 0, 1}, context_).ok());
     ASSERT_TRUE(whole->Feed(prompt.Tokens(), context_).ok());
     const KvShape& shape = session->sequence().shape();
     const int width = shape.kv_heads * shape.head_dim;
@@ -243,10 +269,48 @@ TEST_F(PassageCacheTest, DamagedAndForeignFilesAreComputedAgain) {
     EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}, &report), want) << at;
     EXPECT_EQ(report.missing, 1) << at;
     EXPECT_EQ(*ReadFile(path), *original) << at;
+    ASSERT_TRUE(WriteFileAtomic(path, damaged).ok());
+    EXPECT_TRUE(cache.Fill(prompt.passages[1], context_).value()) << at;
+    EXPECT_EQ(*ReadFile(path), *original) << at;
+    EXPECT_FALSE(cache.Fill(prompt.passages[1], context_).value()) << at;
   }
   // The file of another passage under this name.
   ASSERT_TRUE(WriteFileAtomic(path, *ReadFile(cache.store().folder() + "/p2.kv")).ok());
   EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}), want);
+}
+
+TEST_F(PassageCacheTest, TheColdFormIsSmallerAndClose) {
+  for (const char* architecture : {"llama", "qwen2", "gemma3"}) {
+    fs::remove_all(folder_);
+    const auto decoder = SmallDecoderOf(architecture);
+    auto session = NewSession(decoder);
+    const PassagePrompt prompt = Three();
+    const std::vector<float> hot = Stored(*session, prompt, {"first", 0.1});
+    PassageCache cache = NewCache(session.get(), prompt);
+    const int64_t hot_bytes = cache.store().Measure()->bytes;
+    const std::vector<std::string> keys = {"p0", "p1", "p2"};
+    EXPECT_FALSE(cache.HasTables());
+    ASSERT_TRUE(cache.Cool(keys, 3, context_).ok());
+    EXPECT_TRUE(cache.HasTables());
+    EXPECT_LT(cache.store().Measure()->bytes, hot_bytes) << architecture;
+    EXPECT_EQ(cache.store().Measure()->passages, 4);
+    ASSERT_TRUE(cache.Cool(keys, 3, context_).ok());  // cold already
+    PassageReport report;
+    const std::vector<float> cold = Stored(*session, prompt, {"first", 0.1}, &report);
+    EXPECT_EQ(report.missing, 0) << architecture;
+    EXPECT_LT(Farthest(hot, cold), 0.5) << architecture;
+    EXPECT_EQ(Stored(*session, prompt, {"all", 1}), Prefilled(decoder, prompt)) << architecture;
+    // Without its tables, or damaged, it is computed again.
+    const std::string folder = cache.store().folder();
+    for (const char* name : {"/p1.cold", "/tables.codec"}) {
+      std::string bytes = *ReadFile(folder + name);
+      bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+      ASSERT_TRUE(WriteFileAtomic(folder + name, bytes).ok());
+      Stored(*session, prompt, {"first", 0.1}, &report);
+      EXPECT_GT(report.missing, 0) << name;
+    }
+    EXPECT_EQ(Stored(*session, prompt, {"first", 0.1}), hot) << architecture;
+  }
 }
 
 TEST_F(PassageCacheTest, PruneKeepsTheHeadAndWhatLives) {

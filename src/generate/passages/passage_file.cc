@@ -2,11 +2,13 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "generate/prompt_cache/kv_codec.h"
 #include "tensor/attention.h"
 
 namespace weir::generate {
@@ -27,9 +29,9 @@ struct Head {
   uint8_t fingerprint[32];
   uint32_t layers, kv_heads, head_dim, tokens;
   int64_t position;
-  uint64_t file_size;
+  uint64_t file_size, tables;
 };
-static_assert(sizeof(Head) == 80);
+static_assert(sizeof(Head) == 88);
 
 struct TableRow {
   uint64_t first, offset, size, checksum;
@@ -44,6 +46,12 @@ uint64_t BlocksSize(const Head& h, uint64_t first) {
   const uint64_t blocks = (h.tokens - first + tensor::kKvBlockTokens - 1) / tensor::kKvBlockTokens;
   return blocks * tensor::KvBlockBytes(static_cast<int>(h.kv_heads), static_cast<int>(h.head_dim),
                                        tensor::KvStorage::kInt8);
+}
+
+bool IsBlocks(const Head& h) { return h.form == static_cast<uint32_t>(PassageForm::kBlocks); }
+
+uint64_t TableRows(const Head& h) {
+  return IsBlocks(h) ? h.layers : (h.tokens + kCodecTokens - 1) / kCodecTokens;
 }
 
 absl::Status CheckLimits(const Head& h) {
@@ -87,13 +95,14 @@ absl::Status PassageFile::Parse() {
   if (std::memcmp(h.magic, kMagic, sizeof(kMagic)) != 0) {
     return absl::DataLossError(absl::StrCat(name_, ": not a passage's keys and values"));
   }
-  if (h.version != kVersion || h.form != static_cast<uint32_t>(PassageForm::kBlocks)) {
+  if (h.version != kVersion || (h.form != 1 && h.form != 2)) {
     return absl::UnimplementedError(absl::StrCat(name_, ": version ", h.version, ", form ", h.form,
                                                  "; this build reads version ", kVersion,
-                                                 ", form 1"));
+                                                 ", forms 1 and 2"));
   }
   if (absl::Status limits = CheckLimits(h); !limits.ok()) return Annotate(limits, name_);
-  const uint64_t table = TableOffset(h.tokens), end = table + sizeof(TableRow) * h.layers;
+  const uint64_t rows = TableRows(h);
+  const uint64_t table = TableOffset(h.tokens), end = table + sizeof(TableRow) * rows;
   if (h.file_size != bytes_.size() || end + sizeof(uint64_t) > bytes_.size()) {
     return absl::DataLossError(absl::StrCat(name_, ": ", bytes_.size(), " bytes; expected ",
                                             h.file_size, " with a table that ends at ", end));
@@ -103,43 +112,60 @@ absl::Status PassageFile::Parse() {
   if (checksum != XXH3_64bits(bytes_.data(), end)) {
     return absl::DataLossError(absl::StrCat(name_, ": header and table at offset 0: checksum"));
   }
-  header_ = {PassageForm::kBlocks, {}, static_cast<int>(h.layers), static_cast<int>(h.kv_heads),
-             static_cast<int>(h.head_dim), h.position};
+  header_ = {static_cast<PassageForm>(h.form), {},         static_cast<int>(h.layers),
+             static_cast<int>(h.kv_heads),     static_cast<int>(h.head_dim),
+             h.position,                       h.tables};
   std::memcpy(header_.fingerprint.data(), h.fingerprint, sizeof(h.fingerprint));
   tokens_.resize(h.tokens);
   std::memcpy(tokens_.data(), bytes_.data() + sizeof(h), 4 * size_t{h.tokens});
-  return ReadTable(bytes_.data() + table, Aligned(end + sizeof(uint64_t)));
+  return ReadTable(table, rows, Aligned(end + sizeof(uint64_t)));
 }
 
-absl::Status PassageFile::ReadTable(const std::byte* table, uint64_t payload) {
+absl::Status PassageFile::ReadTable(uint64_t table, uint64_t rows, uint64_t payload) {
   Head h;
   std::memcpy(&h, bytes_.data(), sizeof(h));
-  for (uint32_t l = 0; l < h.layers; ++l) {
+  if (!IsBlocks(h)) chunks_ = ChunksOf(h.tokens);
+  for (uint64_t r = 0; r < rows; ++r) {
     TableRow row;
-    std::memcpy(&row, table + l * sizeof(row), sizeof(row));
-    const bool inside = row.first < h.tokens && row.offset >= payload &&
-                        row.offset % kAlignment == 0 && row.offset <= bytes_.size() &&
-                        row.size <= bytes_.size() - row.offset;
-    if (!inside || row.size != BlocksSize(h, row.first)) {
-      return absl::DataLossError(absl::StrCat(name_, ": layer ", l, ": ", row.size,
+    std::memcpy(&row, bytes_.data() + table + r * sizeof(row), sizeof(row));
+    const bool inside = row.offset >= payload && row.offset % kAlignment == 0 &&
+                        row.offset <= bytes_.size() && row.size <= bytes_.size() - row.offset;
+    const bool fits =
+        IsBlocks(h) ? row.first < h.tokens && row.size == BlocksSize(h, row.first)
+                    : row.first == static_cast<uint64_t>(chunks_[r].first);
+    if (!inside || !fits) {
+      return absl::DataLossError(absl::StrCat(name_, ": part ", r, ": ", row.size,
                                               " bytes at offset ", row.offset, " from token ",
                                               row.first, " do not fit"));
     }
-    layers_.push_back({static_cast<int64_t>(row.first), bytes_.subspan(row.offset, row.size)});
+    parts_.push_back(bytes_.subspan(row.offset, row.size));
     checksums_.push_back(row.checksum);
+    if (IsBlocks(h)) {
+      layers_.push_back({static_cast<int64_t>(row.first), parts_.back()});
+    } else {
+      chunks_[r].bytes = {reinterpret_cast<const char*>(parts_.back().data()), row.size};
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status PassageFile::Verify(int layer) const {
-  const std::span<const std::byte> bytes = layers_[layer].bytes;
-  if (XXH3_64bits(bytes.data(), bytes.size()) == checksums_[layer]) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(name_, ": layer ", layer, " at offset ",
+absl::Status PassageFile::Verify(size_t part) const {
+  const std::span<const std::byte> bytes = parts_[part];
+  if (XXH3_64bits(bytes.data(), bytes.size()) == checksums_[part]) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(name_, ": part ", part, " at offset ",
                                           bytes.data() - bytes_.data(), ": checksum"));
 }
 
-std::string EncodePassage(const PassageHeader& header, std::span<const int32_t> tokens,
-                          std::span<const PassageLayer> layers) {
+namespace {
+
+struct Payload {
+  uint64_t first;
+  const void* bytes;
+  size_t size;
+};
+
+std::string Encode(const PassageHeader& header, std::span<const int32_t> tokens,
+                   const std::vector<Payload>& payloads) {
   Head h{};
   std::memcpy(h.magic, kMagic, sizeof(kMagic));
   h.version = kVersion;
@@ -150,13 +176,14 @@ std::string EncodePassage(const PassageHeader& header, std::span<const int32_t> 
   h.head_dim = static_cast<uint32_t>(header.head_dim);
   h.tokens = static_cast<uint32_t>(tokens.size());
   h.position = header.position;
-  const uint64_t table = TableOffset(tokens.size()), end = table + sizeof(TableRow) * h.layers;
+  h.tables = header.tables;
+  const uint64_t table = TableOffset(tokens.size());
+  const uint64_t end = table + sizeof(TableRow) * payloads.size();
   h.file_size = Aligned(end + sizeof(uint64_t));
   std::vector<TableRow> rows;
-  for (const PassageLayer& layer : layers) {
-    rows.push_back({static_cast<uint64_t>(layer.first), h.file_size, layer.bytes.size(),
-                    XXH3_64bits(layer.bytes.data(), layer.bytes.size())});
-    h.file_size = Aligned(h.file_size + layer.bytes.size());
+  for (const Payload& p : payloads) {
+    rows.push_back({p.first, h.file_size, p.size, XXH3_64bits(p.bytes, p.size)});
+    h.file_size = Aligned(h.file_size + p.size);
   }
   std::string out(h.file_size, '\0');
   std::memcpy(out.data(), &h, sizeof(h));
@@ -164,10 +191,40 @@ std::string EncodePassage(const PassageHeader& header, std::span<const int32_t> 
   std::memcpy(out.data() + table, rows.data(), rows.size() * sizeof(TableRow));
   const uint64_t checksum = XXH3_64bits(out.data(), end);
   std::memcpy(out.data() + end, &checksum, sizeof(checksum));
-  for (size_t l = 0; l < rows.size(); ++l) {
-    std::memcpy(out.data() + rows[l].offset, layers[l].bytes.data(), layers[l].bytes.size());
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::memcpy(out.data() + rows[r].offset, payloads[r].bytes, payloads[r].size);
   }
   return out;
+}
+
+}  // namespace
+
+std::string EncodePassage(const PassageHeader& header, std::span<const int32_t> tokens,
+                          std::span<const PassageLayer> layers) {
+  std::vector<Payload> payloads;
+  for (const PassageLayer& layer : layers) {
+    payloads.push_back(
+        {static_cast<uint64_t>(layer.first), layer.bytes.data(), layer.bytes.size()});
+  }
+  return Encode(header, tokens, payloads);
+}
+
+std::string EncodeColdPassage(const PassageHeader& header, std::span<const int32_t> tokens,
+                              std::span<const PassageChunk> chunks) {
+  std::vector<Payload> payloads;
+  for (const PassageChunk& chunk : chunks) {
+    payloads.push_back(
+        {static_cast<uint64_t>(chunk.first), chunk.bytes.data(), chunk.bytes.size()});
+  }
+  return Encode(header, tokens, payloads);
+}
+
+std::vector<PassageChunk> ChunksOf(int64_t tokens) {
+  std::vector<PassageChunk> chunks;
+  for (int64_t first = 0; first < tokens; first += kCodecTokens) {
+    chunks.push_back({first, std::min<int64_t>(kCodecTokens, tokens - first), {}});
+  }
+  return chunks;
 }
 
 }  // namespace weir::generate

@@ -21,6 +21,7 @@ namespace weir::generate {
 // How a file's layers are stored.
 enum class PassageForm : uint32_t {
   kBlocks = 1,  // int8 blocks of tensor/attention.h, mapped and copied as they are (hot)
+  kCoded = 2,   // chunks of a KvCodec, keys as they would be at position 0 (cold)
 };
 
 // What a file must agree with: a digest of the model, the prompt head and the numerics.
@@ -31,6 +32,7 @@ struct PassageHeader {
   PassageFingerprint fingerprint{};
   int layers = 0, kv_heads = 0, head_dim = 0;
   int64_t position = 0;  // of the first token when it was computed
+  uint64_t tables = 0;   // kCoded: checksum of the codec's tables
 };
 
 // A layer's tokens [first, tokens), the others lie before the layer's window: the first one at
@@ -38,6 +40,12 @@ struct PassageHeader {
 struct PassageLayer {
   int64_t first = 0;
   std::span<const std::byte> bytes;
+};
+
+// At most kCodecTokens tokens of all layers.
+struct PassageChunk {
+  int64_t first = 0, tokens = 0;
+  std::string_view bytes;
 };
 
 // Immutable, thread-safe.
@@ -52,16 +60,19 @@ class PassageFile {
 
   const PassageHeader& header() const { return header_; }
   std::span<const int32_t> tokens() const { return tokens_; }
+  // Of kBlocks.
   const PassageLayer& layer(int index) const { return layers_[index]; }
-  // Compares a layer's bytes with its checksum.
-  absl::Status Verify(int layer) const;
+  // Of kCoded.
+  std::span<const PassageChunk> chunks() const { return chunks_; }
+  // Compares a layer's (kBlocks) or a chunk's (kCoded) bytes with its checksum.
+  absl::Status Verify(size_t part) const;
   int64_t bytes() const { return static_cast<int64_t>(bytes_.size()); }
   const std::string& name() const { return name_; }
 
  private:
   PassageFile() = default;
   absl::Status Parse();
-  absl::Status ReadTable(const std::byte* table, uint64_t payload);
+  absl::Status ReadTable(uint64_t table, uint64_t rows, uint64_t payload);
 
   std::string name_;
   std::shared_ptr<const MappedFile> map_;
@@ -69,11 +80,18 @@ class PassageFile {
   PassageHeader header_;
   std::vector<int32_t> tokens_;
   std::vector<PassageLayer> layers_;
+  std::vector<PassageChunk> chunks_;
+  std::vector<std::span<const std::byte>> parts_;
   std::vector<uint64_t> checksums_;
 };
 
 // The file's bytes. REQUIRES: header.layers layers, each of the size that Parse expects.
 std::string EncodePassage(const PassageHeader& header, std::span<const int32_t> tokens,
                           std::span<const PassageLayer> layers);
+// The same of form kCoded. REQUIRES: the chunks are those of ChunksOf(tokens.size()), in order.
+std::string EncodeColdPassage(const PassageHeader& header, std::span<const int32_t> tokens,
+                              std::span<const PassageChunk> chunks);
+// How a passage of so many tokens is cut; `bytes` are empty.
+std::vector<PassageChunk> ChunksOf(int64_t tokens);
 
 }  // namespace weir::generate

@@ -16,9 +16,14 @@ void ReadAll(const std::string& bytes) {
   const auto file = wg::PassageFile::FromBytes(std::as_bytes(std::span(bytes)), "fuzz");
   if (!file.ok()) return;
   uint64_t sum = 0;
-  for (int l = 0; l < (*file)->header().layers; ++l) {
+  const bool blocks = (*file)->header().form == wg::PassageForm::kBlocks;
+  for (int l = 0; blocks && l < (*file)->header().layers; ++l) {
     (void)(*file)->Verify(l);
     for (std::byte b : (*file)->layer(l).bytes) sum += static_cast<uint8_t>(b);
+  }
+  for (size_t c = 0; c < (*file)->chunks().size(); ++c) {
+    (void)(*file)->Verify(c);
+    for (char b : (*file)->chunks()[c].bytes) sum += static_cast<uint8_t>(b);
   }
   for (int32_t t : (*file)->tokens()) sum += static_cast<uint32_t>(t);
   asm volatile("" : : "r"(sum));
@@ -40,10 +45,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   header.layers = layers;
   header.kv_heads = heads;
   header.head_dim = 32;
-  std::string bytes = wg::EncodePassage(header, ids, all);
-  ReadAll(bytes);
-  // One changed byte must not lead outside of the file.
-  bytes[(data[3] * 257u + data[1]) % bytes.size()] = static_cast<char>(data[2]);
-  ReadAll(bytes);
+  std::vector<wg::PassageChunk> chunks = wg::ChunksOf(tokens);
+  for (wg::PassageChunk& c : chunks) c.bytes = {reinterpret_cast<const char*>(data), size};
+  wg::PassageHeader cold = header;
+  cold.form = wg::PassageForm::kCoded;
+  for (std::string bytes : {wg::EncodePassage(header, ids, all),
+                            wg::EncodeColdPassage(cold, ids, chunks)}) {
+    ReadAll(bytes);
+    // One changed byte must not lead outside of the file.
+    bytes[(data[3] * 257u + data[1]) % bytes.size()] = static_cast<char>(data[2]);
+    ReadAll(bytes);
+  }
   return 0;
 }

@@ -16,7 +16,7 @@ namespace weir::generate {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kSuffix = ".kv";
+constexpr std::string_view kHotSuffix = ".kv", kColdSuffix = ".cold";
 constexpr size_t kKeyDigits = 40;
 
 // Letters, digits, '.', '_' and '-': a model may be a path.
@@ -29,16 +29,21 @@ std::string FolderName(std::string_view model) {
   return name;
 }
 
+// The key that a file's name holds; "" for other files.
+std::string KeyOf(std::string_view name) {
+  for (std::string_view suffix : {kHotSuffix, kColdSuffix}) {
+    if (name.ends_with(suffix)) return std::string(name.substr(0, name.size() - suffix.size()));
+  }
+  return "";
+}
+
 // Removes files of one folder that `live` does not name.
 absl::Status PruneFolder(const fs::path& folder, const std::set<std::string>& live,
                          PassageStore::Size& removed) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (absl::EndsWith(name, kSuffix) &&
-        live.contains(name.substr(0, name.size() - kSuffix.size()))) {
-      continue;
-    }
+    if (live.contains(KeyOf(name)) || live.contains(name)) continue;
     std::error_code failed;
     const auto bytes = static_cast<int64_t>(fs::file_size(entry.path(), failed));
     if (!fs::remove(entry.path(), failed) || failed) {
@@ -56,6 +61,7 @@ absl::Status PruneFolder(const fs::path& folder, const std::set<std::string>& li
 
 std::set<std::string> AndHead(std::set<std::string> live) {
   live.insert(kHeadKey);
+  live.insert(kTablesFile);
   return live;
 }
 
@@ -70,40 +76,47 @@ PassageStore::PassageStore(const std::string& folder, std::string_view model,
   folder_ = absl::StrCat(parent_, "/", model_, "-", absl::BytesToHexString(digest));
 }
 
-std::string PassageStore::PathOf(const std::string& key) const {
-  return absl::StrCat(folder_, "/", key, kSuffix);
+std::string PassageStore::PathOf(const std::string& key, PassageForm form) const {
+  return absl::StrCat(folder_, "/", key, form == PassageForm::kBlocks ? kHotSuffix : kColdSuffix);
 }
 
 absl::StatusOr<std::shared_ptr<const PassageFile>> PassageStore::Find(
     const std::string& key) const {
-  WEIR_ASSIGN_OR_RETURN(auto file, PassageFile::Open(PathOf(key)));
-  if (file->header().fingerprint != fingerprint_) {
+  auto file = PassageFile::Open(PathOf(key, PassageForm::kBlocks));
+  if (absl::IsNotFound(file.status())) file = PassageFile::Open(PathOf(key, PassageForm::kCoded));
+  if (file.ok() && (*file)->header().fingerprint != fingerprint_) {
     return absl::FailedPreconditionError(
-        absl::StrCat(file->name(), ": of another model, prompt head or version"));
+        absl::StrCat((*file)->name(), ": of another model, prompt head or version"));
   }
   return file;
 }
 
 bool PassageStore::Has(const std::string& key) const {
   std::error_code error;
-  return fs::is_regular_file(PathOf(key), error);
+  return fs::is_regular_file(PathOf(key, PassageForm::kBlocks), error) ||
+         fs::is_regular_file(PathOf(key, PassageForm::kCoded), error);
 }
 
-absl::Status PassageStore::Put(const std::string& key, std::string_view bytes) {
+absl::Status PassageStore::Put(const std::string& key, PassageForm form, std::string_view bytes) {
   WEIR_RETURN_IF_ERROR(MakeFolders(folder_));
-  return WriteFileAtomic(PathOf(key), bytes);
+  WEIR_RETURN_IF_ERROR(WriteFileAtomic(PathOf(key, form), bytes));
+  std::error_code error;
+  fs::remove(PathOf(key, form == PassageForm::kBlocks ? PassageForm::kCoded : PassageForm::kBlocks),
+             error);
+  return absl::OkStatus();
 }
 
 void PassageStore::Drop(const std::string& key) {
   std::error_code error;
-  fs::remove(PathOf(key), error);
+  fs::remove(PathOf(key, PassageForm::kBlocks), error);
+  fs::remove(PathOf(key, PassageForm::kCoded), error);
 }
 
 absl::StatusOr<PassageStore::Size> PassageStore::Measure() const {
   Size size;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
-    if (!absl::EndsWith(entry.path().filename().string(), kSuffix)) continue;
+    if (KeyOf(entry.path().filename().string()).empty()) continue;
     std::error_code gone;  // a writer beside us may remove it
     const auto bytes = static_cast<int64_t>(entry.file_size(gone));
     if (gone) continue;

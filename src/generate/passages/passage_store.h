@@ -1,6 +1,7 @@
 // The folder of stored passages of one model and prompt head, inside a store's folder:
 //
-//   passage-cache/NAME-FFFFFFFFFFFFFFFF/KKKK....kv    FF.. the fingerprint, KK.. the passage's key
+//   passage-cache/NAME-FFFFFFFFFFFFFFFF/KKKK....kv     FF.. the fingerprint, KK.. the passage's key
+//   passage-cache/NAME-FFFFFFFFFFFFFFFF/KKKK....cold   in the cold form
 //
 // Files are written to the end, synced and renamed: a kill leaves whole files or none. Any number
 // of readers and writers at once; who writes a key twice writes the same bytes.
@@ -21,6 +22,9 @@ namespace weir::generate {
 // The prompt head is kept like a passage, behind nothing.
 inline constexpr char kHeadKey[] = "head";
 
+// Beside the passages: the tables of those in the cold form.
+inline constexpr char kTablesFile[] = "tables.codec";
+
 // Names a passage by what the model reads of it: 40 hex digits.
 std::string PassageKey(std::string_view text);
 
@@ -33,11 +37,12 @@ class PassageStore {
   PassageStore(const std::string& folder, std::string_view model,
                const PassageFingerprint& fingerprint);
 
-  // kNotFound; kDataLoss and kUnimplemented as PassageFile. A file of another fingerprint is
-  // kFailedPrecondition.
+  // The hot form where there are both. kNotFound; kDataLoss and kUnimplemented as PassageFile. A
+  // file of another fingerprint is kFailedPrecondition.
   absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const std::string& key) const;
   bool Has(const std::string& key) const;
-  absl::Status Put(const std::string& key, std::string_view bytes);
+  // Replaces the passage in whatever form it was.
+  absl::Status Put(const std::string& key, PassageForm form, std::string_view bytes);
   void Drop(const std::string& key);  // damaged: computed again when next needed
   absl::StatusOr<Size> Measure() const;
   // Removes every passage whose key is not in `live`, what a killed writer left, and the folders of
@@ -47,7 +52,7 @@ class PassageStore {
   const PassageFingerprint& fingerprint() const { return fingerprint_; }
 
  private:
-  std::string PathOf(const std::string& key) const;
+  std::string PathOf(const std::string& key, PassageForm form) const;
   std::string parent_, model_, folder_;
   PassageFingerprint fingerprint_;
 };

@@ -7,7 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "base/registry.h"
 #include "generate/llm_bench.h"
+#include "generate/passages/passage_cache.h"
 
 namespace weir::generate {
 
@@ -20,6 +22,8 @@ struct PassagesBench {
 
 // Passages are stored in a temporary folder. Errors: those of loading, of the folder, of the peer.
 absl::StatusOr<PassagesBench> RunPassagesBench(const LlmBenchOptions& options,
-                                               const Context& context);
+                                               const PassageOptions& passages,
+                                               const Context& context,
+                                               const Registry& techniques = Registry());
 
 }  // namespace weir::generate

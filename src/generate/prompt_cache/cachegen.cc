@@ -307,6 +307,7 @@ absl::StatusOr<std::shared_ptr<const KvCodec>> DeltaFit::Finish(Threads* threads
     for (size_t part = begin; part < end; ++part) FitPart(part, t);
   });
   for (int l = 1; l <= kCodecLevels; ++l) {
+    if (steps_.level[l - 1] <= 0) continue;
     LevelTables& level = codec->levels[l - 1];
     level.scale = static_cast<float>(steps_.level[l - 1]);
     level.anchor_scale = static_cast<float>(steps_.level[l - 1] * steps_.anchor[l - 1]);

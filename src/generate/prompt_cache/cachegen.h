@@ -13,7 +13,8 @@
 //   channel's, not its largest value's; rANS instead of arithmetic coding; distributions are shared
 //   by alike channels
 // Checked by: CacheGenTest.EveryFormGoesThereAndBack, CacheGenTest.ErrorIsHalfAStep,
-//   CacheGenTest.LosslessStageIsExact, StreamSimulationTest.LateHalfAsOftenAsTheBestFixedLevel
+//   CacheGenTest.LosslessStageIsExact, SavedPromptTest.LoadingStandsForComputing,
+//   StreamSimulationTest.LateHalfAsOftenAsTheBestFixedLevel
 // Measured by: weir eval prompt --form delta|anchors|repository, weir bench prompt
 #pragma once
 
@@ -30,7 +31,8 @@ namespace weir::generate {
 // How the steps of the delta form are chosen. The spread of a layer is the root mean square of its
 // keys or values around their channels' means.
 struct CacheGenSteps {
-  std::array<double, kCodecLevels> level = {0.75, 0.38, 0.08};  // in spreads
+  // In spreads; a level of 0 is left out.
+  std::array<double, kCodecLevels> level = {0.75, 0.38, 0.08};
   std::array<double, 3> depth = {1, 1, 1};  // thirds of the layers; the paper: 0.5, 1, 1.5
   double key = 0.8, value = 1.25;                 // keys finer than values
   // 0: one step for a layer; 1: in proportion to each channel's own spread.

@@ -9,7 +9,7 @@
 namespace weir::generate {
 namespace {
 
-constexpr int kRounds = 12;  // of Lloyd's iteration; the gain is below 0.1% after 8 (measured)
+constexpr int kRounds = 8;  // of Lloyd's iteration; more gain below 0.1% (measured)
 constexpr size_t kMaxModels = 256;
 
 // Counts to frequencies that sum to 4,096: rounded; symbols too rare for one go to the escape,
@@ -35,16 +35,28 @@ void Normalise(std::span<const double> counts, uint16_t* out) {
   }
 }
 
+// Lloyd's iteration over the histograms, of which only symbols that occur are kept.
 class Clusters {
  public:
-  Clusters(size_t symbols, std::span<const uint32_t> counts, std::vector<size_t> channels, int most)
-      : symbols_(symbols), counts_(counts), channels_(std::move(channels)) {
-    count_ = std::min<size_t>(most, channels_.size());
-    of_.resize(channels_.size());
+  Clusters(size_t symbols, std::span<const uint32_t> counts, std::span<const size_t> channels,
+           int most)
+      : symbols_(symbols), count_(std::min<size_t>(most, channels.size())), of_(channels.size()) {
+    std::vector<double> entropy;
+    starts_.push_back(0);
+    for (size_t channel : channels) {
+      double total = 0, bits = 0;
+      const auto row = counts.subspan(channel * symbols, symbols);
+      for (uint32_t n : row) total += n;
+      for (size_t s = 0; s < symbols; ++s) {
+        if (row[s] == 0) continue;
+        seen_.push_back({static_cast<uint32_t>(s), static_cast<float>(row[s])});
+        bits -= row[s] / total * std::log2(row[s] / total);
+      }
+      starts_.push_back(seen_.size());
+      entropy.push_back(bits);
+    }
     // Start: channels in the order of their entropy, in equal parts.
-    std::vector<double> entropy(channels_.size());
-    for (size_t i = 0; i < channels_.size(); ++i) entropy[i] = Entropy(Row(i));
-    std::vector<size_t> order(channels_.size());
+    std::vector<size_t> order(channels.size());
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return entropy[a] < entropy[b]; });
@@ -54,14 +66,12 @@ class Clusters {
   void Run(Threads* threads) {
     for (int round = 0; round < kRounds; ++round) {
       Means();
-      bool moved = false;
       std::vector<size_t> next(of_.size());
       ParallelFor(threads, of_.size(), 1, [&](size_t begin, size_t end, int) {
         for (size_t i = begin; i < end; ++i) next[i] = Nearest(i);
       });
-      moved = next != of_;
+      if (next == of_) return;
       of_ = std::move(next);
-      if (!moved) break;
     }
     Means();
   }
@@ -72,34 +82,29 @@ class Clusters {
   bool used(size_t k) const { return weight_[k] > 0; }
 
  private:
-  std::span<const uint32_t> Row(size_t i) const {
-    return counts_.subspan(channels_[i] * symbols_, symbols_);
-  }
-  static double Entropy(std::span<const uint32_t> row) {
-    double total = 0, bits = 0;
-    for (uint32_t n : row) total += n;
-    for (uint32_t n : row) {
-      if (n > 0) bits -= n / total * std::log2(n / total);
-    }
-    return bits;
+  struct Seen {
+    uint32_t symbol;
+    float count;
+  };
+  std::span<const Seen> Row(size_t i) const {
+    return std::span(seen_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
   }
 
   void Means() {
     means_.assign(count_ * symbols_, 0.0);
     weight_.assign(count_, 0.0);
     for (size_t i = 0; i < of_.size(); ++i) {
-      const auto row = Row(i);
-      for (size_t s = 0; s < symbols_; ++s) means_[of_[i] * symbols_ + s] += row[s];
-    }
-    // Costs in bits; a symbol that a cluster has never seen costs what an escape does, about.
-    costs_.resize(means_.size());
-    for (size_t k = 0; k < count_; ++k) {
-      const auto row = mean(k);
-      weight_[k] = std::accumulate(row.begin(), row.end(), 0.0);
-      for (size_t s = 0; s < symbols_; ++s) {
-        const double p = weight_[k] > 0 ? row[s] / weight_[k] : 0;
-        costs_[k * symbols_ + s] = static_cast<float>(-std::log2(std::max(p, 1.0 / (1 << 20))));
+      for (const Seen& s : Row(i)) {
+        means_[of_[i] * symbols_ + s.symbol] += s.count;
+        weight_[of_[i]] += s.count;
       }
+    }
+    // In bits; a symbol that a cluster has never seen costs what an escape does, about.
+    costs_.resize(means_.size());
+    for (size_t at = 0; at < means_.size(); ++at) {
+      const double weight = weight_[at / symbols_];
+      const double p = weight > 0 ? means_[at] / weight : 0;
+      costs_[at] = static_cast<float>(-std::log2(std::max(p, 1.0 / (1 << 20))));
     }
   }
 
@@ -114,17 +119,17 @@ class Clusters {
     }
     return best;
   }
-  float Cost(std::span<const uint32_t> row, size_t k) const {
+  float Cost(std::span<const Seen> row, size_t k) const {
     const float* costs = &costs_[k * symbols_];
     float sum = 0;
-    for (size_t s = 0; s < symbols_; ++s) sum += static_cast<float>(row[s]) * costs[s];
+    for (const Seen& s : row) sum += s.count * costs[s.symbol];
     return sum;
   }
 
-  size_t symbols_, count_ = 0;
-  std::span<const uint32_t> counts_;
-  std::vector<size_t> channels_;
+  size_t symbols_, count_;
   std::vector<size_t> of_;
+  std::vector<Seen> seen_;  // channel after channel
+  std::vector<size_t> starts_;
   std::vector<double> means_, weight_;
   std::vector<float> costs_;
 };

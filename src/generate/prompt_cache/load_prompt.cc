@@ -15,7 +15,10 @@
 namespace weir::generate {
 namespace {
 
-constexpr int64_t kSliceBytes = 64 << 10;  // between two looks at the clock
+// Bytes between two looks at the clock, at most; small chunks come in this many slices, so that
+// one on its way does not look stalled.
+constexpr int64_t kSliceBytes = 64 << 10;
+constexpr int64_t kSlices = 16;
 constexpr auto kPoll = std::chrono::milliseconds(2);
 constexpr int64_t kProbeTokens = 48;         // computed once to learn the processor's speed
 // of f16 a second; a start value, small beside the rest
@@ -132,9 +135,10 @@ class Fetcher {
   // Lets slices pass as the trace has it. False when the chunk was given up on the way.
   bool Transfer(size_t i) {
     const int64_t size = file_.chunk_bytes(static_cast<int>(i), chunks_[i].level);
+    const int64_t slice = std::clamp<int64_t>(size / kSlices, 1, kSliceBytes);
     const double start = chunks_[i].start_s;
     for (int64_t done = 0; done < size;) {
-      const int64_t next = std::min(size, done + kSliceBytes);
+      const int64_t next = std::min(size, done + slice);
       const double due = options_.bandwidth.Arrival(static_cast<double>(next), start);
       while (clock_.seconds() < due) {
         {

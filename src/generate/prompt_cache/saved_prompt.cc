@@ -58,8 +58,13 @@ absl::StatusOr<std::vector<int32_t>> PromptTokensOf(const PromptModel& model, Pr
 }
 
 absl::StatusOr<std::shared_ptr<const KvCodec>> FitOnSession(PromptModel& model, int64_t cached,
+                                                            std::span<const int> levels,
                                                             const Context& context) {
-  const auto fit = MakeDeltaFit({});
+  CacheGenSteps steps;
+  for (int level = 1; level <= kCodecLevels; ++level) {
+    if (std::find(levels.begin(), levels.end(), level) == levels.end()) steps.level[level - 1] = 0;
+  }
+  const auto fit = MakeDeltaFit(steps);
   WEIR_RETURN_IF_ERROR(fit->Begin(model.shape()));
   const int64_t chunks = (cached + kCodecTokens - 1) / kCodecTokens;
   const int64_t kept = std::min<int64_t>(chunks, CodecSamples::kKeptTokens / kCodecTokens);
@@ -79,7 +84,10 @@ absl::StatusOr<std::string> SavePrompt(PromptModel& model, PromptForm form, cons
                                        std::shared_ptr<const KvCodec> codec, SaveReport& report,
                                        const Context& context) {
   WEIR_RETURN_IF_ERROR(CheckLevels(levels));
-  PromptHead head{.identity = model.identity(), .form = form, .text = text};
+  PromptHead head;
+  head.identity = model.identity();
+  head.form = form;
+  head.text = text;
   head.levels.assign(levels.begin(), levels.end());
   WEIR_ASSIGN_OR_RETURN(head.tokens, PromptTokensOf(model, form, text));
   int64_t start = context.now_ns();
@@ -88,7 +96,7 @@ absl::StatusOr<std::string> SavePrompt(PromptModel& model, PromptForm form, cons
   report.compute_s = Seconds(context, start);
   start = context.now_ns();
   if (codec == nullptr) {
-    WEIR_ASSIGN_OR_RETURN(codec, FitOnSession(model, head.cached(), context));
+    WEIR_ASSIGN_OR_RETURN(codec, FitOnSession(model, head.cached(), levels, context));
   }
   std::vector<std::string> chunks;
   report.level_bytes.assign(levels.size(), 0);

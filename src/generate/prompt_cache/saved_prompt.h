@@ -41,9 +41,10 @@ absl::StatusOr<std::string> SavePrompt(PromptModel& model, PromptForm form, cons
                                        std::shared_ptr<const KvCodec> codec, SaveReport& report,
                                        const Context& context);
 
-// A codec for the tokens [0, cached) that the session holds, from at most
+// A codec of some levels for the tokens [0, cached) that the session holds, from at most
 // CodecSamples::kKeptTokens of them in whole chunks over the whole length.
 absl::StatusOr<std::shared_ptr<const KvCodec>> FitOnSession(PromptModel& model, int64_t cached,
+                                                            std::span<const int> levels,
                                                             const Context& context);
 
 // Tables that `weir prompt fit` made for the model: $WEIR_HOME/prompt-tables/HASH.kvtables, null

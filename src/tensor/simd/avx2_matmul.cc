@@ -189,7 +189,7 @@ inline void TileBlocks(const UnpackedSuper& w, size_t blocks, const Tile& tile, 
       WEIR_UNROLL
       for (int m = 0; m < M; ++m) {
         dot[m] = kOffset ? _mm256_slli_epi32(_mm256_set1_epi32(sums[m * kHalves * kSuperBlocks]),
-                                             LogOffset(kType))
+                                             kHalves == 2 ? 0 : LogOffset(kType))
                          : _mm256_setzero_si256();
       }
       constexpr int kSteps = 8 / kHalves;

@@ -188,7 +188,8 @@ inline void Super6K(const std::byte* super, const One& x, __m256 (&acc)[2]) {
       for (int h = 0; h < 2; ++h) {
         PrefetchPart<SuperBytesK(DType::kQ6_K), 8>(super, 4 * half + 2 * part + h);
         WEIR_UNROLL
-        for (int s = 0; s < 4; ++s) dots[s][h] = Start<5>(x.negative_halves[part * 8 + 2 * s + h]);
+        for (int s = 0; s < 4; ++s)
+          dots[s][h] = _mm256_set1_epi32(x.negative_halves[part * 8 + 2 * s + h]);
         WEIR_UNROLL
         for (int two = 0; two < 2; ++two) {
           __m256i pairs[4];

@@ -132,7 +132,7 @@ inline void TileBlocks(const UnpackedSuper* w, size_t blocks, const Tile& tile,
           const int32_t* sums =
               kHalves == 2 ? a.negative_halves + 2 * at + h : a.negative_sums + at;
           start = _mm512_slli_epi32(_mm512_set1_epi32(sums[m * kHalves * kSuperBlocks]),
-                                    LogOffset(kType));
+                                    kHalves == 2 ? 0 : LogOffset(kType));
         }
         WEIR_UNROLL
         for (int g = 0; g < G; ++g) dot[m][g] = start;

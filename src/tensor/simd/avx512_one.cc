@@ -186,7 +186,8 @@ inline __m512 Super6K(const std::byte* super, const One& x, __m512 acc) {
     PrefetchLines<kLines - 24>(super, half * kLines + 24);
     __m512i dots[4][2];
     WEIR_UNROLL
-    for (int s = 0; s < 8; ++s) dots[s / 2][s % 2] = Start<5>(x.negative_halves[half * 8 + s]);
+    for (int s = 0; s < 8; ++s)
+      dots[s / 2][s % 2] = _mm512_set1_epi32(x.negative_halves[half * 8 + s]);
     WEIR_UNROLL
     for (int h = 0; h < 2; ++h) {
       // Unrolled, the compiler would gather all prefetches into one burst, more than the core can

@@ -101,7 +101,7 @@ inline SuperCodes Quantize(const float* x) {
   const __m256i sums = _mm512_cvtepi64_epi32(pairs);
   out.scaled_sums = _mm256_mul_ps(out.scales, _mm256_cvtepi32_ps(sums));
   out.negative_sums = _mm256_sub_epi32(_mm256_setzero_si256(), sums);
-  out.negative_halves = _mm512_sub_epi32(_mm512_setzero_si512(), halves);
+  out.negative_halves = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), halves), 5);
   return out;
 }
 

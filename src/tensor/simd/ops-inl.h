@@ -229,8 +229,8 @@ inline void QuantizeRow(const float* x, size_t columns, const ActivationRow& out
     out.scales[at] = scale;
     out.scaled_sums[at] = scale * static_cast<float>(sums[0] + sums[1]);
     out.negative_sums[at] = -(sums[0] + sums[1]);
-    out.negative_halves[2 * at] = -sums[0];
-    out.negative_halves[2 * at + 1] = -sums[1];
+    out.negative_halves[2 * at] = -32 * sums[0];
+    out.negative_halves[2 * at + 1] = -32 * sums[1];
   }
 }
 

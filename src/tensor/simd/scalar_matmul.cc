@@ -108,11 +108,10 @@ void AddSuper(DType type, const UnpackedSuper& w, size_t blocks, const Activatio
     const float x_scale = a.scales[place];
     for (size_t r = 0; r < kGroupRows; ++r) {
       for (size_t h = 0; h < halves; ++h) {
-        const int32_t sum =
-            halves == 2 ? a.negative_halves[2 * place + h] : a.negative_sums[place];
+        const int32_t start =
+            halves == 2 ? a.negative_halves[2 * place + h] : offset * a.negative_sums[place];
         const size_t steps = 8 / halves;
-        const int32_t dot =
-            DotBlock(w.quants[b], r, codes, h * steps, (h + 1) * steps) + offset * sum;
+        const int32_t dot = DotBlock(w.quants[b], r, codes, h * steps, (h + 1) * steps) + start;
         acc[r] = std::fma(static_cast<float>(dot), w.scales[b][h][r] * x_scale, acc[r]);
       }
       if (HasMinimum(type)) acc[r] = std::fma(w.minima[b][r], a.scaled_sums[place], acc[r]);
@@ -206,8 +205,8 @@ void QuantizeRow(const float* x, size_t columns, const ActivationRow& out) {
     out.scales[at] = scale;
     out.scaled_sums[at] = scale * static_cast<float>(sums[0] + sums[1]);
     out.negative_sums[at] = -(sums[0] + sums[1]);
-    out.negative_halves[2 * at] = -sums[0];
-    out.negative_halves[2 * at + 1] = -sums[1];
+    out.negative_halves[2 * at] = -32 * sums[0];
+    out.negative_halves[2 * at + 1] = -32 * sums[1];
   }
 }
 
