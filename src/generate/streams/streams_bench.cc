@@ -59,6 +59,15 @@ class Lane {
     for (int64_t i = 0; i < steps; ++i) streams_.Step(context);
     tokens_ = all * steps;
     const double seconds = static_cast<double>(SteadyNowNs() - start) * 1e-9;
+    // What ended early was not written: its tokens must not count.
+    if (const auto early = streams_.TakeFinished(); !early.empty()) {
+      const absl::StatusOr<text::Completion>& first = early[0].completion;
+      return absl::InternalError(
+          absl::StrCat("bench: ", early.size(), " of ", all,
+                       " streams ended before the round did, the first by ",
+                       first.ok() ? absl::StrCat(first->finish, " after ", first->tokens, " tokens")
+                                  : std::string(first.status().message())));
+    }
     for (Streams::Id id : ids) streams_.Cancel(id);
     for (const Streams::Finished& f : streams_.TakeFinished()) {
       WEIR_RETURN_IF_ERROR(f.completion.status());
@@ -187,7 +196,9 @@ class Bench {
     for (const auto& prompt : side.prompts) {
       longest = std::max(longest, static_cast<int64_t>(prompt.size()));
     }
-    const int64_t window = longest + options_.decode_tokens + 8 * slots + 64;
+    // Whole blocks: a stream that finds no room waits until another ends.
+    const int64_t room = longest + options_.decode_tokens + 8 * slots + 64;
+    const int64_t window = (room + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
     WEIR_ASSIGN_OR_RETURN(auto memory, MemoryFor(window * slots, side.execution));
     return std::make_unique<Lane>(decoder_, *tokenizer_, std::move(memory), window, slots);
   }
