@@ -69,6 +69,17 @@ inline void FoldRow(const float* q, const std::byte* scales, const std::byte* mi
   out->start[r] = ReduceAdd(start);
 }
 
+// The lines of codes that one packed line holds.
+template <int kBits>
+inline void UnpackLine(Ints packed, Ints (&line)[kFold<kBits>]) {
+  line[0] = CodesOf<kBits, 0>(packed);
+  line[1] = CodesOf<kBits, 1>(packed);
+  if constexpr (kBits == 2) {
+    line[2] = CodesOf<kBits, 2>(packed);
+    line[3] = CodesOf<kBits, 3>(packed);
+  }
+}
+
 // codes . f of 16 tokens for R rows: the packed lines keys[first, last), of which line m holds the
 // channels from 4 kFold m on.
 template <int kBits, int R>
@@ -81,12 +92,7 @@ inline void DotKeyLines(const FoldedRows& f, const std::byte* keys, const std::b
     const Ints packed = LoadLine(keys + 64 * m);
     AskForLine(ahead, 64 * m);
     Ints line[kFold<kBits>];
-    line[0] = CodesOf<kBits, 0>(packed);
-    line[1] = CodesOf<kBits, 1>(packed);
-    if constexpr (kBits == 2) {
-      line[2] = CodesOf<kBits, 2>(packed);
-      line[3] = CodesOf<kBits, 3>(packed);
-    }
+    UnpackLine<kBits>(packed, line);
     WEIR_UNROLL
     for (int i = 0; i < kFold<kBits>; ++i) {
       WEIR_UNROLL
@@ -181,12 +187,7 @@ inline void AddCodedValues(const CodedWeights& w, const std::byte* values, const
     const Ints packed = LoadLine(values + 64 * m);
     AskForLine(ahead, 64 * m);
     Ints line[kFold<kBits>];
-    line[0] = CodesOf<kBits, 0>(packed);
-    line[1] = CodesOf<kBits, 1>(packed);
-    if constexpr (kBits == 2) {
-      line[2] = CodesOf<kBits, 2>(packed);
-      line[3] = CodesOf<kBits, 3>(packed);
-    }
+    UnpackLine<kBits>(packed, line);
     WEIR_UNROLL
     for (int f = 0; f < kFold<kBits>; ++f) {
       WEIR_UNROLL
