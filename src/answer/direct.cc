@@ -47,7 +47,7 @@ absl::StatusOr<text::Answer> DirectPlanner::Work(std::string_view question,
   if (set.sentences.empty()) return answer;
 
   WEIR_ASSIGN_OR_RETURN(const PackedContext packed,
-                        options.passages > 0 ? PackPassages(set.hits, options, *ports.completer)
+                        options.passages > 0 ? PackPassages(set.hits, options, ports)
                                              : Pack(set, options, *ports.completer));
 
   const int64_t asked = context.now_ns();

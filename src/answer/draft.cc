@@ -42,7 +42,7 @@ text::CompletionRequest DraftRequest(std::string_view question, const PackedCont
                                      const AnswerOptions& options, const Context& context) {
   text::CompletionRequest request;
   request.messages = Prompt(question, packed);
-  if (packed.whole) request.passages = packed.sources;
+  request.passages = PromptPassages(packed);
   request.max_tokens = options.max_tokens;
   request.seed = context.seed;
   request.quotable = packed.passages;

@@ -30,7 +30,8 @@ std::string PassageSource(std::string_view title, const text::Passage& passage) 
 
 absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
                                            const AnswerOptions& options,
-                                           const text::Completer& completer) {
+                                           const AnswerPorts& ports) {
+  const text::Completer& completer = *ports.completer;
   const int64_t budget = completer.context_tokens() - options.max_tokens - kPromptOverhead;
   PackedContext packed;
   packed.whole = true;
@@ -41,8 +42,20 @@ absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
     if (packed.tokens + tokens > budget) continue;  // a shorter one may still fit
     packed.tokens += tokens;
     packed.sources.push_back(std::move(source));
+    packed.before.emplace_back();
+    if (ports.before != nullptr) {
+      WEIR_ASSIGN_OR_RETURN(packed.before.back(), ports.before(hit.passage.id));
+    }
   }
   return packed;
+}
+
+std::vector<text::PromptPassage> PromptPassages(const PackedContext& packed) {
+  std::vector<text::PromptPassage> passages;
+  for (size_t i = 0; packed.whole && i < packed.sources.size(); ++i) {
+    passages.push_back({packed.sources[i], packed.before[i]});
+  }
+  return passages;
 }
 
 absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& options,

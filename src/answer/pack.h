@@ -20,6 +20,7 @@ struct PackedContext {
   int64_t tokens = 0;
   // Sources are whole passages and go beside the messages, where the completer may know them.
   bool whole = false;
+  std::vector<std::vector<std::string>> before;  // of each whole source, or empty
 };
 
 // At most options.windows texts, and no more tokens than leave room for the answer.
@@ -28,8 +29,9 @@ absl::StatusOr<PackedContext> Pack(const EvidenceSet& set, const AnswerOptions& 
 
 // The first options.passages of the hits as whole passages, as many as leave room for the answer.
 absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
-                                           const AnswerOptions& options,
-                                           const text::Completer& completer);
+                                           const AnswerOptions& options, const AnswerPorts& ports);
+// The whole sources as a request takes them.
+std::vector<text::PromptPassage> PromptPassages(const PackedContext& packed);
 // A passage as the model reads it: title, heading, text.
 std::string PassageSource(std::string_view title, const text::Passage& passage);
 

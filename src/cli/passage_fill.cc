@@ -14,28 +14,13 @@
 namespace weir::cli {
 namespace {
 
-// Calls work(text) for what the model reads of each passage of the store.
-absl::Status ForEachSource(const index::Store& store,
-                           const std::function<absl::Status(const std::string&)>& work) {
-  absl::flat_hash_map<int64_t, std::string> titles;
-  for (int64_t id : store.Passages()) {
-    WEIR_ASSIGN_OR_RETURN(const text::Passage passage, store.GetPassage(id));
-    auto title = titles.find(passage.document);
-    if (title == titles.end()) {
-      WEIR_ASSIGN_OR_RETURN(const text::DocumentRef document, store.GetDocument(passage.document));
-      title = titles.emplace(passage.document, document.title).first;
-    }
-    WEIR_RETURN_IF_ERROR(work(answer::PassageSource(title->second, passage)));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::set<std::string>> LiveKeys(const index::Store& store) {
+absl::StatusOr<std::set<std::string>> LiveKeys(const index::Store& store, int64_t before) {
   std::set<std::string> live;
-  WEIR_RETURN_IF_ERROR(ForEachSource(store, [&](const std::string& text) {
-    live.insert(generate::PassageKey(text));
-    return absl::OkStatus();
-  }));
+  PassageReader reader(store, before);
+  for (int64_t id : store.Passages()) {
+    WEIR_ASSIGN_OR_RETURN(const text::PromptPassage passage, reader.Read(id));
+    live.insert(generate::PassageKey(passage));
+  }
   return live;
 }
 
@@ -71,6 +56,48 @@ std::vector<text::ChatMessage> FrameMessages() {
 
 }  // namespace
 
+absl::StatusOr<PassageReader::Source> PassageReader::Find(int64_t id) {
+  const auto kept = sources_.find(id);
+  if (kept != sources_.end()) return kept->second;
+  WEIR_ASSIGN_OR_RETURN(const text::Passage passage, store_.GetPassage(id));
+  auto title = titles_.find(passage.document);
+  if (title == titles_.end()) {
+    WEIR_ASSIGN_OR_RETURN(const text::DocumentRef document, store_.GetDocument(passage.document));
+    title = titles_.emplace(passage.document, document.title).first;
+  }
+  // Neighbours are read one after another: what is far from the newest is not asked for again.
+  sources_.erase(sources_.begin(), sources_.lower_bound(id - 4 * before_));
+  sources_.erase(sources_.upper_bound(id + 4 * before_), sources_.end());
+  return sources_[id] = {passage.document, answer::PassageSource(title->second, passage)};
+}
+
+absl::StatusOr<std::vector<std::string>> PassageReader::BeforeIn(int64_t passage,
+                                                                 int64_t document) {
+  std::vector<std::string> before;
+  const int64_t group = before_ + 1;  // of passages that begin with the same
+  for (int64_t id = std::max<int64_t>(0, passage / group * group - before_); id < passage; ++id) {
+    const auto source = Find(id);
+    if (absl::IsNotFound(source.status())) {  // removed
+      before.clear();
+      continue;
+    }
+    if (!source.ok()) return source.status();
+    if (source->document == document) before.push_back(source->text);
+  }
+  return before;
+}
+
+absl::StatusOr<text::PromptPassage> PassageReader::Read(int64_t passage) {
+  WEIR_ASSIGN_OR_RETURN(Source source, Find(passage));
+  WEIR_ASSIGN_OR_RETURN(auto before, BeforeIn(passage, source.document));
+  return text::PromptPassage{std::move(source.text), std::move(before)};
+}
+
+absl::StatusOr<std::vector<std::string>> PassageReader::Before(int64_t passage) {
+  WEIR_ASSIGN_OR_RETURN(const Source source, Find(passage));
+  return BeforeIn(passage, source.document);
+}
+
 std::string PassageFolder(const Session& session) {
   return session.StoreFolder() + "/passage-cache";
 }
@@ -81,7 +108,7 @@ absl::Status UsePassageCache(generate::Engine& engine, const generate::PassageOp
 }
 
 absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Engine& engine,
-                                        int cold, Session& session) {
+                                        int cold, int64_t before, Session& session) {
   const Context& context = session.context();
   Cooling cooling(engine.passages(), cold, context);
   const int64_t start = context.now_ns();
@@ -92,8 +119,10 @@ absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Eng
     context.progress->Start("passage cache", static_cast<int64_t>(store.Passages().size()),
                             "passages");
   }
-  absl::Status status = ForEachSource(store, [&](const std::string& text) -> absl::Status {
+  PassageReader reader(store, before);
+  const auto fill = [&](int64_t id) -> absl::Status {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    WEIR_ASSIGN_OR_RETURN(const text::PromptPassage text, reader.Read(id));
     WEIR_ASSIGN_OR_RETURN(const generate::PassagePrompt prompt,
                           engine.PromptOver(FrameMessages(), std::span(&text, 1)));
     for (const auto& passage : prompt.passages) {
@@ -105,7 +134,12 @@ absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Eng
     }
     if (context.progress != nullptr) context.progress->Advance(1);
     return absl::OkStatus();
-  });
+  };
+  absl::Status status;
+  for (int64_t id : store.Passages()) {
+    status = fill(id);
+    if (!status.ok()) break;
+  }
   if (context.progress != nullptr) context.progress->Finish();
   WEIR_RETURN_IF_ERROR(status);
   WEIR_RETURN_IF_ERROR(cooling.Finish());
@@ -119,11 +153,11 @@ absl::StatusOr<FillReport> FillPassages(const index::Store& store, generate::Eng
   return report;
 }
 
-absl::Status PrunePassageCache(const index::Store& store, Session& session) {
+absl::Status PrunePassageCache(const index::Store& store, int64_t before, Session& session) {
   std::error_code error;
   const std::string folder = PassageFolder(session);
   if (!std::filesystem::is_directory(folder, error)) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const std::set<std::string> live, LiveKeys(store));
+  WEIR_ASSIGN_OR_RETURN(const std::set<std::string> live, LiveKeys(store, before));
   WEIR_ASSIGN_OR_RETURN(const auto removed, generate::PrunePassages(folder, live));
   if (removed.passages > 0) {
     session.Note(absl::StrFormat("passage cache: %d files of %d bytes removed", removed.passages,

@@ -106,13 +106,15 @@ class LocalEngine : public Engine {
   absl::StatusOr<PerplexityResult> Perplexity(std::string_view text, int64_t max_tokens,
                                               int64_t window, const Context& context) override;
 
-  absl::StatusOr<PassagePrompt> PromptOver(const std::vector<text::ChatMessage>& messages,
-                                           std::span<const std::string> passages) const override {
+  absl::StatusOr<PassagePrompt> PromptOver(
+      const std::vector<text::ChatMessage>& messages,
+      std::span<const text::PromptPassage> passages) const override {
     WEIR_ASSIGN_OR_RETURN(PromptWriter::Frame frame, prompts_.Around(messages));
     PassagePrompt prompt{std::move(frame.head), std::move(frame.tail), {}};
-    for (const std::string& text : passages) {
-      std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
-      if (!tokens.empty()) prompt.passages.push_back({PassageKey(text), std::move(tokens)});
+    for (const text::PromptPassage& passage : passages) {
+      std::vector<int32_t> tokens = tokenizer_->Encode(passage.text, {});
+      if (tokens.empty()) continue;
+      prompt.passages.push_back({PassageKey(passage), std::move(tokens), passage.before});
     }
     return prompt;
   }
@@ -125,7 +127,8 @@ class LocalEngine : public Engine {
     const PassageFingerprint fingerprint =
         PassageCache::Fingerprint(model::GgufDigest(*file_), frame.head, *session_);
     passages_ = std::make_unique<PassageCache>(PassageStore(folder, name_, fingerprint),
-                                               std::move(frame.head), session_.get());
+                                               std::move(frame.head), session_.get(),
+                                               tokenizer_.get());
     passage_options_ = options;
     return absl::OkStatus();
   }

@@ -107,7 +107,7 @@ class Engine : public text::Completer {
   // The prompt of messages whose last has text::kPassageSlot, with `passages` there.
   virtual absl::StatusOr<PassagePrompt> PromptOver(
       const std::vector<text::ChatMessage>& messages,
-      std::span<const std::string> passages) const = 0;
+      std::span<const text::PromptPassage> passages) const = 0;
   // From now on Complete reads the passages of requests that begin like `messages` up to the slot
   // from `folder`, and keeps there what it computes of others. Errors: kUnimplemented (the format
   // of the KV cache), those of PromptOver.

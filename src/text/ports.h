@@ -39,12 +39,19 @@ struct ChatMessage {
 // Stands in a message for the passages of a request.
 inline constexpr char kPassageSlot[] = "\xEE\x80\x93";  // U+E013, private use
 
+struct PromptPassage {
+  std::string text;
+  // What stands before it in its document, oldest first, and not in the prompt: a completer that
+  // keeps what it computes of passages reads this first, so that it knows what a passage is about.
+  std::vector<std::string> before = {};
+};
+
 struct CompletionRequest {
   std::vector<ChatMessage> messages;
-  // Texts that come, in this order, where the last message has kPassageSlot. Each is a unit: a
-  // completer may keep what it computed of one and use it again in another order, behind the same
-  // beginning of the messages.
-  std::vector<std::string> passages;
+  // What comes, in this order, where the last message has kPassageSlot. Each is a unit: a completer
+  // may keep what it computed of one and use it again in another order, behind the same beginning
+  // of the messages.
+  std::vector<PromptPassage> passages;
   int64_t max_tokens = 256;
   double temperature = 0;  // 0: greedy
   std::vector<std::string> stop;

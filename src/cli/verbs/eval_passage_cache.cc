@@ -18,9 +18,8 @@ namespace {
 
 struct EvalPassageCacheOptions {
   AskOptions ask;
-  std::vector<std::string> methods = {"none",           "none:0:0.87",      "none:0:0.8",
-                                      "first:0.016",    "first:0.016:0.87", "deviation:0.06:0.87",
-                                      "attention:0.06", "attention:0.06:0.87"};
+  std::vector<std::string> methods = {"none", "none:0:0.85", "first:0.03:0.85",
+                                      "deviation:0.03:0.85", "attention:0.03:0.85"};
   int64_t questions = 0;
   int64_t reply_tokens = 40;
   bool shuffle = true;
@@ -136,15 +135,16 @@ class EvalPassageCacheVerb : public Verb {
       const evaluate::Question& q = questions[i];
       WEIR_ASSIGN_OR_RETURN(const auto hits, ports.pipeline.Search(q.question, session.context()));
       WEIR_ASSIGN_OR_RETURN(answer::PackedContext packed,
-                            answer::PackPassages(hits, packing, *ports.completer));
-      if (options_.shuffle) Shuffle(session.context().seed * 1000003 + i, packed.sources);
+                            answer::PackPassages(hits, packing, ports));
+      std::vector<text::PromptPassage> passages = answer::PromptPassages(packed);
+      if (options_.shuffle) Shuffle(session.context().seed * 1000003 + i, passages);
       Prepared prepared;
       prepared.request.messages = answer::Prompt(q.question, packed);
-      prepared.request.passages = packed.sources;
+      prepared.request.passages = passages;
       prepared.request.max_tokens = std::max<int64_t>(1, options_.reply_tokens);
       prepared.reference = q.evidence[0];
       WEIR_ASSIGN_OR_RETURN(prepared.prompt, asker_->engine()->PromptOver(
-                                                 prepared.request.messages, packed.sources));
+                                                 prepared.request.messages, passages));
       for (const auto& passage : prepared.prompt.passages) {
         WEIR_RETURN_IF_ERROR(
             asker_->engine()->passages()->Fill(passage, session.context()).status());
@@ -155,10 +155,10 @@ class EvalPassageCacheVerb : public Verb {
   }
 
   // The same order on every machine: the standard's distributions differ.
-  static void Shuffle(uint64_t seed, std::vector<std::string>& texts) {
-    for (size_t i = texts.size(); i > 1; --i) {
+  static void Shuffle(uint64_t seed, std::vector<text::PromptPassage>& passages) {
+    for (size_t i = passages.size(); i > 1; --i) {
       seed = seed * 6364136223846793005u + 1442695040888963407u;
-      std::swap(texts[i - 1], texts[(seed >> 33) % i]);
+      std::swap(passages[i - 1], passages[(seed >> 33) % i]);
     }
   }
 

@@ -22,6 +22,9 @@ constexpr uint32_t kNumerics = 1;
 // A part whose file is damaged is computed and read again; more than this often, and the disk is at
 // fault.
 constexpr int kMostAttempts = 3;
+// Tokens at most of what a passage is computed behind, the latest: as many as several passages
+// have.
+constexpr size_t kMostBefore = 2048;
 // The layers whose attention chooses tokens, as fractions of the depth.
 constexpr double kProbeFrom = 0.4, kProbeTo = 0.5;
 
@@ -41,7 +44,11 @@ struct PassageCache::Part {
   bool cold() const { return file->header().form == PassageForm::kCoded; }
   // What stands where it was computed, bit for bit, needs no second look.
   bool moved() const { return position != file->header().position; }
-  bool exact() const { return !cold() && !moved(); }
+  // `head`: tokens of the prompt's head. What was computed behind more than that was computed
+  // elsewhere, wherever it stands now.
+  bool exact(int64_t head) const {
+    return !cold() && !moved() && file->header().position <= head;
+  }
   // A layer with a window keeps its last tokens alone.
   bool whole(const KvShape& shape) const {
     for (int l = 0; cold() && l < shape.layers; ++l) {
@@ -81,13 +88,34 @@ absl::Status PassageCache::Check(Session& session) {
       "q8)");
 }
 
+std::vector<int32_t> PassageCache::TokensBefore(const PassagePrompt::Passage& passage) const {
+  std::vector<int32_t> all;
+  if (tokenizer_ == nullptr || passage.key == kHeadKey) return all;
+  // One by one, as the passages themselves: so a passage's tokens continue its predecessor's, and
+  // the session need not compute those again.
+  for (const std::string& text : passage.before) {
+    const std::vector<int32_t> tokens = tokenizer_->Encode(text, {});
+    all.insert(all.end(), tokens.begin(), tokens.end());
+  }
+  const auto room = std::max<int64_t>(
+      0, session_->window() - static_cast<int64_t>(head_.size() + passage.tokens.size()));
+  const size_t most = std::min(kMostBefore, static_cast<size_t>(room));
+  if (all.size() > most) all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(most));
+  return all;
+}
+
 absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Find(
-    const std::string& key, std::span<const int32_t> tokens, int64_t position) {
-  WEIR_ASSIGN_OR_RETURN(auto file, store_.Find(key));
+    const PassagePrompt::Passage& passage) {
+  WEIR_ASSIGN_OR_RETURN(auto file, store_.Find(passage.key));
+  const std::span<const int32_t> tokens = passage.tokens;
   const KvShape& shape = session_->sequence().shape();
   const PassageHeader& h = file->header();
+  const bool is_head = passage.key == kHeadKey;
+  const bool behind = !is_head && !passage.before.empty();  // more than the head
+  const auto least = static_cast<int64_t>(is_head ? 0 : head_.size());
   const bool fits = h.layers == shape.layers && h.kv_heads == shape.kv_heads &&
-                    h.head_dim == shape.head_dim && h.position == position &&
+                    h.head_dim == shape.head_dim && h.position >= least &&
+                    (behind || h.position == least) &&
                     std::equal(tokens.begin(), tokens.end(), file->tokens().begin(),
                                file->tokens().end());
   if (!fits) {
@@ -112,17 +140,15 @@ absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Find(
 
 absl::StatusOr<bool> PassageCache::Fill(const PassagePrompt::Passage& passage,
                                         const Context& context) {
-  if (!store_.Has(kHeadKey)) {
-    WEIR_RETURN_IF_ERROR(Compute(kHeadKey, head_, context).status());
-  }
-  const auto found = Find(passage.key, passage.tokens, static_cast<int64_t>(head_.size()));
+  if (!store_.Has(kHeadKey)) WEIR_RETURN_IF_ERROR(Compute(Head(), context).status());
+  const auto found = Find(passage);
   // Find has looked at all of a cold one.
   bool whole = found.ok();
   if (whole && (*found)->header().form == PassageForm::kBlocks) {
     for (int l = 0; l < (*found)->header().layers; ++l) whole = whole && (*found)->Verify(l).ok();
   }
   if (whole) return false;
-  WEIR_RETURN_IF_ERROR(Compute(passage.key, passage.tokens, context).status());
+  WEIR_RETURN_IF_ERROR(Compute(passage, context).status());
   unkept_.clear();
   // What cannot be kept is an error here, where keeping is all there is to do.
   WEIR_RETURN_IF_ERROR(kept_);
@@ -166,13 +192,19 @@ absl::Status PassageCache::Cool(std::span<const std::string> keys, int level,
   return absl::OkStatus();
 }
 
-// Runs head and tokens, and cuts the tokens' keys and values out of the session's cache.
+// Runs head, what stands before and the tokens, and cuts the tokens' keys and values out of the
+// session's cache.
 absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Compute(
-    const std::string& key, std::span<const int32_t> tokens, const Context& context) {
-  const bool is_head = key == kHeadKey;
-  const auto position = is_head ? 0 : static_cast<int64_t>(head_.size());
+    const PassagePrompt::Passage& passage, const Context& context) {
+  const std::string& key = passage.key;
+  const std::span<const int32_t> tokens = passage.tokens;
   std::vector<int32_t> all;
-  if (!is_head) all = head_;
+  if (key != kHeadKey) {
+    all = head_;
+    const std::vector<int32_t> before = TokensBefore(passage);
+    all.insert(all.end(), before.begin(), before.end());
+  }
+  const auto position = static_cast<int64_t>(all.size());
   all.insert(all.end(), tokens.begin(), tokens.end());
   session_->EndBorrow();
   WEIR_RETURN_IF_ERROR(session_->Feed(all, context));
@@ -211,33 +243,32 @@ absl::StatusOr<std::shared_ptr<const PassageFile>> PassageCache::Compute(
 absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>& parts,
                                   PassageReport& report, const Context& context) {
   parts.clear();
-  const auto add = [&](const std::string& key, std::span<const int32_t> tokens,
-                       int64_t stored_at, int64_t position) -> absl::Status {
-    auto file = Find(key, tokens, stored_at);
+  int64_t position = 0;
+  const auto add = [&](const PassagePrompt::Passage& passage) -> absl::Status {
+    auto file = Find(passage);
     if (!file.ok()) {
       const int64_t start = SteadyNowNs();
-      file = Compute(key, tokens, context);
+      file = Compute(passage, context);
       if (!file.ok()) return file.status();
-      report.missing += key == kHeadKey ? 0 : 1;
+      report.missing += passage.key == kHeadKey ? 0 : 1;
       report.missing_s += SecondsSince(start);
     }
     report.bytes += (*file)->bytes();
-    parts.push_back({key, *std::move(file), position});
+    parts.push_back({passage.key, *std::move(file), position});
+    position += static_cast<int64_t>(passage.tokens.size());
     return absl::OkStatus();
   };
-  WEIR_RETURN_IF_ERROR(add(kHeadKey, prompt.head, 0, 0));
-  auto position = static_cast<int64_t>(prompt.head.size());
-  const int64_t stored_at = position;
-  for (const PassagePrompt::Passage& p : prompt.passages) {
-    WEIR_RETURN_IF_ERROR(add(p.key, p.tokens, stored_at, position));
-    position += static_cast<int64_t>(p.tokens.size());
-  }
+  WEIR_RETURN_IF_ERROR(add(Head()));
+  for (const PassagePrompt::Passage& p : prompt.passages) WEIR_RETURN_IF_ERROR(add(p));
   return absl::OkStatus();
 }
 
 absl::Status PassageCache::LoadLayer(const Part& part, int layer, double temperature,
                                      std::span<std::byte* const> to) const {
-  const float gain = part.moved() ? static_cast<float>(1 / temperature) : 1.0f;
+  const auto head = static_cast<int64_t>(head_.size());
+  // What knew nothing of the passages before it; the first one, computed where it stands, does.
+  const bool apart = part.moved() || part.file->header().position > head;
+  const float gain = apart ? static_cast<float>(1 / temperature) : 1.0f;
   PagedSequence& sequence = session_->sequence();
   const KvShape& shape = sequence.shape();
   if (part.cold()) {
@@ -253,7 +284,7 @@ absl::Status PassageCache::LoadLayer(const Part& part, int layer, double tempera
     from.push_back(stored.bytes.data() + at);
   model::Decoder::KeyMove move;
   tensor::KeyTurn turn;
-  if (!part.exact()) {
+  if (apart) {
     move = session_->decoder().MoveKeys(layer, part.position - part.file->header().position);
     for (float& factor : move.cos_sin) factor *= gain;
     turn = {move.cos_sin.data(), move.halves, move.shift.empty() ? nullptr : move.shift.data()};
@@ -309,7 +340,7 @@ std::vector<int64_t> PassageCache::Candidates(std::span<const Part> parts,
   std::vector<int64_t> positions;
   if (options.recompute == "none") return positions;
   for (const Part& part : parts) {
-    if (part.exact()) continue;
+    if (part.exact(static_cast<int64_t>(head_.size()))) continue;
     // What a layer's window left out can only be computed from the passage's first token on.
     if (!some && !every && !part.whole(session_->sequence().shape())) continue;
     const auto first =
@@ -407,7 +438,7 @@ absl::StatusOr<PassageReport> PassageCache::Read(const PassagePrompt& prompt,
   sequence.Commit(length);
   int64_t exact = 0;
   for (const Part& part : parts) {
-    if (part.exact()) exact = part.position + part.tokens();
+    if (part.exact(static_cast<int64_t>(head_.size()))) exact = part.position + part.tokens();
   }
   session_->Borrow(std::move(stored), exact);
   const absl::Status again = ComputeAgain(prompt, parts, options, report, context);

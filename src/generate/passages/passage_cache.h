@@ -29,15 +29,18 @@
 #include "generate/passages/cold_passages.h"
 #include "generate/passages/passage_store.h"
 #include "generate/session.h"
+#include "model/tokenizer.h"
 
 namespace weir::generate {
 
 struct PassageOptions {
   std::string recompute = "none";
   double share = 0.06;
-  double temperature = 1;
+  double temperature = 0.85;
+  int64_t before = 3;
   template <class V>
   void Visit(V& v) {
+    VisitBefore(v);
     v(recompute, {.name = "recompute",
                   .help = "Tokens of stored passages that are computed again: none, the first of "
                           "each passage, those whose keys and values deviate the most, those the "
@@ -53,13 +56,23 @@ struct PassageOptions {
                     .min = 0.25,
                     .max = 4});
   }
+  template <class V>
+  void VisitBefore(V& v) {
+    v(before, {.name = "passage-before",
+               .help = "Passages of its document that a stored passage is computed behind, so "
+                       "that the model knows what it is about; another number is another cache.",
+               .unit = "passages",
+               .min = 0,
+               .max = 16});
+  }
 };
 
 // A prompt in parts: `head` and `tail` surround the passages.
 struct PassagePrompt {
   struct Passage {
-    std::string key;  // PassageKey of what it says
+    std::string key;  // PassageKey of what it says and of `before`
     std::vector<int32_t> tokens;
+    std::vector<std::string> before = {};  // text::PromptPassage::before
   };
   std::vector<int32_t> head, tail;
   std::vector<Passage> passages;
@@ -85,9 +98,14 @@ class PassageCache {
   // kUnimplemented when the session's cache is of a format that passages are not stored in.
   static absl::Status Check(Session& session);
 
-  // `session` must outlive the cache. REQUIRES: Check.
-  PassageCache(PassageStore store, std::vector<int32_t> head, Session* session)
-      : store_(std::move(store)), head_(std::move(head)), session_(session) {}
+  // `session` and `tokenizer` must outlive the cache. REQUIRES: Check. Without a tokenizer, what
+  // stands before a passage counts for nothing.
+  PassageCache(PassageStore store, std::vector<int32_t> head, Session* session,
+               const model::Tokenizer* tokenizer = nullptr)
+      : store_(std::move(store)),
+        head_(std::move(head)),
+        session_(session),
+        tokenizer_(tokenizer) {}
 
   // Computes and stores a passage unless it is there and whole. True if it was computed. kCancelled
   // stores nothing.
@@ -111,12 +129,13 @@ class PassageCache {
 
  private:
   struct Part;
-  absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const std::string& key,
-                                                          std::span<const int32_t> tokens,
-                                                          int64_t position);
-  absl::StatusOr<std::shared_ptr<const PassageFile>> Compute(const std::string& key,
-                                                             std::span<const int32_t> tokens,
+  absl::StatusOr<std::shared_ptr<const PassageFile>> Find(const PassagePrompt::Passage& passage);
+  absl::StatusOr<std::shared_ptr<const PassageFile>> Compute(const PassagePrompt::Passage& passage,
                                                              const Context& context);
+  // Tokens of what is computed before a passage, the prompt's head not among them.
+  std::vector<int32_t> TokensBefore(const PassagePrompt::Passage& passage) const;
+  // The prompt's head as a part of its own.
+  PassagePrompt::Passage Head() const { return {kHeadKey, head_}; }
   absl::Status Locate(const PassagePrompt& prompt, std::vector<Part>& parts, PassageReport& report,
                       const Context& context);
   // kDataLoss when the file turns out damaged.
@@ -141,6 +160,7 @@ class PassageCache {
   PassageStore store_;
   std::vector<int32_t> head_;
   Session* session_;
+  const model::Tokenizer* tokenizer_;
   std::optional<ColdTables> tables_;
   absl::Status kept_;                // of the last passage that was to be written
   std::vector<std::string> unkept_;  // files of passages that could not be

@@ -67,7 +67,12 @@ std::set<std::string> AndHead(std::set<std::string> live) {
 
 }  // namespace
 
-std::string PassageKey(std::string_view text) { return Sha256(text).substr(0, kKeyDigits); }
+std::string PassageKey(const text::PromptPassage& passage) {
+  if (passage.before.empty()) return Sha256(passage.text).substr(0, kKeyDigits);
+  std::string all;
+  for (const std::string& text : passage.before) absl::StrAppend(&all, text.size(), ":", text);
+  return Sha256(absl::StrCat(all, passage.text)).substr(0, kKeyDigits);
+}
 
 PassageStore::PassageStore(const std::string& folder, std::string_view model,
                            const PassageFingerprint& fingerprint)

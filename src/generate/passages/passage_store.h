@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "generate/passages/passage_file.h"
+#include "text/ports.h"
 
 namespace weir::generate {
 
@@ -25,8 +26,8 @@ inline constexpr char kHeadKey[] = "head";
 // Beside the passages: the tables of those in the cold form.
 inline constexpr char kTablesFile[] = "tables.codec";
 
-// Names a passage by what the model reads of it: 40 hex digits.
-std::string PassageKey(std::string_view text);
+// Names a passage by what the model reads of it and before it: 40 hex digits.
+std::string PassageKey(const text::PromptPassage& passage);
 
 class PassageStore {
  public:
