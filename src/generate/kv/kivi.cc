@@ -21,8 +21,12 @@ Registry::Factory<KvFormat> Factory(int bits) {
       return absl::InvalidArgumentError(absl::StrCat(
           "kivi: a ", name, " of ", tokens, " tokens; expected a multiple of ", kBlockTokens));
     }
+    const bool by_token = options.keys == "token";
+    const int key_bits = bits == 2 && !by_token ? 3 : bits;
     return std::make_unique<KiviFormat>(
-        tensor::CodedForm{.bits = bits, .token_keys = options.keys == "token"},
+        tensor::CodedForm{.key_bits = key_bits,
+                          .value_bits = bits,
+                          .token_keys = by_token},
         options.open == "f16" ? tensor::KvStorage::kHalf : tensor::KvStorage::kInt8,
         options.residual / kBlockTokens, options.sink / kBlockTokens);
   };
