@@ -82,8 +82,8 @@ struct Cache {
 float HalfStep(float x) { return std::ldexp(std::max(std::fabs(x), 6.2e-5f), -11); }
 
 // The bound of one group: half a step, and what rounding scale and middle adds. A scale of one byte
-// is off by 1/16 at most, which moves the ends of at most 7 steps by less than half a step; a middle
-// of one byte by 1/32 of that scale.
+// is off by 1/16 at most, which moves the ends of at most 7 steps by less than half a step; a
+// middle of one byte by 1/32 of that scale.
 void ExpectGroup(const std::vector<float>& x, const std::vector<float>& got, int bits,
                  bool values, const std::string& name) {
   const int steps = (1 << bits) - 1;
@@ -138,8 +138,8 @@ TEST(CodedKvTest, RoundTripIsWithinHalfAStep) {
   }
 }
 
-// Values far from zero for their width: a middle of one byte reaches 127/16 scales only, so the scale
-// is that of the distance, and a code falls on the middle.
+// Values far from zero for their width: a middle of one byte reaches 127/16 scales only, so the
+// scale is that of the distance, and a code falls on the middle.
 TEST(CodedKvTest, NarrowGroupsFarFromZeroKeepTheirMiddle) {
   std::mt19937 random(3);
   for (const CodedForm& form : kForms) {

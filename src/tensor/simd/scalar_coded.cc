@@ -48,7 +48,8 @@ inline Ints AddInts(Ints a, Ints b) {
 }
 // Scales of one byte: f16 without the sign and the low 7 bits.
 inline Floats LoadShort(const std::byte* p) {
-  return Map([&](int i) { return HalfToFloat(static_cast<uint16_t>(static_cast<int>(p[i]) << 7)); });
+  return Map(
+      [&](int i) { return HalfToFloat(static_cast<uint16_t>(static_cast<int>(p[i]) << 7)); });
 }
 inline Floats LoadSigned(const std::byte* p) {
   return Map([&](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
