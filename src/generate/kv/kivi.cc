@@ -72,7 +72,10 @@ void KiviFormat::Attend(const AttendJob& job, const KvShape& shape, Threads* thr
   const auto compact_for = [&](int64_t query) {
     size_t n = std::min<size_t>(CompactBlocksFor(position_of(query) + 1, residual_blocks_),
                                 job.compact.size());
-    while (n < job.compact.size() && job.blocks[n] == nullptr) ++n;
+    // A sequence that was cut may have lost the open form of blocks that should have it. They
+    // follow the blocks of the beginning, which never lose theirs.
+    for (size_t b = std::max(n, job.sinks); b < job.compact.size() && job.blocks[b] == nullptr;)
+      n = ++b;
     return n;
   };
   for (int64_t first = 0; first < job.queries;) {
