@@ -40,8 +40,9 @@ struct AskOptions {
     v(encoder, {.name = "encoder", .help = "Encoder of the question; must be the store's."});
     v(kv,
       {.name = "kv",
-       .help = "How the model's KV cache is kept: auto (q8), f16, kivi4 or kivi2 (old tokens in "
-               "4 or 2 bits), or others that weir list names Kv*; several joined by '+'."});
+       .help = "How the model's KV cache is kept: auto (q8), f16, kivi4 (old tokens in 4 bits) "
+               "or kivi2 (3 for keys, 2 for values), or others that weir list names Kv*; several "
+               "joined by '+'."});
     speculate.Visit(v);
     v(extract, {.name = "extract",
                 .help = "Answer with sentences of the documents alone; a model, where one is "

@@ -152,7 +152,7 @@ class Paged {
   // A group's part of a block.
   const std::byte* HeadOf(int64_t block, int group) const {
     const size_t bytes = Coded(block)
-                             ? CodedHead(a_.head_dim, a_.coded.bits).bytes
+                             ? CodedHead(a_.head_dim, a_.coded).bytes
                              : HeadBytes(a_.head_dim, a_.storage);
     return a_.blocks[block] + static_cast<size_t>(group) * a_.kv_heads / groups_ * bytes;
   }

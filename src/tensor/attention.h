@@ -28,7 +28,8 @@ enum class KvStorage {
 
 // How coded_kv.h codes the blocks that a cache keeps small.
 struct CodedForm {
-  int bits = 2;             // 2 or 4
+  int key_bits = 3;         // 2, 3 or 4
+  int value_bits = 2;       // 2 or 4
   bool token_keys = false;  // scales of a token's 32 channels, else of a channel's 32 tokens
 };
 

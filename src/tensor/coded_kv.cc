@@ -27,17 +27,39 @@ float StoreHalf(float x, std::byte* p, size_t i) {
   return HalfToFloat(half);
 }
 
-// Where the code of (channel, token) stands: a byte and a shift. Keys and values differ in which of
-// the two runs over the lanes.
+// A scale in one byte: the f16 nearest to it of those whose low 7 bits are 0.
+constexpr int kShortShift = 7;
+float ShortToFloat(std::byte b) {
+  return HalfToFloat(static_cast<uint16_t>(static_cast<unsigned>(b) << kShortShift));
+}
+float StoreShort(float x, std::byte* to) {
+  constexpr unsigned kMostShort = 0x7bff >> kShortShift;  // infinity is one more
+  const unsigned half = FloatToHalf(std::min(x, kMostHalf)) + (1u << (kShortShift - 1));
+  *to = static_cast<std::byte>(std::min(half >> kShortShift, kMostShort));
+  return ShortToFloat(*to);
+}
+
+float ScaleAt(const std::byte* scales, size_t i, int bits) {
+  return CodedScaleBytes(bits) == 2 ? HalfAt(scales, i) : ShortToFloat(scales[i]);
+}
+float StoreScale(float x, int bits, std::byte* scales, size_t i) {
+  return CodedScaleBytes(bits) == 2 ? StoreHalf(x, scales, i) : StoreShort(x, scales + i);
+}
+
+// The codes of (channel, token): a byte and a shift. Keys and values differ in which of the two
+// runs over the lanes. Keys of 3 bits have their low two in one place and the high one in another.
 struct CodePlace {
   size_t byte;
   int shift;
 };
 CodePlace KeyPlace(int channel, int token, int bits, int head_dim) {
-  const int fold = 8 / bits, quad = channel / 4, lines = head_dim / 4 / fold;
-  return {static_cast<size_t>((token / 16 * lines + quad / fold) * 64 + token % 16 * 4 +
-                              channel % 4),
-          quad % fold * bits};
+  const int low = bits == 3 ? 2 : bits, fold = 8 / low, quad = channel % 32 / 4;
+  const int line = (token / 16 * (head_dim / 32) + channel / 32) * bits + quad / fold;
+  return {static_cast<size_t>(line * 64 + token % 16 * 4 + channel % 4), quad % fold * low};
+}
+CodePlace HighKeyPlace(int channel, int token, int head_dim) {
+  const int line = (token / 16 * (head_dim / 32) + channel / 32) * 3 + 2;
+  return {static_cast<size_t>(line * 64 + token % 16 * 4 + channel % 4), channel % 32 / 4};
 }
 CodePlace ValuePlace(int channel, int token, int bits) {
   const int fold = 8 / bits, quad = token / 4;
@@ -46,13 +68,32 @@ CodePlace ValuePlace(int channel, int token, int bits) {
           quad % fold * bits};
 }
 
-// The two numbers of a group as f16 holds them.
+void Put(std::byte* codes, CodePlace at, int code) {
+  codes[at.byte] |= static_cast<std::byte>(code << at.shift);
+}
+int Get(const std::byte* codes, CodePlace at, int bits) {
+  return static_cast<int>(codes[at.byte]) >> at.shift & ((1 << bits) - 1);
+}
+void PutKey(std::byte* codes, int channel, int token, int bits, int head_dim, int code) {
+  const CodePlace at = KeyPlace(channel, token, bits, head_dim);
+  if (bits != 3) return Put(codes, at, code);
+  Put(codes, at, code & 3);
+  Put(codes, HighKeyPlace(channel, token, head_dim), code >> 2);
+}
+int GetKey(const std::byte* codes, int channel, int token, int bits, int head_dim) {
+  const CodePlace at = KeyPlace(channel, token, bits, head_dim);
+  if (bits != 3) return Get(codes, at, bits);
+  return Get(codes, at, 2) + 4 * Get(codes, HighKeyPlace(channel, token, head_dim), 1);
+}
+
+// The two numbers of a group, and then as they are stored. Both ends of a group keep a code of
+// their own: ranges that minimise the squared error clip them, and what that takes from the same
+// channels of every token adds up in attention, where errors of rounding average out (measured).
 struct Group {
   float scale, middle;
 };
 
-Group GroupOf(const float* x, size_t stride, int steps, std::byte* scales, std::byte* middles,
-              size_t at) {
+Group GroupOf(const float* x, size_t stride, int bits) {
   float least = x[0], most = x[0];
   for (int i = 1; i < kGroup; ++i) {
     least = std::min(least, x[i * stride]);
@@ -60,52 +101,74 @@ Group GroupOf(const float* x, size_t stride, int steps, std::byte* scales, std::
   }
   least = std::clamp(least, -kMostHalf, kMostHalf);
   most = std::clamp(most, -kMostHalf, kMostHalf);
-  return {StoreHalf((most - least) / static_cast<float>(steps), scales, at),
-          StoreHalf(0.5f * least + 0.5f * most, middles, at)};
+  return {(most - least) / static_cast<float>((1 << bits) - 1), 0.5f * least + 0.5f * most};
 }
 
-// Codes are chosen for the rounded scale and middle, so that rounding them costs least.
-void PutCodes(const float* x, size_t stride, Group g, int steps, auto place, std::byte* codes) {
+Group StoreKeyGroup(Group g, int bits, std::byte* scales, std::byte* middles, size_t at) {
+  return {StoreScale(g.scale, bits, scales, at), StoreHalf(g.middle, middles, at)};
+}
+
+Group StoreValueGroup(Group g, int bits, std::byte* scales, std::byte* middles, size_t at) {
+  g.scale = StoreScale(g.scale, bits, scales, at);
+  if (CodedScaleBytes(bits) == 2) return {g.scale, StoreHalf(g.middle, middles, at)};
+  constexpr float kMostMiddle = 127.0f / kMiddleSteps;
+  if (std::fabs(g.middle) > kMostMiddle * g.scale) {
+    // Far from zero for its width: a wider scale reaches it, and one of the codes falls on its
+    // middle.
+    g.scale = StoreScale(std::fabs(g.middle) / kMostMiddle, bits, scales, at);
+    g.middle -= std::copysign(0.5f * g.scale, g.middle);
+  }
+  const float steps = g.scale > 0 ? std::nearbyint(g.middle / g.scale * kMiddleSteps) : 0.0f;
+  const int whole = static_cast<int>(std::clamp(steps, -127.0f, 127.0f));
+  middles[at] = static_cast<std::byte>(static_cast<int8_t>(whole));
+  return {g.scale, static_cast<float>(whole) / kMiddleSteps * g.scale};
+}
+
+float ValueMiddleAt(const std::byte* middles, size_t i, int bits, float scale) {
+  if (CodedScaleBytes(bits) == 2) return HalfAt(middles, i);
+  return static_cast<float>(static_cast<int8_t>(middles[i])) / kMiddleSteps * scale;
+}
+
+// Codes are chosen for the scale and middle as stored, so that rounding those costs least.
+void PutCodes(const float* x, size_t stride, Group g, int bits, auto put) {
   const float inverse = g.scale > 0 ? 1.0f / g.scale : 0.0f;
-  const float centre = 0.5f * static_cast<float>(steps);
+  const float most = static_cast<float>((1 << bits) - 1);
   for (int i = 0; i < kGroup; ++i) {
-    const float code = (x[i * stride] - g.middle) * inverse + centre + 0.5f;
+    const float code = (x[i * stride] - g.middle) * inverse + 0.5f * most + 0.5f;
     // Not a number fails the first comparison and becomes 0.
-    const int whole = code >= 0 ? static_cast<int>(std::min(code, static_cast<float>(steps))) : 0;
-    const CodePlace at = place(i);
-    codes[at.byte] |= static_cast<std::byte>(whole << at.shift);
+    put(i, code >= 0 ? static_cast<int>(std::min(code, most)) : 0);
   }
 }
 
-void CodeHead(const float* keys, const float* values, int d, const CodedForm& form,
-              std::byte* out) {
-  const CodedHead layout(d, form.bits);
-  const int bits = form.bits, steps = (1 << bits) - 1;
-  std::memset(out, 0, layout.bytes);
-  std::byte *const key_scales = out + layout.key_scales, *const key_middles =
-                                                             out + layout.key_middles;
-  if (form.token_keys) {
-    for (int part = 0; part < d / kGroup; ++part) {
-      for (int t = 0; t < kGroup; ++t) {
-        const float* x = keys + t * d + part * kGroup;
-        const Group g = GroupOf(x, 1, steps, key_scales, key_middles, part * kGroup + t);
-        PutCodes(x, 1, g, steps,
-                 [&](int i) { return KeyPlace(part * kGroup + i, t, bits, d); }, out);
-      }
-    }
-  } else {
-    for (int c = 0; c < d; ++c) {
-      const Group g = GroupOf(keys + c, d, steps, key_scales, key_middles, c);
-      PutCodes(keys + c, d, g, steps, [&](int i) { return KeyPlace(c, i, bits, d); }, out);
+void CodeKeys(const float* keys, int d, const CodedForm& form, std::byte* out) {
+  const CodedHead layout(d, form);
+  const int bits = form.key_bits;
+  const auto code = [&](const float* x, size_t stride, size_t at, auto put) {
+    const Group g = StoreKeyGroup(GroupOf(x, stride, bits), bits, out + layout.key_scales,
+                                  out + layout.key_middles, at);
+    PutCodes(x, stride, g, bits, put);
+  };
+  for (int c = 0; c < d && !form.token_keys; ++c)
+    code(keys + c, d, c, [&](int t, int code) { PutKey(out, c, t, bits, d, code); });
+  for (int first = 0; first < d && form.token_keys; first += kGroup) {
+    for (int t = 0; t < kGroup; ++t) {
+      code(keys + t * d + first, 1, first + t,
+           [&](int i, int code) { PutKey(out, first + i, t, bits, d, code); });
     }
   }
-  for (int part = 0; part < d / kGroup; ++part) {
+}
+
+void CodeValues(const float* values, int d, const CodedForm& form, std::byte* out) {
+  const CodedHead layout(d, form);
+  const int bits = form.value_bits;
+  for (int first = 0; first < d; first += kGroup) {
     for (int t = 0; t < kGroup; ++t) {
-      const float* x = values + t * d + part * kGroup;
-      const Group g = GroupOf(x, 1, steps, out + layout.value_scales, out + layout.value_middles,
-                              part * kGroup + t);
-      PutCodes(x, 1, g, steps, [&](int i) { return ValuePlace(part * kGroup + i, t, bits); },
-               out + layout.values);
+      const float* x = values + t * d + first;
+      const Group g = StoreValueGroup(GroupOf(x, 1, bits), bits, out + layout.value_scales,
+                                      out + layout.value_middles, first + t);
+      PutCodes(x, 1, g, bits, [&](int i, int code) {
+        Put(out + layout.values, ValuePlace(first + i, t, bits), code);
+      });
     }
   }
 }
@@ -113,7 +176,7 @@ void CodeHead(const float* keys, const float* values, int d, const CodedForm& fo
 }  // namespace
 
 size_t CodedBlockBytes(int kv_heads, int head_dim, const CodedForm& form) {
-  return kv_heads * CodedHead(head_dim, form.bits).bytes;
+  return kv_heads * CodedHead(head_dim, form).bytes;
 }
 
 void ReadOpenHead(const std::byte* head, KvStorage storage, int d, float* keys, float* values) {
@@ -123,22 +186,22 @@ void ReadOpenHead(const std::byte* head, KvStorage storage, int d, float* keys, 
 
 void ReadCodedHead(const std::byte* head, const CodedForm& form, int d, float* keys,
                    float* values) {
-  const CodedHead layout(d, form.bits);
-  const int mask = (1 << form.bits) - 1;
-  const float centre = 0.5f * static_cast<float>(mask);
-  const auto element = [&](const std::byte* codes, CodePlace at, size_t scales, size_t middles,
-                           size_t group) {
-    const int code = static_cast<int>(codes[at.byte]) >> at.shift & mask;
-    return HalfAt(head + middles, group) +
-           HalfAt(head + scales, group) * (static_cast<float>(code) - centre);
+  const CodedHead layout(d, form);
+  const auto element = [](float scale, float middle, int code, int bits) {
+    const float centre = 0.5f * static_cast<float>((1 << bits) - 1);
+    return middle + scale * (static_cast<float>(code) - centre);
   };
   for (int t = 0; t < kKvBlockTokens; ++t) {
     for (int c = 0; c < d; ++c) {
-      const size_t by_token = c / kGroup * kGroup + t;
-      keys[t * d + c] = element(head, KeyPlace(c, t, form.bits, d), layout.key_scales,
-                                layout.key_middles, form.token_keys ? by_token : c);
-      values[t * d + c] = element(head + layout.values, ValuePlace(c, t, form.bits),
-                                  layout.value_scales, layout.value_middles, by_token);
+      const size_t by_token = c / kGroup * kGroup + t, group = form.token_keys ? by_token : c;
+      keys[t * d + c] = element(ScaleAt(head + layout.key_scales, group, form.key_bits),
+                                HalfAt(head + layout.key_middles, group),
+                                GetKey(head, c, t, form.key_bits, d), form.key_bits);
+      const int bits = form.value_bits;
+      const float scale = ScaleAt(head + layout.value_scales, by_token, bits);
+      values[t * d + c] =
+          element(scale, ValueMiddleAt(head + layout.value_middles, by_token, bits, scale),
+                  Get(head + layout.values, ValuePlace(c, t, bits), bits), bits);
     }
   }
 }
@@ -149,17 +212,20 @@ void CodeBlock(const std::byte* block, KvStorage storage, int kv_heads, int head
   rows.resize(static_cast<size_t>(2) * kKvBlockTokens * head_dim);
   float *const keys = rows.data(), *const values = keys + kKvBlockTokens * head_dim;
   const size_t open_bytes = KvBlockBytes(1, head_dim, storage);
-  const size_t coded_bytes = CodedHead(head_dim, form.bits).bytes;
+  const size_t coded_bytes = CodedHead(head_dim, form).bytes;
   for (int h = 0; h < kv_heads; ++h) {
     ReadOpenHead(block + h * open_bytes, storage, head_dim, keys, values);
-    CodeHead(keys, values, head_dim, form, coded + h * coded_bytes);
+    std::byte* head = coded + h * coded_bytes;
+    std::memset(head, 0, coded_bytes);
+    CodeKeys(keys, head_dim, form, head);
+    CodeValues(values, head_dim, form, head);
   }
 }
 
 void DecodeBlock(const std::byte* coded, const CodedForm& form, int kv_heads, int head_dim,
                  KvStorage storage, std::byte* block) {
   const size_t open_bytes = KvBlockBytes(1, head_dim, storage);
-  const size_t coded_bytes = CodedHead(head_dim, form.bits).bytes;
+  const size_t coded_bytes = CodedHead(head_dim, form).bytes;
   std::vector<float> keys(static_cast<size_t>(kKvBlockTokens) * head_dim), values(keys.size());
   for (int h = 0; h < kv_heads; ++h) {
     ReadCodedHead(coded + h * coded_bytes, form, head_dim, keys.data(), values.data());

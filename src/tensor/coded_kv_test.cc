@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tensor/dtype.h"
 #include "tensor/kernels.h"
@@ -18,10 +19,12 @@
 namespace weir::tensor {
 namespace {
 
-constexpr CodedForm kForms[] = {{2, false}, {2, true}, {4, false}, {4, true}};
+constexpr CodedForm kForms[] = {{3, 2, false}, {3, 2, true}, {2, 2, false},
+                                {2, 2, true},  {4, 4, false}, {4, 4, true}};
 
 std::string Name(const CodedForm& form) {
-  return std::to_string(form.bits) + (form.token_keys ? " bits by token" : " bits by channel");
+  return absl::StrCat(form.key_bits, " and ", form.value_bits,
+                      form.token_keys ? " bits by token" : " bits by channel");
 }
 
 // Tokens of one KV head: [tokens, head_dim] each.
@@ -78,13 +81,22 @@ struct Cache {
 
 float HalfStep(float x) { return std::ldexp(std::max(std::fabs(x), 6.2e-5f), -11); }
 
-// The bound of one group: half a step, and what rounding scale and middle to f16 adds.
-void ExpectGroup(const std::vector<float>& x, const std::vector<float>& got, int steps,
-                 const std::string& name) {
+// The bound of one group: half a step, and what rounding scale and middle adds. A scale of one byte
+// is off by 1/16 at most, which moves the ends of at most 7 steps by less than half a step; a
+// middle of one byte by 1/32 of that scale.
+void ExpectGroup(const std::vector<float>& x, const std::vector<float>& got, int bits,
+                 bool values, const std::string& name) {
+  const int steps = (1 << bits) - 1;
   const auto [least, most] = std::minmax_element(x.begin(), x.end());
-  const float scale = (*most - *least) / steps, middle = 0.5f * *most + 0.5f * *least;
-  const float bound =
-      0.5f * scale + HalfStep(scale) * steps + HalfStep(middle) + 1e-6f * std::fabs(middle);
+  float scale = (*most - *least) / steps;
+  const float middle = 0.5f * *most + 0.5f * *least;
+  float bound = 1e-6f * std::fabs(middle);
+  if (bits == 4) {
+    bound += HalfStep(scale) * steps;
+  } else {
+    scale *= 17.0f / 16.0f;
+  }
+  bound += 0.5f * scale + (bits < 4 && values ? scale / 32.0f : HalfStep(middle));
   for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(got[i], x[i], bound) << name << " " << i;
 }
 
@@ -93,7 +105,7 @@ TEST(CodedKvTest, RoundTripIsWithinHalfAStep) {
   for (const CodedForm& form : kForms) {
     for (const KvStorage storage : {KvStorage::kHalf, KvStorage::kInt8}) {
       for (const int d : {32, 64, 96, 128, 256}) {
-        const int steps = (1 << form.bits) - 1, heads = 2;
+        const int heads = 2;
         Rows rows = ModelLike(32 * heads, d, random);
         for (int t = 0; t < 32; ++t) rows.k[t * heads * d + 7] = 0.3333f;  // a constant channel
         // What is coded is what the open block holds.
@@ -109,18 +121,38 @@ TEST(CodedKvTest, RoundTripIsWithinHalfAStep) {
         for (int part = 0; part < heads * d / 32; ++part) {
           for (int t = 0; t < 32; ++t) {
             ExpectGroup(group(open.values, true, part, t), group(coded.values, true, part, t),
-                        steps, Name(form) + " values");
+                        form.value_bits, true, Name(form) + " values");
             if (form.token_keys) {
-              ExpectGroup(group(open.keys, true, part, t), group(coded.keys, true, part, t), steps,
-                          Name(form) + " keys");
+              ExpectGroup(group(open.keys, true, part, t), group(coded.keys, true, part, t),
+                          form.key_bits, false, Name(form) + " keys");
             }
           }
         }
         for (int c = 0; c < heads * d && !form.token_keys; ++c)
-          ExpectGroup(group(open.keys, false, c, 0), group(coded.keys, false, c, 0), steps,
-                      Name(form) + " keys");
+          ExpectGroup(group(open.keys, false, c, 0), group(coded.keys, false, c, 0),
+                      form.key_bits, false, Name(form) + " keys");
         if (form.token_keys || storage != KvStorage::kHalf) continue;
         for (int t = 0; t < 32; ++t) EXPECT_EQ(coded.keys[t * width + 7], open.keys[7]);
+      }
+    }
+  }
+}
+
+// Values far from zero for their width: a middle of one byte reaches 127/16 scales only, so the
+// scale is that of the distance, and a code falls on the middle.
+TEST(CodedKvTest, NarrowGroupsFarFromZeroKeepTheirMiddle) {
+  std::mt19937 random(3);
+  for (const CodedForm& form : kForms) {
+    for (const float width : {0.0f, 0.01f, 0.3f, 2.0f}) {
+      Rows rows = ModelLike(32, 32, random);
+      for (int i = 0; i < 32 * 32; ++i) {
+        rows.v[i] = (i / 32 % 2 == 0 ? 9.0f : -70.0f) +
+                    0.5f * width * std::clamp(rows.v[i], -1.0f, 1.0f);
+      }
+      const Cache coded(1, 32, KvStorage::kHalf, form, 1, rows.k, rows.v);
+      for (int i = 0; i < 32 * 32; ++i) {
+        const float far = i / 32 % 2 == 0 ? 9.0f : 70.0f;
+        EXPECT_NEAR(coded.values[i], rows.v[i], 0.5f * width + far / 200.0f) << Name(form);
       }
     }
   }

@@ -148,8 +148,14 @@ TEST_F(KiviTest, ForksMakeABlockCompactOnce) {
 
 // Random appends, truncations and forks over one pool; each sequence is then compared with one that
 // saw its tokens only.
-TEST_F(KiviTest, HistoryDoesNotShow) {
-  Use("kivi2:residual=32", 1 << 14);
+class KiviHistoryTest : public KiviTest, public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Formats, KiviHistoryTest,
+                         testing::Values("kivi2:residual=32", "kivi2",
+                                         "kivi2:residual=96,sink=64"));
+
+TEST_P(KiviHistoryTest, DoesNotShow) {
+  Use(GetParam(), 1 << 14);
   struct Live {
     std::unique_ptr<PagedSequence> sequence;
     std::vector<int> ids;
@@ -187,6 +193,15 @@ TEST_F(KiviTest, HistoryDoesNotShow) {
   EXPECT_EQ(placement_->used_bytes(), 0);
 }
 
+// Blocks after the sinks are gone, though a query at the cut would read them open.
+TEST_F(KiviTest, CutsIntoTheResidualAreNotReusable) {
+  Use("kivi2", 1024);
+  const auto s = New();
+  Feed(*s, Ids(400));  // of blocks 1 to 6 the compact form is left
+  for (int length : {33, 64, 100, 160, 256, 351}) EXPECT_EQ(s->Reusable(length), 0) << length;
+  for (int length : {0, 20, 32, 352, 400}) EXPECT_EQ(s->Reusable(length), length);
+}
+
 // Rejected drafts: up to 32 of the newest tokens can go at any length.
 TEST_F(KiviTest, TheNewestTokensCanAlwaysGo) {
   Use("kivi2:residual=32", 1024);
@@ -201,7 +216,7 @@ TEST_F(KiviTest, TheNewestTokensCanAlwaysGo) {
 
 // Beyond that, a sequence goes on with what is left: close to, but not the bytes of, a fresh one.
 TEST_F(KiviTest, CutCompactBlocksGoOn) {
-  for (const char* format : {"kivi4:residual=32", "kivi4:residual=32,open=f16"}) {
+  for (const char* format : {"kivi4:residual=32", "kivi4:residual=32,open=f16", "kivi4"}) {
     for (int length : {1, 40, 64, 95, 130}) {
       Use(format, 2048);
       const auto s = New();

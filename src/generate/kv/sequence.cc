@@ -304,14 +304,20 @@ void PagedSequence::PlanJobs(int layer, int64_t n, const float* q, float* out,
     const int64_t queries = end - length_ - at;
     // Each block in the form that the last of these queries reads it in.
     size_t compact = 0, open = 0;
-    while (compact < count && (plan.blocks[begin + compact] < CompactFor(end) ||
-                               chosen_[begin + compact] == nullptr)) {
-      if (plan.blocks[begin + compact] < sinks()) {
+    for (size_t c = 0; c < count; ++c) {
+      const uint32_t b = plan.blocks[begin + c];
+      if (b < CompactFor(end) || chosen_[begin + c] == nullptr) {
+        compact = c + 1;
+      } else if (b >= sinks()) {
+        break;
+      }
+    }
+    for (size_t c = 0; c < compact; ++c) {
+      if (plan.blocks[begin + c] < sinks()) {
         ++open;
       } else {
-        chosen_[begin + compact] = nullptr;
+        chosen_[begin + c] = nullptr;
       }
-      ++compact;
     }
     jobs_.push_back({.blocks = std::span(chosen_).subspan(begin, count),
                      .compact = std::span(chosen_compact_).subspan(begin, compact),
@@ -435,8 +441,8 @@ void PagedSequence::ReleaseCompactFrom(size_t block) {
 }
 
 int64_t PagedSequence::Reusable(int64_t length) const {
-  // Blocks lose their open form in order, so the oldest that must have it tells.
-  const size_t oldest = CompactFor(length + 1);
+  // Blocks after the sinks lose their open form in order, so the oldest that must have it tells.
+  const size_t oldest = std::max(CompactFor(length + 1), sinks());
   return oldest < BlocksFor(length) && OpenIsGone(oldest) ? 0 : length;
 }
 

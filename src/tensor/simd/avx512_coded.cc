@@ -42,6 +42,15 @@ inline Ints LessSeven(Ints a, Ints high) {
   return {_mm512_sub_epi32(a.v, _mm512_slli_epi32(high.v, 7))};
 }
 inline Ints AddInts(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+// Scales of one byte: f16 without the sign and the low 7 bits.
+inline Floats LoadShort(const std::byte* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 7))};
+}
+inline Floats LoadSigned(const std::byte* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+}
 // Lanes are at most 255.
 inline void StoreUnsignedBytes(uint8_t* p, Ints a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));

@@ -1,5 +1,5 @@
 // Attention over coded blocks (coded_kv.h has the layout), included after attention-inl.h. With
-// codes u, scales s and middles m of a block, centre = (2^bits - 1) / 2:
+// codes u, scales s and middles m of a block, centre = (2^bits - 1) / 2 of keys or of values:
 //   keys of a channel:  f_c = q_c s_c, folded anew for each block
 //     score_j = fma(float(sum_c u_cj f_c), scale, sum_c (q_c m_c - centre scale f_c))
 //   keys of a token:    f_c = q_c; per part of 32 channels
@@ -26,6 +26,55 @@ inline Ints CodesOf(Ints packed) {
   return ShiftMask<F * kBits>(packed, 0x01010101 * ((1 << kBits) - 1));
 }
 
+// The lines of codes that one packed line holds.
+template <int kBits>
+inline void UnpackLine(Ints packed, Ints (&line)[kFold<kBits>]) {
+  line[0] = CodesOf<kBits, 0>(packed);
+  line[1] = CodesOf<kBits, 1>(packed);
+  if constexpr (kBits == 2) {
+    line[2] = CodesOf<kBits, 2>(packed);
+    line[3] = CodesOf<kBits, 3>(packed);
+  }
+}
+
+// Bit kQuad of each byte, where the high bit of a code of 3 bits stands.
+template <int kQuad>
+inline Ints HighBit(Ints packed) {
+  if constexpr (kQuad == 0) packed = AddInts(packed, packed);
+  if constexpr (kQuad <= 1) packed = AddInts(packed, packed);
+  return ShiftMask<std::max(kQuad - 2, 0)>(packed, 0x04040404);
+}
+
+// The four lines of keys of one half of the 32 channels whose packed lines begin at `part`.
+template <int kBits, int kHalf>
+inline void UnpackKeys(const std::byte* part, Ints (&line)[4]) {
+  if constexpr (kBits == 4) {
+    Ints two[2];
+    UnpackLine<4>(LoadLine(part + 128 * kHalf), two);
+    line[0] = two[0];
+    line[1] = two[1];
+    UnpackLine<4>(LoadLine(part + 128 * kHalf + 64), two);
+    line[2] = two[0];
+    line[3] = two[1];
+  } else {
+    UnpackLine<2>(LoadLine(part + 64 * kHalf), line);
+  }
+  if constexpr (kBits == 3) {
+    const Ints high = LoadLine(part + 128);
+    line[0] = AddInts(line[0], HighBit<4 * kHalf>(high));
+    line[1] = AddInts(line[1], HighBit<4 * kHalf + 1>(high));
+    line[2] = AddInts(line[2], HighBit<4 * kHalf + 2>(high));
+    line[3] = AddInts(line[3], HighBit<4 * kHalf + 3>(high));
+  }
+}
+
+// Sixteen scales beside codes of kBits, from the i-th on.
+template <int kBits>
+inline Floats LoadScales(const std::byte* scales, int i) {
+  if constexpr (CodedScaleBytes(kBits) == 2) return LoadHalf(scales + 2 * i);
+  return LoadShort(scales + i);
+}
+
 // Queries of a register tile, the scales of one block folded in.
 struct FoldedRows {
   alignas(64) int8_t high[kCodedRows][kMaxCodedDim];
@@ -41,7 +90,7 @@ inline void FoldRow(const float* q, const std::byte* scales, const std::byte* mi
                     FoldedRows* out) {
   const auto folded = [&](int c) {
     if constexpr (kTokenKeys) return Load(q + c);
-    return Mul(Load(q + c), LoadHalf(scales + 2 * c));
+    return Mul(Load(q + c), LoadScales<kBits>(scales, c));
   };
   Ints most = ZeroInts();
   for (int c = 0; c < d; c += 16) most = MaxInts(most, AbsBits(folded(c)));
@@ -69,39 +118,36 @@ inline void FoldRow(const float* q, const std::byte* scales, const std::byte* mi
   out->start[r] = ReduceAdd(start);
 }
 
-// The lines of codes that one packed line holds.
-template <int kBits>
-inline void UnpackLine(Ints packed, Ints (&line)[kFold<kBits>]) {
-  line[0] = CodesOf<kBits, 0>(packed);
-  line[1] = CodesOf<kBits, 1>(packed);
-  if constexpr (kBits == 2) {
-    line[2] = CodesOf<kBits, 2>(packed);
-    line[3] = CodesOf<kBits, 3>(packed);
+// The products of four lines of codes, of channels [at, at + 16), for R rows.
+template <int R>
+inline void AddKeyLines(const FoldedRows& f, const Ints (&line)[4], int at, Ints (&high)[R],
+                        Ints (&low)[R]) {
+  WEIR_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    WEIR_UNROLL
+    for (int r = 0; r < R; ++r) {
+      high[r] = DotCodes(high[r], line[i], f.high[r] + at + 4 * i);
+      low[r] = DotCodes(low[r], line[i], f.low[r] + at + 4 * i);
+    }
   }
 }
 
-// codes . f of 16 tokens for R rows: the packed lines keys[first, last), of which line m holds the
-// channels from 4 kFold m on.
+// codes . f of 16 tokens for R rows over parts [first, last) of 32 channels.
 template <int kBits, int R>
 inline void DotKeyLines(const FoldedRows& f, const std::byte* keys, const std::byte* ahead,
                         int first, int last, Floats (&dot)[R]) {
   Ints high[R], low[R];
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) high[r] = low[r] = ZeroInts();
-  for (int m = first; m < last; ++m) {
-    const Ints packed = LoadLine(keys + 64 * m);
-    AskForLine(ahead, 64 * m);
-    Ints line[kFold<kBits>];
-    UnpackLine<kBits>(packed, line);
+  for (int p = first; p < last; ++p) {
+    const std::byte* part = keys + 64 * kBits * p;
     WEIR_UNROLL
-    for (int i = 0; i < kFold<kBits>; ++i) {
-      WEIR_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const int at = 4 * (m * kFold<kBits> + i);
-        high[r] = DotCodes(high[r], line[i], f.high[r] + at);
-        low[r] = DotCodes(low[r], line[i], f.low[r] + at);
-      }
-    }
+    for (int m = 0; m < kBits; ++m) AskForLine(ahead, 64 * (kBits * p + m));
+    Ints line[4];
+    UnpackKeys<kBits, 0>(part, line);
+    AddKeyLines<R>(f, line, 32 * p, high, low);
+    UnpackKeys<kBits, 1>(part, line);
+    AddKeyLines<R>(f, line, 32 * p + 16, high, low);
   }
   WEIR_UNROLL
   for (int r = 0; r < R; ++r) dot[r] = ToFloats(AddShifted7(high[r], low[r]));
@@ -111,19 +157,20 @@ inline void DotKeyLines(const FoldedRows& f, const std::byte* keys, const std::b
 template <int kBits, bool kTokenKeys, int R>
 inline void CodedScores(const CodedTile& t, int row, const std::byte* head, const std::byte* ahead,
                         float* scores) {
-  const CodedHead layout(t.head_dim, kBits);
+  const CodedHead layout(t.head_dim, t.form);
   FoldedRows folded;
   for (int r = 0; r < R; ++r) {
     FoldRow<kBits, kTokenKeys>(t.q + (row + r) * t.head_dim, head + layout.key_scales,
                                head + layout.key_middles, t.head_dim, r, &folded);
   }
-  const int lines = t.head_dim / 4 / kFold<kBits>;
+  const int parts = t.head_dim / 32;
   for (int h = 0; h < 2; ++h) {
-    const std::byte* keys = head + h * lines * 64;
-    const std::byte* next = ahead == nullptr ? nullptr : ahead + h * lines * 64;
+    const int half = h * parts * kBits * 64;
+    const std::byte* keys = head + half;
+    const std::byte* next = ahead == nullptr ? nullptr : ahead + half;
     Floats dot[R];
     if constexpr (!kTokenKeys) {
-      DotKeyLines<kBits, R>(folded, keys, next, 0, lines, dot);
+      DotKeyLines<kBits, R>(folded, keys, next, 0, parts, dot);
       WEIR_UNROLL
       for (int r = 0; r < R; ++r) {
         Store(scores + r * 32 + h * 16, Fma(dot[r], Set(folded.scale[r]), Set(folded.start[r])));
@@ -132,16 +179,15 @@ inline void CodedScores(const CodedTile& t, int row, const std::byte* head, cons
       Floats s[R];
       WEIR_UNROLL
       for (int r = 0; r < R; ++r) s[r] = Set(0.0f);
-      const int parts = t.head_dim / kInt8Part, part_lines = lines / parts;
       for (int part = 0; part < parts; ++part) {
-        const std::byte* scales = head + layout.key_scales + part * 64 + h * 32;
+        const Floats scales = LoadScales<kBits>(head + layout.key_scales, part * 32 + h * 16);
         const std::byte* middles = head + layout.key_middles + part * 64 + h * 32;
-        DotKeyLines<kBits, R>(folded, keys, next, part * part_lines, (part + 1) * part_lines, dot);
+        DotKeyLines<kBits, R>(folded, keys, next, part, part + 1, dot);
         WEIR_UNROLL
         for (int r = 0; r < R; ++r) {
           const Floats sum = Set(folded.part_sums[r][part]);
           const Floats codes = Fma(dot[r], Set(folded.scale[r]), Mul(sum, Set(-kCentre<kBits>)));
-          s[r] = Add(s[r], Fma(LoadHalf(scales), codes, Mul(LoadHalf(middles), sum)));
+          s[r] = Add(s[r], Fma(scales, codes, Mul(LoadHalf(middles), sum)));
         }
       }
       WEIR_UNROLL
@@ -160,7 +206,8 @@ template <int kBits>
 inline void MakeCodedWeights(const float* p, const std::byte* scales, const std::byte* middles,
                              int r, CodedWeights* out) {
   const Floats p0 = Load(p), p1 = Load(p + 16);
-  const Floats w0 = Mul(p0, LoadHalf(scales)), w1 = Mul(p1, LoadHalf(scales + 32));
+  const Floats w0 = Mul(p0, LoadScales<kBits>(scales, 0));
+  const Floats w1 = Mul(p1, LoadScales<kBits>(scales, 16));
   const float largest = ReduceMax(Max(w0, w1));
   const bool some = largest > kSmallestPeak;
   const float scale = some ? largest / 255.0f : 0.0f;
@@ -168,7 +215,13 @@ inline void MakeCodedWeights(const float* p, const std::byte* scales, const std:
   const Ints c0 = ToWeights(Mul(w0, inverse)), c1 = ToWeights(Mul(w1, inverse));
   StoreUnsignedBytes(out->codes[r], c0);
   StoreUnsignedBytes(out->codes[r] + 16, c1);
-  Floats start = Fma(p1, LoadHalf(middles + 32), Mul(p0, LoadHalf(middles)));
+  Floats start;
+  if constexpr (CodedScaleBytes(kBits) == 2) {
+    start = Fma(p1, LoadHalf(middles + 32), Mul(p0, LoadHalf(middles)));
+  } else {
+    start = Fma(w1, LoadSigned(middles + 16), Mul(w0, LoadSigned(middles)));
+    start = Mul(start, Set(1.0f / kMiddleSteps));
+  }
   start = Fma(ToFloats(c0), centre, start);
   start = Fma(ToFloats(c1), centre, start);
   out->scale[r] = scale;
@@ -206,12 +259,12 @@ inline void AddCodedValues(const CodedWeights& w, const std::byte* values, const
 }
 
 // R rows against one block.
-template <int kBits, bool kTokenKeys, int R>
+template <int kKeyBits, int kValueBits, bool kTokenKeys, int R>
 inline void CodedRows(const CodedTile& t, int row, const std::byte* head, const std::byte* ahead,
                       int64_t first_key) {
-  const CodedHead layout(t.head_dim, kBits);
+  const CodedHead layout(t.head_dim, t.form);
   alignas(64) float scores[R * 32];
-  CodedScores<kBits, kTokenKeys, R>(t, row, head, ahead, scores);
+  CodedScores<kKeyBits, kTokenKeys, R>(t, row, head, ahead, scores);
   for (int r = 0; r < R; ++r) {
     const int at = row + r;
     UpdateRow({t.acc + at * t.head_dim, t.peak + at, t.sums + 16 * at, t.head_dim},
@@ -220,38 +273,40 @@ inline void CodedRows(const CodedTile& t, int row, const std::byte* head, const 
   for (size_t at = layout.key_scales; at < layout.values; at += 64) AskForLine(ahead, at);
   for (size_t at = layout.value_scales; at < layout.bytes; at += 64) AskForLine(ahead, at);
   CodedWeights weights;
+  constexpr size_t kScaleBytes = CodedScaleBytes(kValueBits);
   for (int d = 0; d < t.head_dim; d += 16) {
     if (d % kInt8Part == 0) {
       for (int r = 0; r < R; ++r) {
-        MakeCodedWeights<kBits>(scores + r * 32, head + layout.value_scales + 2 * d,
-                                head + layout.value_middles + 2 * d, r, &weights);
+        MakeCodedWeights<kValueBits>(scores + r * 32, head + layout.value_scales + kScaleBytes * d,
+                                     head + layout.value_middles + kScaleBytes * d, r, &weights);
       }
     }
-    const size_t at = layout.values + static_cast<size_t>(4) * kBits * d;
-    AddCodedValues<kBits, R>(weights, head + at, ahead == nullptr ? nullptr : ahead + at,
+    const size_t at = layout.values + static_cast<size_t>(4) * kValueBits * d;
+    AddCodedValues<kValueBits, R>(weights, head + at, ahead == nullptr ? nullptr : ahead + at,
                              t.acc + row * t.head_dim + d, t.head_dim);
   }
 }
 
-template <int kBits, bool kTokenKeys, int R>
+template <int kKeyBits, int kValueBits, bool kTokenKeys, int R>
 inline void CodedRowsUpTo(int rows, const CodedTile& t, int row, const std::byte* head,
                           const std::byte* ahead, int64_t first_key) {
   if constexpr (R > 1) {
     if (rows < R) {
-      return CodedRowsUpTo<kBits, kTokenKeys, R - 1>(rows, t, row, head, ahead, first_key);
+      return CodedRowsUpTo<kKeyBits, kValueBits, kTokenKeys, R - 1>(rows, t, row, head, ahead,
+                                                                    first_key);
     }
   }
-  CodedRows<kBits, kTokenKeys, R>(t, row, head, ahead, first_key);
+  CodedRows<kKeyBits, kValueBits, kTokenKeys, R>(t, row, head, ahead, first_key);
 }
 
-template <int kBits, bool kTokenKeys>
+template <int kKeyBits, int kValueBits, bool kTokenKeys = false>
 inline void AttendCoded(const CodedTile& t) {
   for (size_t b = 0; b < t.blocks; ++b) {
     const int64_t first_key = t.first_key + 32 * static_cast<int64_t>(b);
     const ValueRange range = SeenKeys(t.rows, t.begin, t.end, first_key);
     if (range.last <= range.first) continue;
     for (int r = 0; r < t.rows; r += kCodedRows) {
-      CodedRowsUpTo<kBits, kTokenKeys, kCodedRows>(
+      CodedRowsUpTo<kKeyBits, kValueBits, kTokenKeys, kCodedRows>(
           std::min(kCodedRows, t.rows - r), t, r, t.heads[b],
           r == 0 ? t.heads[b + kAheadBlocks] : nullptr, first_key);
     }
@@ -259,9 +314,12 @@ inline void AttendCoded(const CodedTile& t) {
 }
 
 inline void AttendCodedTile(const CodedTile& t) {
-  if (t.form.bits == 2) {
-    t.form.token_keys ? AttendCoded<2, true>(t) : AttendCoded<2, false>(t);
+  const bool by_token = t.form.token_keys;
+  if (t.form.value_bits == 4) {
+    by_token ? AttendCoded<4, 4, true>(t) : AttendCoded<4, 4>(t);
+  } else if (t.form.key_bits == 3) {
+    by_token ? AttendCoded<3, 2, true>(t) : AttendCoded<3, 2>(t);
   } else {
-    t.form.token_keys ? AttendCoded<4, true>(t) : AttendCoded<4, false>(t);
+    by_token ? AttendCoded<2, 2, true>(t) : AttendCoded<2, 2>(t);
   }
 }

@@ -46,6 +46,14 @@ inline Ints LessSeven(Ints a, Ints high) {
 inline Ints AddInts(Ints a, Ints b) {
   return MapInts([&](int i) { return a.v[i] + b.v[i]; });
 }
+// Scales of one byte: f16 without the sign and the low 7 bits.
+inline Floats LoadShort(const std::byte* p) {
+  return Map(
+      [&](int i) { return HalfToFloat(static_cast<uint16_t>(static_cast<int>(p[i]) << 7)); });
+}
+inline Floats LoadSigned(const std::byte* p) {
+  return Map([&](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
+}
 inline void StoreUnsignedBytes(uint8_t* p, Ints a) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<uint8_t>(a.v[i]);
 }
