@@ -24,7 +24,7 @@ constexpr uint32_t kNumerics = 1;
 constexpr int kMostAttempts = 3;
 // Tokens at most of what a passage is computed behind, the latest: as many as several passages
 // have.
-constexpr size_t kMostBefore = 2048;
+constexpr size_t kMostBefore = 4096;
 // The layers whose attention chooses tokens, as fractions of the depth.
 constexpr double kProbeFrom = 0.4, kProbeTo = 0.5;
 

@@ -40,7 +40,7 @@ struct PassageOptions {
   std::string recompute = "none";
   double share = 0.06;
   double temperature = 0.85;
-  int64_t before = 3;
+  int64_t before = 6;
   template <class V>
   void Visit(V& v) {
     VisitBefore(v);
