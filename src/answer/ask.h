@@ -77,7 +77,7 @@ struct AnswerPorts {
   // Pieces of the draft as the model writes them, before verification. May be null.
   std::function<void(std::string_view)> on_draft;
   // What stands before a passage of the store, for text::PromptPassage::before. May be null.
-  std::function<absl::StatusOr<std::vector<std::string>>(int64_t passage)> before;
+  std::function<absl::StatusOr<std::vector<std::string>>(const text::Passage& passage)> before;
 };
 
 class Planner {

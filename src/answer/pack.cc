@@ -44,7 +44,7 @@ absl::StatusOr<PackedContext> PackPassages(const std::vector<text::Hit>& hits,
     packed.sources.push_back(std::move(source));
     packed.before.emplace_back();
     if (ports.before != nullptr) {
-      WEIR_ASSIGN_OR_RETURN(packed.before.back(), ports.before(hit.passage.id));
+      WEIR_ASSIGN_OR_RETURN(packed.before.back(), ports.before(hit.passage));
     }
   }
   return packed;

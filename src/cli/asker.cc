@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     if (options.passage_cache) {
       if (options.answer.passages == 0) options.answer.passages = kCachedPassages;
       WEIR_RETURN_IF_ERROR(UsePassageCache(*asker->engine_, options.recompute, session));
-      asker->reader_ = std::make_unique<PassageReader>(*asker->store_, options.recompute.before);
+      asker->reader_ = std::make_unique<PassageReader>(*asker->store_, options.before.before);
     }
   } else if (options.answer.judge) {
     WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
@@ -60,7 +60,9 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
 answer::AnswerPorts Asker::Ports() const {
   answer::AnswerPorts ports{*pipeline_, *encoder_, engine_.get(), nullptr, nullptr};
   if (reader_ != nullptr) {
-    ports.before = [reader = reader_.get()](int64_t passage) { return reader->Before(passage); };
+    ports.before = [reader = reader_.get()](const text::Passage& passage) {
+      return reader->Before(passage.id, passage.document);
+    };
   }
   return ports;
 }

@@ -21,6 +21,7 @@ struct AskOptions {
   answer::AnswerOptions answer;
   retrieve::SearchOptions search{.top_k = 40};
   generate::PassageOptions recompute;
+  PassageBeforeOptions before;
   std::string model;
   std::string encoder;
   bool passage_cache = false;
@@ -32,6 +33,7 @@ struct AskOptions {
     answer.Visit(v);
     search.Visit(v);
     recompute.Visit(v);
+    before.Visit(v);
     v(passage_cache, {.name = "passage-cache",
                       .help = "Read whole passages (8 unless --passages says otherwise) from what "
                               "`weir index cache` stored; what is missing is computed and kept."});

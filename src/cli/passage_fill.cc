@@ -71,31 +71,22 @@ absl::StatusOr<PassageReader::Source> PassageReader::Find(int64_t id) {
   return sources_[id] = {passage.document, answer::PassageSource(title->second, passage)};
 }
 
-absl::StatusOr<std::vector<std::string>> PassageReader::BeforeIn(int64_t passage,
-                                                                 int64_t document) {
+absl::StatusOr<std::vector<std::string>> PassageReader::Before(int64_t passage, int64_t document) {
   std::vector<std::string> before;
   const int64_t group = before_ + 1;  // of passages that begin with the same
   for (int64_t id = std::max<int64_t>(0, passage / group * group - before_); id < passage; ++id) {
-    const auto source = Find(id);
-    if (absl::IsNotFound(source.status())) {  // removed
-      before.clear();
-      continue;
-    }
+    auto source = Find(id);
+    if (absl::IsNotFound(source.status())) continue;  // removed, with its document
     if (!source.ok()) return source.status();
-    if (source->document == document) before.push_back(source->text);
+    if (source->document == document) before.push_back(std::move(source->text));
   }
   return before;
 }
 
 absl::StatusOr<text::PromptPassage> PassageReader::Read(int64_t passage) {
   WEIR_ASSIGN_OR_RETURN(Source source, Find(passage));
-  WEIR_ASSIGN_OR_RETURN(auto before, BeforeIn(passage, source.document));
+  WEIR_ASSIGN_OR_RETURN(auto before, Before(passage, source.document));
   return text::PromptPassage{std::move(source.text), std::move(before)};
-}
-
-absl::StatusOr<std::vector<std::string>> PassageReader::Before(int64_t passage) {
-  WEIR_ASSIGN_OR_RETURN(const Source source, Find(passage));
-  return BeforeIn(passage, source.document);
 }
 
 std::string PassageFolder(const Session& session) {

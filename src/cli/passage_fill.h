@@ -17,6 +17,19 @@
 
 namespace weir::cli {
 
+struct PassageBeforeOptions {
+  int64_t before = 6;
+  template <class V>
+  void Visit(V& v) {
+    v(before, {.name = "passage-before",
+               .help = "Passages of its document that a stored passage is computed behind, so "
+                       "that the model knows what it is about; another number is another cache.",
+               .unit = "passages",
+               .min = 0,
+               .max = 16});
+  }
+};
+
 struct FillReport {
   std::string model;
   int64_t passages = 0, added = 0, removed = 0;
@@ -39,7 +52,8 @@ class PassageReader {
   // `store` must outlive it.
   PassageReader(const index::Store& store, int64_t before) : store_(store), before_(before) {}
   absl::StatusOr<text::PromptPassage> Read(int64_t passage);
-  absl::StatusOr<std::vector<std::string>> Before(int64_t passage);
+  // What stands before a passage of a document.
+  absl::StatusOr<std::vector<std::string>> Before(int64_t passage, int64_t document);
 
  private:
   struct Source {
@@ -47,7 +61,6 @@ class PassageReader {
     std::string text;
   };
   absl::StatusOr<Source> Find(int64_t passage);
-  absl::StatusOr<std::vector<std::string>> BeforeIn(int64_t passage, int64_t document);
 
   const index::Store& store_;
   int64_t before_;

@@ -87,8 +87,8 @@ int GetKey(const std::byte* codes, int channel, int token, int bits, int head_di
 }
 
 // The two numbers of a group, and then as they are stored. Both ends of a group keep a code of
-// their own: ranges that minimise the squared error clip them, and what that takes from the same
-// channels of every token adds up in attention, where errors of rounding average out (measured).
+// their own: ranges that minimise the squared error clip them, which was measured to lose more than
+// it gains (docs/performance.md); perhaps since it takes from the same channels of every token.
 struct Group {
   float scale, middle;
 };

@@ -26,7 +26,7 @@ struct IndexOptions {
   ingest::WalkOptions walk;
   std::string encoder;
   std::string passage_cache;
-  generate::PassageOptions passages;
+  PassageBeforeOptions passages;
   template <class V>
   void Visit(V& v) {
     indexer.Visit(v);
@@ -37,7 +37,7 @@ struct IndexOptions {
     v(passage_cache, {.name = "passage-cache",
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});
-    passages.VisitBefore(v);
+    passages.Visit(v);
   }
 };
 
@@ -92,7 +92,7 @@ class IndexVerb : public Verb {
     WEIR_RETURN_IF_ERROR(PrunePassageCache(store, options_.passages.before, session));
     if (options_.passage_cache.empty()) return absl::OkStatus();
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.passage_cache, {}));
-    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, options_.passages, session));
+    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
     WEIR_ASSIGN_OR_RETURN(const FillReport report,
                           FillPassages(store, *engine, 0, options_.passages.before, session));
     session.Note(absl::StrFormat("%s: %d passages stored, %d new, %.0f bytes a passage",

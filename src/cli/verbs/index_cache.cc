@@ -10,7 +10,7 @@ namespace {
 struct IndexCacheOptions {
   std::string model;
   int64_t cold = 0;
-  generate::PassageOptions passages;
+  PassageBeforeOptions passages;
   template <class V>
   void Visit(V& v) {
     v(model, {.name = "model", .help = "Decoder; a name or a GGUF file (see weir model list)."});
@@ -19,7 +19,7 @@ struct IndexCacheOptions {
                      "(nearest to the original); 0 keeps blocks that are used as they are.",
              .min = 0,
              .max = 3});
-    passages.VisitBefore(v);
+    passages.Visit(v);
   }
 };
 
@@ -41,7 +41,7 @@ class IndexCacheVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     WEIR_ASSIGN_OR_RETURN(auto engine, session.LoadEngine(options_.model, {}));
-    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, options_.passages, session));
+    WEIR_RETURN_IF_ERROR(UsePassageCache(*engine, {}, session));
     WEIR_ASSIGN_OR_RETURN(const FillReport report,
                           FillPassages(*store, *engine, static_cast<int>(options_.cold),
                                        options_.passages.before, session));

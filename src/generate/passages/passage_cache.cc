@@ -39,16 +39,14 @@ struct PassageCache::Part {
   std::string key;
   std::shared_ptr<const PassageFile> file;
   int64_t position = 0;
+  // Computed in another place, or behind what the prompt may not have there: it knows nothing of
+  // the passages before it.
+  bool apart = false;
 
   int64_t tokens() const { return static_cast<int64_t>(file->tokens().size()); }
   bool cold() const { return file->header().form == PassageForm::kCoded; }
   // What stands where it was computed, bit for bit, needs no second look.
-  bool moved() const { return position != file->header().position; }
-  // `head`: tokens of the prompt's head. What was computed behind more than that was computed
-  // elsewhere, wherever it stands now.
-  bool exact(int64_t head) const {
-    return !cold() && !moved() && file->header().position <= head;
-  }
+  bool exact() const { return !cold() && !apart; }
   // A layer with a window keeps its last tokens alone.
   bool whole(const KvShape& shape) const {
     for (int l = 0; cold() && l < shape.layers; ++l) {
@@ -254,7 +252,9 @@ absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>
       report.missing_s += SecondsSince(start);
     }
     report.bytes += (*file)->bytes();
-    parts.push_back({passage.key, *std::move(file), position});
+    const int64_t stored_at = (*file)->header().position;
+    const bool apart = stored_at != position || stored_at > static_cast<int64_t>(head_.size());
+    parts.push_back({passage.key, *std::move(file), position, apart});
     position += static_cast<int64_t>(passage.tokens.size());
     return absl::OkStatus();
   };
@@ -265,10 +265,7 @@ absl::Status PassageCache::Locate(const PassagePrompt& prompt, std::vector<Part>
 
 absl::Status PassageCache::LoadLayer(const Part& part, int layer, double temperature,
                                      std::span<std::byte* const> to) const {
-  const auto head = static_cast<int64_t>(head_.size());
-  // What knew nothing of the passages before it; the first one, computed where it stands, does.
-  const bool apart = part.moved() || part.file->header().position > head;
-  const float gain = apart ? static_cast<float>(1 / temperature) : 1.0f;
+  const float gain = part.apart ? static_cast<float>(1 / temperature) : 1.0f;
   PagedSequence& sequence = session_->sequence();
   const KvShape& shape = sequence.shape();
   if (part.cold()) {
@@ -284,7 +281,7 @@ absl::Status PassageCache::LoadLayer(const Part& part, int layer, double tempera
     from.push_back(stored.bytes.data() + at);
   model::Decoder::KeyMove move;
   tensor::KeyTurn turn;
-  if (apart) {
+  if (part.apart) {
     move = session_->decoder().MoveKeys(layer, part.position - part.file->header().position);
     for (float& factor : move.cos_sin) factor *= gain;
     turn = {move.cos_sin.data(), move.halves, move.shift.empty() ? nullptr : move.shift.data()};
@@ -340,7 +337,7 @@ std::vector<int64_t> PassageCache::Candidates(std::span<const Part> parts,
   std::vector<int64_t> positions;
   if (options.recompute == "none") return positions;
   for (const Part& part : parts) {
-    if (part.exact(static_cast<int64_t>(head_.size()))) continue;
+    if (part.exact()) continue;
     // What a layer's window left out can only be computed from the passage's first token on.
     if (!some && !every && !part.whole(session_->sequence().shape())) continue;
     const auto first =
@@ -438,7 +435,7 @@ absl::StatusOr<PassageReport> PassageCache::Read(const PassagePrompt& prompt,
   sequence.Commit(length);
   int64_t exact = 0;
   for (const Part& part : parts) {
-    if (part.exact(static_cast<int64_t>(head_.size()))) exact = part.position + part.tokens();
+    if (part.exact()) exact = part.position + part.tokens();
   }
   session_->Borrow(std::move(stored), exact);
   const absl::Status again = ComputeAgain(prompt, parts, options, report, context);

@@ -40,10 +40,8 @@ struct PassageOptions {
   std::string recompute = "none";
   double share = 0.06;
   double temperature = 0.85;
-  int64_t before = 6;
   template <class V>
   void Visit(V& v) {
-    VisitBefore(v);
     v(recompute, {.name = "recompute",
                   .help = "Tokens of stored passages that are computed again: none, the first of "
                           "each passage, those whose keys and values deviate the most, those the "
@@ -58,15 +56,6 @@ struct PassageOptions {
                             "where they were computed; 1 changes nothing.",
                     .min = 0.25,
                     .max = 4});
-  }
-  template <class V>
-  void VisitBefore(V& v) {
-    v(before, {.name = "passage-before",
-               .help = "Passages of its document that a stored passage is computed behind, so "
-                       "that the model knows what it is about; another number is another cache.",
-               .unit = "passages",
-               .min = 0,
-               .max = 16});
   }
 };
 
