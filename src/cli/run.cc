@@ -15,15 +15,24 @@
 namespace weir::cli {
 namespace {
 
+// A line for each verb whose name begins with `prefix`; empty if there is none.
+std::string Verbs(std::span<const std::unique_ptr<Verb>> verbs, std::string_view prefix) {
+  std::string out;
+  for (const auto& verb : verbs) {
+    const VerbInfo info = verb->Info();
+    if (absl::StartsWith(info.name, prefix)) {
+      absl::StrAppendFormat(&out, "  %-17s %s\n", info.name, info.summary);
+    }
+  }
+  return out;
+}
+
 std::string Overview(std::span<const std::unique_ptr<Verb>> verbs) {
   std::string out =
       "weir: answers from your own documents, with citations that can be proved, on this "
       "machine.\n\n"
       "usage: weir VERB [OPTIONS] [ARGUMENTS]\n\n";
-  for (const auto& verb : verbs) {
-    const VerbInfo info = verb->Info();
-    absl::StrAppendFormat(&out, "  %-17s %s\n", info.name, info.summary);
-  }
+  absl::StrAppend(&out, Verbs(verbs, ""));
   absl::StrAppend(
       &out,
       "\nweir VERB -h shows its options and an example. First steps:\n"
@@ -86,7 +95,17 @@ int RunProgram(const std::vector<std::string>& words, const Registry& registry,
   }
   size_t used = 0;
   absl::StatusOr<size_t> found = FindVerb(verbs, words, used);
-  if (!found.ok()) return Report(found.status());
+  if (!found.ok()) {
+    // The first word of several verbs alone, with or without a wish for help: which there are.
+    const std::string group = Verbs(verbs, absl::StrCat(words[0], " "));
+    const bool alone = words.size() == 1;
+    if (group.empty() || !(alone || words[1] == "-h" || words[1] == "--help")) {
+      return Report(found.status());
+    }
+    std::fprintf(alone ? stderr : stdout, "usage: weir VERB [OPTIONS] [ARGUMENTS]\n\n%s",
+                 group.c_str());
+    return alone ? ExitCode(absl::InvalidArgumentError("")) : kExitDone;
+  }
   return RunVerb(*verbs[*found], std::span(words).subspan(used), registry, cancel);
 }
 

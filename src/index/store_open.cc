@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kAnalyzer[] = "english";
+constexpr int kLockTries = 50;
+constexpr std::chrono::milliseconds kLockPause(20);
 
 }  // namespace
 
@@ -38,8 +42,14 @@ absl::Status FolderStore::Lock() {
   const std::string path = folder_ + "/lock";
   lock_fd_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
   if (lock_fd_ < 0) return ErrnoStatus(errno, path);
+  // A reader process of a writer that was killed holds its lock until it dies, too: a moment.
+  int tries = 0;
   while (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
+    if (errno == EWOULDBLOCK && ++tries < kLockTries) {
+      std::this_thread::sleep_for(kLockPause);
+      continue;
+    }
     if (errno == EWOULDBLOCK) {
       return absl::AbortedError(
           absl::StrCat(folder_, ": another process is writing to this store; try again later"));

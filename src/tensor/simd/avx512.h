@@ -5,8 +5,10 @@
 
 namespace weir::tensor::avx512 {
 
-// Groups [begin, end) times one activation row, weights taken apart in registers as they stream by.
-void MultiplyOne(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
+// Most rows of MultiplyFew: their sums fit into registers beside what is taken apart.
+inline constexpr size_t kMostFew = 8;
+// Groups [begin, end) times 1 to kMostFew rows, weights taken apart in registers as they stream by.
+void MultiplyFew(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);
 // Groups [begin, end) times many rows: a superblock is unpacked once and meets them in register
 // tiles.
 void MultiplyMany(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y);

@@ -43,7 +43,7 @@ namespace shared {
 
 void Multiply(const PackedMatrix& w, size_t begin, size_t end, const Activations& a, float* y) {
   if (IsFloat(w.type)) return shared::MultiplyFloats(w, begin, end, a, y);
-  a.n == 1 ? MultiplyOne(w, begin, end, a, y) : MultiplyMany(w, begin, end, a, y);
+  a.n <= kMostFew ? MultiplyFew(w, begin, end, a, y) : MultiplyMany(w, begin, end, a, y);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ struct Ahead {
   void Ask(size_t block) const {
     const std::byte* from = p + block * lines_a_block * 64;
     for (size_t i = 0; i < lines_a_block; ++i)
-      _mm_prefetch(reinterpret_cast<const char*>(from + 64 * i), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(from + 64 * i), _MM_HINT_T1);
   }
 };
 
