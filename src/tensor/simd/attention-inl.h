@@ -210,7 +210,7 @@ struct LinesAhead {
   int at_once = 0;
 
   void Ask() {
-    for (int i = 0; i < at_once && next < end; ++i, next += 64) __builtin_prefetch(next);
+    for (int i = 0; i < at_once && next < end; ++i, next += 64) __builtin_prefetch(next, 0, 2);
   }
 };
 

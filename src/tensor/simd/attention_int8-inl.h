@@ -11,7 +11,7 @@
 // the weights of the span before are made.
 template <bool kAsk>
 inline void AskAhead(const std::byte* ahead, size_t offset) {
-  if constexpr (kAsk) __builtin_prefetch(ahead + offset);
+  if constexpr (kAsk) __builtin_prefetch(ahead + offset, 0, 2);
 }
 
 // scores[r * kSpanKeys + (0 .. 31)] for R rows. kDim: the head dimension, or 0 for that of the
