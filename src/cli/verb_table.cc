@@ -7,6 +7,7 @@ namespace weir::cli {
 std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   for (auto make : {MakeModelAddVerb,
+                    MakeModelRemoveVerb,
                     MakeModelListVerb,
                     MakeModelShowVerb,
                     MakeModelPackVerb,

@@ -13,6 +13,7 @@ namespace weir::cli {
 
 std::unique_ptr<Verb> MakeModelAddVerb();
 std::unique_ptr<Verb> MakeModelListVerb();
+std::unique_ptr<Verb> MakeModelRemoveVerb();
 std::unique_ptr<Verb> MakeModelShowVerb();
 std::unique_ptr<Verb> MakeModelPackVerb();
 std::unique_ptr<Verb> MakeModelTokenizeVerb();

@@ -118,4 +118,16 @@ absl::StatusOr<ModelRecord> AddFile(const std::string& path, std::string_view na
   return Locate(record.name);
 }
 
+absl::StatusOr<int64_t> Remove(std::string_view name) {
+  const std::string home = WeirHome();
+  WEIR_ASSIGN_OR_RETURN(const std::vector<ModelRecord> models, ListModels());
+  for (const ModelRecord& record : models) {
+    if (record.name != name) continue;
+    if (!record.own) return RemoveFetched(record.name, home);
+    WEIR_RETURN_IF_ERROR(RemoveOwnModel(home, name));
+    return 0;
+  }
+  return NotFound(name, models);
+}
+
 }  // namespace weir::model

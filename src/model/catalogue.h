@@ -64,5 +64,9 @@ absl::StatusOr<ModelRecord> Fetch(std::string_view name, const Context& context)
 // (architecture).
 absl::StatusOr<ModelRecord> AddFile(const std::string& path, std::string_view name,
                                     const Context& context);
+// Removes a fetched model's folder, parts of an unfinished fetch with it, or takes a file of the
+// user's out of models.json, where the file stays. Returns the bytes that became free. Errors:
+// kNotFound (unknown, or nothing of it is there), kAborted (it is being fetched).
+absl::StatusOr<int64_t> Remove(std::string_view name);
 
 }  // namespace weir::model

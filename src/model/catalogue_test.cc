@@ -155,6 +155,10 @@ TEST_F(Catalogue, AddsAFileUnderAName) {
   EXPECT_THAT(facts->tensor_types, testing::ElementsAre(std::pair<std::string, int64_t>("Q8_0", 2),
                                                         std::pair<std::string, int64_t>("F32", 1)));
   EXPECT_EQ(facts->sha256, *Sha256File(path));
+  EXPECT_EQ(Remove("my-model.q8_0").value_or(-1), 0);
+  EXPECT_TRUE(fs::exists(path));
+  EXPECT_EQ(Locate("my-model.q8_0").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Remove("my-model.q8_0").status().code(), StatusCode::kNotFound);
   fs::remove(path);
   EXPECT_EQ(Locate("other").status().code(), StatusCode::kUnavailable);
 }

@@ -282,4 +282,24 @@ absl::Status FetchModel(const ModelRecord& record, const std::string& home,
   return Fetcher(record, home, clients, context).Run();
 }
 
+absl::StatusOr<int64_t> RemoveFetched(const std::string& name, const std::string& home) {
+  const std::string folder = home + "/models/" + name, work = home + "/models/.parts/" + name;
+  std::error_code error;
+  if (!fs::exists(folder, error) && !fs::exists(work, error)) {
+    return absl::NotFoundError(fmt::format("model {}: not installed", name));
+  }
+  WEIR_RETURN_IF_ERROR(MakeFolders(work));
+  Lock lock;
+  WEIR_RETURN_IF_ERROR(lock.Take(work + "/lock"));
+  // Away in one step: half a model must never be found.
+  fs::rename(folder, work + "/removed", error);
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return ErrnoStatus(error.value(), folder);
+  }
+  const int64_t bytes = FolderBytes(work);
+  fs::remove_all(work, error);
+  if (error) return ErrnoStatus(error.value(), work);
+  return bytes;
+}
+
 }  // namespace weir::model

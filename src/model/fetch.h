@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/context.h"
 #include "model/catalogue.h"
 
@@ -27,5 +28,8 @@ struct FetchClients {
 // Errors: as of Fetch in catalogue.h.
 absl::Status FetchModel(const ModelRecord& record, const std::string& home,
                         const FetchClients& clients, const Context& context);
+// Removes HOME/models/NAME and the parts of a fetch; the bytes that became free. Errors: kNotFound
+// (neither is there), kAborted (a fetch is running).
+absl::StatusOr<int64_t> RemoveFetched(const std::string& name, const std::string& home);
 
 }  // namespace weir::model

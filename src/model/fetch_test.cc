@@ -108,6 +108,23 @@ TEST_F(FetchTest, JoinsPartsAndInstalls) {
   EXPECT_THAT(Read(root_ / "folder"), HasSubstr("/.parts/m/client"));
 }
 
+TEST_F(FetchTest, RemovesAModelAndTheParts) {
+  ASSERT_TRUE(Run().ok());
+  Write(home_ + "/models/m/m.packed", std::string(500, 'p'));
+  fs::create_directories(home_ + "/models/other");
+  const absl::StatusOr<int64_t> bytes = RemoveFetched("m", home_);
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  EXPECT_EQ(*bytes, 3503);
+  EXPECT_FALSE(fs::exists(home_ + "/models/m"));
+  EXPECT_FALSE(fs::exists(home_ + "/models/.parts/m"));
+  EXPECT_TRUE(fs::exists(home_ + "/models/other"));
+  EXPECT_EQ(RemoveFetched("m", home_).status().code(), StatusCode::kNotFound);
+  Write(root_ / "fail-p2", "");
+  ASSERT_FALSE(Run().ok());
+  EXPECT_GT(RemoveFetched("m", home_).value_or(0), 2000);  // what an unfinished fetch had kept
+  EXPECT_FALSE(fs::exists(home_ + "/models/.parts/m"));
+}
+
 TEST_F(FetchTest, GoesOnWhereItFailed) {
   Write(root_ / "fail-p1", "");
   const absl::Status failed = Run();

@@ -74,6 +74,23 @@ absl::Status DescribeFolder(const std::string& path, ModelRecord& record) {
   return absl::OkStatus();
 }
 
+// Writes models.json without `name`, and with `record` if there is one.
+absl::Status Replace(const std::string& home, std::string_view name, const ModelRecord* record) {
+  const std::string lock_path = home + "/models.json.lock";
+  const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) return ErrnoStatus(errno, lock_path);
+  flock(lock, LOCK_EX);  // held for one small write
+  absl::StatusOr<std::vector<ModelRecord>> models = ReadOwnModels(home);
+  absl::Status status = models.status();
+  if (status.ok()) {
+    std::erase_if(*models, [&](const ModelRecord& m) { return m.name == name; });
+    if (record != nullptr) models->push_back(*record);
+    status = WriteFileAtomic(home + "/models.json", WriteModels(*models));
+  }
+  close(lock);
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<ModelRecord>> ReadOwnModels(const std::string& home) {
@@ -127,19 +144,11 @@ absl::Status AddOwnModel(const std::string& home, ModelRecord record, const Cont
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
   }
   WEIR_RETURN_IF_ERROR(MakeFolders(home));
-  const std::string lock_path = home + "/models.json.lock";
-  const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0) return ErrnoStatus(errno, lock_path);
-  flock(lock, LOCK_EX);  // held for one small write
-  absl::StatusOr<std::vector<ModelRecord>> models = ReadOwnModels(home);
-  absl::Status status = models.status();
-  if (status.ok()) {
-    std::erase_if(*models, [&](const ModelRecord& m) { return m.name == record.name; });
-    models->push_back(std::move(record));
-    status = WriteFileAtomic(home + "/models.json", WriteModels(*models));
-  }
-  close(lock);
-  return status;
+  return Replace(home, record.name, &record);
+}
+
+absl::Status RemoveOwnModel(const std::string& home, std::string_view name) {
+  return Replace(home, name, nullptr);
 }
 
 }  // namespace weir::model

@@ -22,5 +22,7 @@ absl::StatusOr<ModelRecord> DescribeFile(const std::string& path, std::string_vi
 // Loads what must load, hashes the files and writes the record into models.json, in place of one of
 // the same name. Two processes at once lose nothing (a lock file).
 absl::Status AddOwnModel(const std::string& home, ModelRecord record, const Context& context);
+// Takes the record out of models.json; the model's files stay.
+absl::Status RemoveOwnModel(const std::string& home, std::string_view name);
 
 }  // namespace weir::model

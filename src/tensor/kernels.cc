@@ -1,5 +1,6 @@
 #include "tensor/kernels.h"
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,7 @@ QuantizedActivations::Scratch TakeScratch(size_t bytes) {
   if (scratch.size < bytes) {
     scratch = {};  // first, so that both are never held
     scratch = {AllocateAligned(bytes), bytes};
+    if (scratch.bytes == nullptr) throw std::bad_alloc();  // as the vectors around it do
   }
   return scratch;
 }

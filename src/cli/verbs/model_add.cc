@@ -1,4 +1,4 @@
-// weir model add and weir model show.
+// weir model add, weir model remove and weir model show.
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -114,6 +114,33 @@ class ModelAddVerb : public Verb {
   AddOptions options_;
 };
 
+class ModelRemoveVerb : public Verb {
+ public:
+  VerbInfo Info() const override {
+    return {.name = "model remove",
+            .summary = "Remove a fetched model, or forget a file of your own.",
+            .arguments = "NAME...",
+            .example = "weir model remove qwen2.5-coder-1.5b",
+            .description =
+                "Removes what weir model add fetched and what was packed beside it. A file of "
+                "your own stays where it is; only its name is forgotten.",
+            .min_arguments = 1,
+            .max_arguments = -1};
+  }
+  absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
+    Json removed = Json::array();
+    for (const std::string& name : arguments) {
+      WEIR_ASSIGN_OR_RETURN(const int64_t bytes, model::Remove(name));
+      removed.push_back({{"name", name}, {"bytes", bytes}});
+      if (!session.json()) {
+        session.Print(absl::StrFormat("%s removed, %.1f MB freed", name, bytes * 1e-6));
+      }
+    }
+    if (session.json()) session.Print(Json{{"version", 1}, {"removed", removed}}.dump());
+    return kExitDone;
+  }
+};
+
 class ModelShowVerb : public Verb {
  public:
   VerbInfo Info() const override {
@@ -133,6 +160,7 @@ class ModelShowVerb : public Verb {
 }  // namespace
 
 std::unique_ptr<Verb> MakeModelAddVerb() { return std::make_unique<ModelAddVerb>(); }
+std::unique_ptr<Verb> MakeModelRemoveVerb() { return std::make_unique<ModelRemoveVerb>(); }
 std::unique_ptr<Verb> MakeModelShowVerb() { return std::make_unique<ModelShowVerb>(); }
 
 }  // namespace weir::cli
