@@ -1,11 +1,12 @@
 """Compares Weir's quantised arithmetic with exact products of the same weights.
 
 usage: compare_f32.py MODEL.gguf TEXT --program NEXT_TOKENS
-           [--windows N] [--window 512] [--threads 2] [--llama]
+           [--windows N] [--window 512] [--threads 2] [--kv f16] [--llama]
 
 All weights are dequantised into an F32 GGUF file in a temporary folder (4 bytes a parameter; TMPDIR
 says where). Weir multiplies float matrices by f32 activations, so its run on that file is the
-reference, and its run on MODEL.gguf differs from it by the rounding of activations to 8 bits alone.
+reference, and its run on MODEL.gguf differs from it by the rounding of activations to 8 bits alone,
+or with --kv q8 by that of keys and values as well (the reference keeps f16).
 Prints one JSON object with what compare_llama.py prints, the F32 file in llama.cpp's place; with
 --llama also under "llama" for llama.cpp on MODEL.gguf against the same reference. Windows and
 NEXT_TOKENS as there (needs llama-cpp-python, numpy and gguf).
@@ -56,13 +57,14 @@ def main():
     parser.add_argument("--windows", type=int, default=4)
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kv", default="f16")
     parser.add_argument("--llama", action="store_true")
     arguments = parser.parse_args()
     llama = Llama(arguments.model, arguments.threads, arguments.window)
     windows = llama.windows(read(arguments.text), arguments.windows, arguments.window)
     theirs = [llama.predict(window) for window in windows] if arguments.llama else None
     del llama
-    ours = run_program(arguments.program, arguments.model, windows, arguments.threads)
+    ours = run_program(arguments.program, arguments.model, windows, arguments.threads, arguments.kv)
     with tempfile.TemporaryDirectory() as folder:
         exact = os.path.join(folder, "f32.gguf")
         write_f32(arguments.model, exact)

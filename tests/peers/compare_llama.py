@@ -80,16 +80,16 @@ class Llama:
         return best, scores
 
 
-def run_program(program, model, windows, threads):
-    """Weir's greedy choices and log-probabilities for each window."""
+def run_program(program, model, windows, threads, kv="f16"):
+    """Weir's greedy choices and log-probabilities for each window; llama.cpp keeps f16, too."""
     with tempfile.NamedTemporaryFile("w", suffix=".ids") as file:
         file.writelines(" ".join(map(str, w)) + "\n" for w in windows)
         file.flush()
-        command = [program, model, file.name, str(threads)]
+        command = [program, model, file.name, str(threads), kv]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     out = done.stdout.splitlines()
-    return [([int(word) for word in out[2 * i].split()],
-             [float(word) for word in out[2 * i + 1].split()]) for i in range(len(windows))]
+    return [([int(word) for word in out[3 * i].split()],
+             [float(word) for word in out[3 * i + 1].split()]) for i in range(len(windows))]
 
 
 def compare(ours, theirs, name="llama"):
