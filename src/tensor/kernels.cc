@@ -1,6 +1,5 @@
 #include "tensor/kernels.h"
 
-#include <new>
 #include <string>
 #include <vector>
 
@@ -51,11 +50,11 @@ thread_local QuantizedActivations::Scratch kept;
 
 QuantizedActivations::Scratch TakeScratch(size_t bytes) {
   QuantizedActivations::Scratch scratch = std::move(kept);
-  kept = {};
-  if (scratch.size < bytes) {
+  kept.clear();
+  const size_t lines = (bytes + 63) / 64;
+  if (scratch.size() < lines) {
     scratch = {};  // first, so that both are never held
-    scratch = {AllocateAligned(bytes), bytes};
-    if (scratch.bytes == nullptr) throw std::bad_alloc();  // as the vectors around it do
+    scratch.resize(lines);
   }
   return scratch;
 }
@@ -63,7 +62,7 @@ QuantizedActivations::Scratch TakeScratch(size_t bytes) {
 }  // namespace
 
 QuantizedActivations::~QuantizedActivations() {
-  if (scratch_.size > kept.size) kept = std::move(scratch_);
+  if (scratch_.size() > kept.size()) kept = std::move(scratch_);
 }
 
 QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float* x, size_t n,
@@ -76,7 +75,7 @@ QuantizedActivations::QuantizedActivations(const KernelSet& kernels, const float
   const size_t codes_bytes = supers * kSuperColumns;
   const size_t array = (supers * kSuperBlocks * sizeof(float) + 63) / 64 * 64;
   scratch_ = TakeScratch(codes_bytes + 5 * array);
-  std::byte* at = scratch_.bytes.get();
+  auto* at = reinterpret_cast<std::byte*>(scratch_.data());
   auto take = [&at](size_t bytes) { return std::exchange(at, at + bytes); };
   const ActivationRow first = {
       reinterpret_cast<int8_t*>(take(codes_bytes)), reinterpret_cast<float*>(take(array)),

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "tensor/packed.h"
 
@@ -192,10 +193,10 @@ class QuantizedActivations {
   QuantizedActivations& operator=(const QuantizedActivations&) = delete;
   const Activations& view() const { return view_; }
 
-  struct Scratch {
-    AlignedBytes bytes;
-    size_t size = 0;
+  struct alignas(64) Line {
+    std::byte bytes[64];
   };
+  using Scratch = std::vector<Line>;
 
  private:
   Scratch scratch_;

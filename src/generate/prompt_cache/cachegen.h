@@ -35,8 +35,9 @@ struct CacheGenSteps {
   std::array<double, kCodecLevels> level = {0.75, 0.38, 0.08};
   std::array<double, 3> depth = {1, 1, 1};  // thirds of the layers; the paper: 0.5, 1, 1.5
   double key = 0.8, value = 1.25;                 // keys finer than values
-  // 0: one step for a layer; 1: in proportion to each channel's own spread.
-  double key_adaptation = 0.0, value_adaptation = 0.0;
+  // 0: one step for a layer; 1: in proportion to each channel's own spread. Keys of Qwen 2.5 have a
+  // few channels that dwarf the rest, for which one step is too coarse (docs/performance.md).
+  double key_adaptation = 0.6, value_adaptation = 0.0;
   int group = 256;       // tokens to an anchor, 1 to 256; the paper: 10
   bool chain = true;     // the reference is the token before; the paper: the group's anchor
   // An anchor's step in a difference's, by level.

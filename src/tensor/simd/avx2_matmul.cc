@@ -20,7 +20,8 @@
 namespace weir::tensor::avx2 {
 namespace {
 
-// 3 x 2 sums in 16 bits, as many f32 sums, two weight lines, the broadcast and ones are 16 registers.
+// 3 x 2 sums in 16 bits, as many f32 sums, two weight lines, the broadcast and ones are 16
+// registers.
 constexpr int kTileRows = 3;
 
 inline void StoreHalf(__m256i line, uint8_t* to) {

@@ -3,8 +3,8 @@
 //   UnpackType<kType>(super, blocks, out)   a superblock to bytes
 // and after it
 //   MultiplyTile<kType, M, G>(unpacked, blocks, tile, out)   M rows times G groups.
-// A superblock of G groups (16 G rows x 256 columns) is unpacked into L1 once and multiplied with up
-// to kRowsAtOnce activation rows; between superblocks the f32 sums rest in a small buffer.
+// A superblock of G groups (16 G rows x 256 columns) is unpacked into L1 once and multiplied with
+// up to kRowsAtOnce activation rows; between superblocks the f32 sums rest in a small buffer.
 
 // Activation rows per sweep over the weights: their codes stay in L2, their sums nearly in L1.
 inline constexpr size_t kRowsAtOnce = 192;
