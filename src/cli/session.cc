@@ -78,6 +78,9 @@ absl::StatusOr<std::unique_ptr<index::Store>> Session::OpenStore(index::Store::M
 }
 
 absl::StatusOr<model::EncoderSpec> Session::FindEncoder(std::string_view name) {
+  const bool floats = name.ends_with(":f32");
+  if (floats) name.remove_suffix(4);
+  if (name.ends_with(":int8")) name.remove_suffix(5);
   std::string chosen(name);
   if (chosen.empty()) {
     WEIR_ASSIGN_OR_RETURN(const auto record, model::DefaultModel(model::ModelKind::kEncoder));
@@ -87,7 +90,9 @@ absl::StatusOr<model::EncoderSpec> Session::FindEncoder(std::string_view name) {
   if (record.kind != model::ModelKind::kEncoder) {
     return absl::InvalidArgumentError(absl::StrCat("encoder: ", chosen, " is not an encoder"));
   }
-  return record.encoder;
+  model::EncoderSpec spec = record.encoder;
+  spec.arithmetic = floats ? model::Arithmetic::kFloat : model::Arithmetic::kInt8;
+  return spec;
 }
 
 absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_view name) {

@@ -65,7 +65,8 @@ class Session {
 
   std::string StoreFolder() const;
   absl::StatusOr<std::unique_ptr<index::Store>> OpenStore(index::Store::Mode mode);
-  // `name`: a catalogue name or path; "" takes the default that is installed.
+  // `name`: a catalogue name or path, with ":f32" for products in f32 instead of int8; "" takes the
+  // default that is installed.
   absl::StatusOr<model::EncoderSpec> FindEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(

@@ -12,7 +12,9 @@
 
 #include "absl/status/statusor.h"
 #include "base/threads.h"
+#include "model/encoder.h"
 #include "model/weights.h"
+#include "tensor/int8_matrix.h"
 #include "tensor/matmul.h"
 
 namespace weir::model {
@@ -28,15 +30,18 @@ class Bert {
   static constexpr int kLayers = 512;
   static constexpr int64_t kWidth = 1 << 16;  // of hidden and ffn
 
-  // heads and epsilon cannot be read from weights; `heads` must divide the hidden size.
+  // heads and epsilon cannot be read from weights; `heads` must divide the hidden size. Layers
+  // whose widths are not multiples of 16 stay f32.
   static absl::StatusOr<std::unique_ptr<const Bert>> Load(const WeightFile& file, int heads,
-                                                          float epsilon, Threads* threads);
+                                                          float epsilon, Arithmetic arithmetic,
+                                                          Threads* threads);
   const BertShape& shape() const { return shape_; }
   size_t bytes() const;
 
   // Working memory of one Run, grown as needed and reused.
   struct Workspace {
-    std::vector<float> q, k, v, attended, projected, inner;
+    std::vector<float> qkv, attended, projected, inner;
+    tensor::Int8Matrix::Workspace int8;
   };
   // ids: all sequences; sequence s is [offsets[s], offsets[s+1]). out: [ids, hidden] f32, last
   // layer. REQUIRES: 0 <= id < vocabulary, each sequence at most `positions` long.
@@ -44,16 +49,21 @@ class Bert {
            Workspace& workspace, Threads* threads) const;
 
  private:
+  // y = x W^T + bias, in one of two arithmetics.
   struct Dense {
-    FloatTensor weight;  // outlives the packed matrix
     tensor::Matrix matrix;
     std::vector<float> bias;
+    tensor::Int8Matrix int8;  // with the bias; in use if it has rows
+
+    void Multiply(const float* x, size_t n, float* y, Workspace& w, Threads* threads) const;
+    size_t bytes() const { return int8.rows() > 0 ? int8.bytes() : matrix.bytes(); }
   };
   struct Norm {
     std::vector<float> weight, bias;
   };
   struct Layer {
-    Dense query, key, value, output, up, down;
+    Dense qkv;  // query, key and value, one after the other
+    Dense output, up, down;
     Norm attention_norm, output_norm;
   };
   class Loader;

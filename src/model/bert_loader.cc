@@ -9,7 +9,8 @@ namespace weir::model {
 // Checks every shape against the sizes that the embeddings set, so Run needs no check.
 class Bert::Loader {
  public:
-  Loader(const WeightFile& file, Threads* threads) : file_(file), threads_(threads) {
+  Loader(const WeightFile& file, Arithmetic arithmetic, Threads* threads)
+      : file_(file), arithmetic_(arithmetic), threads_(threads) {
     if (!file.Has("embeddings.word_embeddings.weight")) prefix_ = "bert.";
   }
 
@@ -84,47 +85,57 @@ class Bert::Loader {
     return absl::OkStatus();
   }
 
-  absl::Status Dense(const std::string& name, int out, int in, Bert::Dense& dense) {
-    WEIR_ASSIGN_OR_RETURN(dense.weight, file_.Dense(name));
-    const FloatTensor& w = dense.weight;
-    if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in) return WrongShape(name, w);
-    WEIR_ASSIGN_OR_RETURN(dense.bias, Vector(name + ".bias", out));
-    const tensor::MatrixView view{tensor::DType::kF32, reinterpret_cast<const std::byte*>(w.data),
-                                  static_cast<size_t>(out), static_cast<size_t>(in)};
+  // The matrices of `names`, each [out, in], one after the other.
+  absl::Status Dense(const std::vector<std::string>& names, int out, int in, Bert::Dense& dense) {
+    std::vector<float> weights;
+    for (const std::string& name : names) {
+      WEIR_ASSIGN_OR_RETURN(const FloatTensor w, file_.Dense(name));
+      if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in) return WrongShape(name, w);
+      weights.insert(weights.end(), w.data, w.data + w.size());
+      WEIR_ASSIGN_OR_RETURN(const std::vector<float> bias, Vector(name + ".bias", out));
+      dense.bias.insert(dense.bias.end(), bias.begin(), bias.end());
+    }
+    if (arithmetic_ == Arithmetic::kInt8 && in % 16 == 0) {
+      WEIR_ASSIGN_OR_RETURN(dense.int8, tensor::Int8Matrix::Pack(weights, dense.bias, in));
+      return absl::OkStatus();
+    }
+    const tensor::MatrixView view{tensor::DType::kF32,
+                                  reinterpret_cast<const std::byte*>(weights.data()),
+                                  dense.bias.size(), static_cast<size_t>(in)};
     WEIR_ASSIGN_OR_RETURN(dense.matrix, tensor::Matrix::Pack(view, threads_));
     return absl::OkStatus();
   }
 
   absl::Status OneLayer(const std::string& name, const BertShape& s, Layer& layer) {
     const std::string self = name + "attention.self.";
-    WEIR_RETURN_IF_ERROR(Dense(self + "query", s.hidden, s.hidden, layer.query));
-    WEIR_RETURN_IF_ERROR(Dense(self + "key", s.hidden, s.hidden, layer.key));
-    WEIR_RETURN_IF_ERROR(Dense(self + "value", s.hidden, s.hidden, layer.value));
-    WEIR_RETURN_IF_ERROR(Dense(name + "attention.output.dense", s.hidden, s.hidden, layer.output));
+    WEIR_RETURN_IF_ERROR(
+        Dense({self + "query", self + "key", self + "value"}, s.hidden, s.hidden, layer.qkv));
+    WEIR_RETURN_IF_ERROR(
+        Dense({name + "attention.output.dense"}, s.hidden, s.hidden, layer.output));
     WEIR_RETURN_IF_ERROR(Norm(name + "attention.output.LayerNorm", s.hidden, layer.attention_norm));
-    WEIR_RETURN_IF_ERROR(Dense(name + "intermediate.dense", s.ffn, s.hidden, layer.up));
-    WEIR_RETURN_IF_ERROR(Dense(name + "output.dense", s.hidden, s.ffn, layer.down));
+    WEIR_RETURN_IF_ERROR(Dense({name + "intermediate.dense"}, s.ffn, s.hidden, layer.up));
+    WEIR_RETURN_IF_ERROR(Dense({name + "output.dense"}, s.hidden, s.ffn, layer.down));
     return Norm(name + "output.LayerNorm", s.hidden, layer.output_norm);
   }
 
   const WeightFile& file_;
+  const Arithmetic arithmetic_;
   Threads* threads_;
   std::string prefix_;
 };
 
 absl::StatusOr<std::unique_ptr<const Bert>> Bert::Load(const WeightFile& file, int heads,
-                                                       float epsilon, Threads* threads) {
+                                                       float epsilon, Arithmetic arithmetic,
+                                                       Threads* threads) {
   auto bert = std::make_unique<Bert>();
-  WEIR_RETURN_IF_ERROR(Loader(file, threads).Load(*bert, heads, epsilon));
+  WEIR_RETURN_IF_ERROR(Loader(file, arithmetic, threads).Load(*bert, heads, epsilon));
   return bert;
 }
 
 size_t Bert::bytes() const {
   size_t total = words_.size() * sizeof(float);
   for (const Layer& l : layers_) {
-    for (const Dense* d : {&l.query, &l.key, &l.value, &l.output, &l.up, &l.down}) {
-      total += d->matrix.bytes();
-    }
+    for (const Dense* d : {&l.qkv, &l.output, &l.up, &l.down}) total += d->bytes();
   }
   return total;
 }

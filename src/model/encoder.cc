@@ -35,7 +35,8 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
   }
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(spec.weights));
   absl::StatusOr<std::unique_ptr<const Bert>> bert =
-      Bert::Load(*file, config.heads, static_cast<float>(config.epsilon), context.threads);
+      Bert::Load(*file, config.heads, static_cast<float>(config.epsilon), spec.arithmetic,
+                 context.threads);
   if (!bert.ok()) return Annotate(bert.status(), spec.weights);
   const BertShape& shape = (*bert)->shape();
   if (spec.max_tokens < 2 || spec.max_tokens > shape.positions) {

@@ -12,6 +12,10 @@
 namespace weir::model {
 
 enum class Pooling { kMean, kFirstToken };
+// Of the layers' products: f32, or int8 with a scale a row (tensor/int8_matrix.h), four times as
+// fast with VNNI; what is not a product is f32 in both. Their vectors go together: a store may hold
+// the one and be asked with the other.
+enum class Arithmetic { kFloat, kInt8 };
 
 struct EncoderSpec {
   std::string name;
@@ -22,6 +26,7 @@ struct EncoderSpec {
   std::string query_prefix = {}, passage_prefix = {};
   // Attention heads, which no weight file tells; 0: from config.json beside the weights.
   int heads = 0;
+  Arithmetic arithmetic = Arithmetic::kFloat;
   std::string sha256 = {};  // of the weights, for the fingerprint; "": computed when loading
 };
 

@@ -179,7 +179,7 @@ TEST_F(TinyEncoder, EqualsTheNaiveTransformer) {
   auto file = WeightFile::Open(spec_.weights);
   ASSERT_TRUE(file.ok()) << file.status();
   for (Pooling pooling : {Pooling::kMean, Pooling::kFirstToken}) {
-    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kFloat, nullptr);
     ASSERT_TRUE(bert.ok()) << bert.status();
     EXPECT_EQ((*bert)->shape().layers, TinyBert::kLayers);
     spec_.pooling = pooling;
@@ -204,7 +204,7 @@ TEST_F(TinyEncoder, OnnxGivesTheSameBitsAsSafetensors) {
   for (const std::string& path : {spec_.weights, onnx}) {
     auto file = WeightFile::Open(path);
     ASSERT_TRUE(file.ok()) << file.status();
-    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kFloat, nullptr);
     ASSERT_TRUE(bert.ok()) << bert.status();
     const BertEncoder encoder(spec_, nullptr, *std::move(bert));
     results.emplace_back(sequences.size() * TinyBert::kHidden);
@@ -213,31 +213,54 @@ TEST_F(TinyEncoder, OnnxGivesTheSameBitsAsSafetensors) {
   EXPECT_EQ(results[0], results[1]);
 }
 
-TEST_F(TinyEncoder, AnyBatchAndAnyThreadsGiveTheSameBits) {
+TEST_F(TinyEncoder, Int8IsNearTheNaiveTransformer) {
   auto file = WeightFile::Open(spec_.weights);
-  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kInt8, nullptr);
   ASSERT_TRUE(bert.ok()) << bert.status();
+  auto floats = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kFloat, nullptr);
+  EXPECT_LT((*bert)->bytes(), (*floats)->bytes());
   const BertEncoder encoder(spec_, nullptr, *std::move(bert));
-  const auto sequences = RandomSequences(3, 300, TinyBert::kPositions);
-  std::vector<float> all(sequences.size() * TinyBert::kHidden);
-  ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(all), Context()).ok());
-  for (int count : {2, 3}) {
-    Threads threads(count);
-    std::vector<float> again(all.size());
-    ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(again), Context{.threads = &threads}).ok());
-    EXPECT_EQ(all, again) << count;
-  }
+  const auto sequences = RandomSequences(4, 8, TinyBert::kPositions);
+  std::vector<float> out(sequences.size() * TinyBert::kHidden);
+  ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(out), Context()).ok());
   for (size_t i = 0; i < sequences.size(); ++i) {
-    std::vector<float> one(TinyBert::kHidden);
-    ASSERT_TRUE(encoder.EncodeIds({sequences[i]}, std::span(one), Context()).ok());
-    EXPECT_TRUE(std::equal(one.begin(), one.end(), all.begin() + i * TinyBert::kHidden)) << i;
+    const std::vector<double> expected = tiny_.Encode(sequences[i], true);
+    double cosine = 0;  // of unit vectors
+    for (int c = 0; c < TinyBert::kHidden; ++c)
+      cosine += out[i * TinyBert::kHidden + c] * expected[c];
+    EXPECT_GT(cosine, 0.998) << i;
+    EXPECT_LT(cosine, 1 - 1e-9) << i << ": as exact as f32";
+  }
+}
+
+TEST_F(TinyEncoder, AnyBatchAndAnyThreadsGiveTheSameBits) {
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat, Arithmetic::kInt8}) {
+    auto file = WeightFile::Open(spec_.weights);
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, arithmetic, nullptr);
+    ASSERT_TRUE(bert.ok()) << bert.status();
+    const BertEncoder encoder(spec_, nullptr, *std::move(bert));
+    const auto sequences = RandomSequences(3, 300, TinyBert::kPositions);
+    std::vector<float> all(sequences.size() * TinyBert::kHidden);
+    ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(all), Context()).ok());
+    for (int count : {2, 3}) {
+      Threads threads(count);
+      std::vector<float> again(all.size());
+      ASSERT_TRUE(
+          encoder.EncodeIds(sequences, std::span(again), Context{.threads = &threads}).ok());
+      EXPECT_EQ(all, again) << count;
+    }
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      std::vector<float> one(TinyBert::kHidden);
+      ASSERT_TRUE(encoder.EncodeIds({sequences[i]}, std::span(one), Context()).ok());
+      EXPECT_TRUE(std::equal(one.begin(), one.end(), all.begin() + i * TinyBert::kHidden)) << i;
+    }
   }
 }
 
 TEST_F(TinyEncoder, CutsToTheWindowAndKeepsTheLastToken) {
   spec_.max_tokens = 8;
   auto file = WeightFile::Open(spec_.weights);
-  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, nullptr);
+  auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kFloat, nullptr);
   const BertEncoder encoder(spec_, nullptr, *std::move(bert));
   const std::vector<int32_t> longer = {2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 3};
   const std::vector<int32_t> cut = {2, 4, 5, 6, 7, 8, 9, 3};

@@ -26,7 +26,10 @@ struct BenchEncodeOptions {
                  .min = 1,
                  .max = 100000});
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
-    v(encoder, {.name = "encoder", .help = "Encoder; a name (see weir model list)."});
+    v(encoder,
+      {.name = "encoder",
+       .help =
+           "Encoder; a name (see weir model list), with :f32 for exact products instead of int8."});
     peer.Visit(v);
     v(peer_model, {.name = "peer-model",
                    .help = "The encoder as an ONNX file; else the one in its own folder.",

@@ -32,8 +32,9 @@ struct IndexOptions {
     indexer.Visit(v);
     chunk.Visit(v);
     limits.Visit(v);
-    v(encoder,
-      {.name = "encoder", .help = "Encoder of the passages; a name (see weir model list)."});
+    v(encoder, {.name = "encoder",
+                .help = "Encoder of the passages; a name (see weir model list), with :f32 for "
+                        "exact products instead of int8."});
     v(passage_cache, {.name = "passage-cache",
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});

@@ -1,0 +1,85 @@
+#include "tensor/int8_matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tensor/kernels.h"
+#include "tensor/simd/int8_rows.h"
+
+namespace weir::tensor {
+namespace {
+
+constexpr size_t kMostColumns = 65536;  // sums of 255 * 127 stay below 2^31
+// From so many rows of x on, two groups of weights are work enough to be handed out singly.
+constexpr size_t kSharedRows = 32;
+
+}  // namespace
+
+absl::StatusOr<Int8Matrix> Int8Matrix::Pack(std::span<const float> weights,
+                                            std::span<const float> bias, size_t columns) {
+  if (columns == 0 || columns % 16 != 0 || columns > kMostColumns ||
+      weights.size() != bias.size() * columns) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("int8 matrix: ", weights.size(), " weights, ", bias.size(), " rows, ", columns,
+                     " columns; expected rows x columns, columns a multiple of 16 up to ",
+                     kMostColumns));
+  }
+  Int8Matrix m;
+  m.rows_ = bias.size();
+  m.columns_ = columns;
+  const size_t groups = (m.rows_ + kGroupRows - 1) / kGroupRows, steps = columns / 4;
+  m.lines_.resize(groups * steps);
+  m.scales_.resize(groups * kGroupRows);
+  m.bias_.resize(groups * kGroupRows);
+  std::copy(bias.begin(), bias.end(), m.bias_.begin());
+  std::vector<int8_t> codes(columns);
+  for (size_t row = 0; row < groups * kGroupRows; ++row) {
+    std::fill(codes.begin(), codes.end(), int8_t{0});
+    if (row < m.rows_) {
+      m.scales_[row] =
+          Kernels().quantize_vector(&weights[row * columns], columns, codes.data());
+    }
+    Line* lines = &m.lines_[row / kGroupRows * steps];
+    for (size_t c = 0; c < columns; ++c) {
+      lines[c / 4].bytes[row % kGroupRows * 4 + c % 4] = static_cast<std::byte>(codes[c] + 128);
+    }
+  }
+  return m;
+}
+
+void Int8Matrix::Multiply(const float* x, size_t n, float* y, Workspace& w,
+                          Threads* threads) const {
+  if (n == 0 || rows_ == 0) return;
+  if (w.codes.size() < n * columns_) w.codes.resize(n * columns_);
+  if (w.scales.size() < n) w.scales.resize(n), w.negative_sums.resize(n);
+  const KernelSet& kernels = Kernels();
+  static const std::vector<int8_t>& ones = *new std::vector<int8_t>(kMostColumns, 1);
+  ParallelShare(n > 4 ? threads : nullptr, n, 16, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      int8_t* codes = &w.codes[i * columns_];
+      w.scales[i] = kernels.quantize_vector(x + i * columns_, columns_, codes);
+      w.negative_sums[i] = -kernels.dot_int8(codes, ones.data(), columns_);
+    }
+  });
+  const Int8Rows product = {.weights = lines_.data()->bytes,
+                            .scales = scales_.data(),
+                            .bias = bias_.data(),
+                            .steps = columns_ / 4,
+                            .rows = rows_,
+                            .codes = w.codes.data(),
+                            .x_scales = w.scales.data(),
+                            .negative_sums = w.negative_sums.data(),
+                            .n = n,
+                            .y = y};
+  const Int8RowsKernel kernel = Int8RowsKernelOf(kernels);
+  const auto multiply = [&](size_t begin, size_t end, int) { kernel(product, begin, end); };
+  if (n < kSharedRows) {
+    ParallelFor(threads, groups(), 2, multiply);
+  } else {
+    ParallelShare(threads, groups(), 2, multiply);
+  }
+}
+
+}  // namespace weir::tensor

@@ -1,0 +1,40 @@
+// The AVX-512 target of int8_matrix.cc.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "tensor/simd/int8_rows.h"
+#include "tensor/simd/unroll.h"
+
+// The order matters.
+// clang-format off
+#include "tensor/simd/target_avx512.h"
+#include "tensor/simd/avx512_dot.h"
+#include "tensor/simd/vec16_avx512.h"
+// clang-format on
+
+namespace weir::tensor {
+namespace avx512 {
+namespace {
+
+inline constexpr int kInt8TileRows = 6;
+inline constexpr int kInt8TileGroups = 2;
+
+namespace int8_rows {
+#include "tensor/simd/int8_rows-inl.h"
+}  // namespace int8_rows
+
+}  // namespace
+}  // namespace avx512
+}  // namespace weir::tensor
+
+#include "tensor/simd/target_end.h"
+
+namespace weir::tensor {
+
+extern const Int8RowsKernel kAvx512Int8Rows = avx512::int8_rows::MultiplyInt8Rows;
+
+}  // namespace weir::tensor
