@@ -2,13 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
@@ -93,6 +97,19 @@ TEST_F(StoreFixture, SecondWriterIsRefused) {
   EXPECT_TRUE(absl::IsAborted(Store::Open(folder(), Store::Mode::kWrite, {}).status()));
   store.reset();
   EXPECT_TRUE(Store::Open(folder(), Store::Mode::kWrite, {}).ok());
+}
+
+// What a killed writer leaves holds its lock a moment longer.
+TEST_F(StoreFixture, WaitsForALockThatIsGivenUpSoon) {
+  ASSERT_TRUE(Store::Open(folder(), Store::Mode::kWrite, {}).ok());
+  const int lock = ::open((folder() + "/lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  std::thread dying([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    ::close(lock);
+  });
+  EXPECT_TRUE(Store::Open(folder(), Store::Mode::kWrite, {}).ok());
+  dying.join();
 }
 
 TEST_F(StoreFixture, MissingStoreIsNotFound) {

@@ -12,8 +12,6 @@ namespace weir::tensor {
 namespace {
 
 constexpr size_t kMostColumns = 65536;  // sums of 255 * 127 stay below 2^31
-// From so many rows of x on, two groups of weights are work enough to be handed out singly.
-constexpr size_t kSharedRows = 32;
 
 }  // namespace
 
@@ -74,12 +72,8 @@ void Int8Matrix::Multiply(const float* x, size_t n, float* y, Workspace& w,
                             .n = n,
                             .y = y};
   const Int8RowsKernel kernel = Int8RowsKernelOf(kernels);
-  const auto multiply = [&](size_t begin, size_t end, int) { kernel(product, begin, end); };
-  if (n < kSharedRows) {
-    ParallelFor(threads, groups(), 2, multiply);
-  } else {
-    ParallelShare(threads, groups(), 2, multiply);
-  }
+  ShareGroups(threads, groups(), n, 2,
+              [&](size_t begin, size_t end, int) { kernel(product, begin, end); });
 }
 
 }  // namespace weir::tensor

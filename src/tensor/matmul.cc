@@ -10,9 +10,6 @@
 
 namespace weir::tensor {
 
-// From so many activation rows on, two groups of weights are work enough to be handed out singly.
-constexpr size_t kSharedRows = 32;
-
 struct Matrix::Packed {
   PackedMatrix matrix;
   std::shared_ptr<const void> owner;  // of the bytes
@@ -142,12 +139,7 @@ void MultiplyTogether(std::span<const Matrix* const> matrices, const float* x, s
       first += w.groups;
     }
   };
-  // Few rows stream the weights from memory, each worker through one part of them.
-  if (n < kSharedRows) {
-    ParallelFor(threads, groups, n == 1 ? 1 : 2, multiply);
-  } else {
-    ParallelShare(threads, groups, 2, multiply);
-  }
+  ShareGroups(threads, groups, n, n == 1 ? 1 : 2, multiply);
 }
 
 }  // namespace weir::tensor

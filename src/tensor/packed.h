@@ -105,6 +105,19 @@ using AlignedBytes = std::unique_ptr<std::byte[], FreeDeleter>;
 AlignedBytes AllocateAligned(
     size_t bytes);  // 64-byte aligned, not initialised; null when out of memory
 
+// work(begin, end, worker) over the groups of a product with n rows of x. Few rows stream the
+// weights from memory, each worker through one part of them, `pair` groups or more; of many, two
+// groups are work enough to be handed out singly.
+template <typename Work>
+void ShareGroups(Threads* threads, size_t groups, size_t n, size_t pair, const Work& work) {
+  constexpr size_t kSharedRows = 32;
+  if (n < kSharedRows) {
+    ParallelFor(threads, groups, pair, work);
+  } else {
+    ParallelShare(threads, groups, pair, work);
+  }
+}
+
 size_t GroupBytes(DType type, size_t columns);
 
 // Writes group `g` of `view` to `out` (GroupBytes). REQUIRES: columns is whole blocks.

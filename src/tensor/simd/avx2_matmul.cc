@@ -24,7 +24,7 @@ namespace {
 // registers.
 constexpr int kTileRows = 3;
 
-inline void StoreHalf(__m256i line, uint8_t* to) {
+inline void StoreHalfLine(__m256i line, uint8_t* to) {
   _mm256_store_si256(reinterpret_cast<__m256i*>(to), line);
 }
 
@@ -39,8 +39,8 @@ inline void StoreLines(const std::byte* quants, const std::byte* high, uint8_t (
       low = WithFifth<T>(low, fifth);
       up = WithFifth<T + 4>(up, fifth);
     }
-    StoreHalf(low, out[T] + half);
-    StoreHalf(up, out[T + 4] + half);
+    StoreHalfLine(low, out[T] + half);
+    StoreHalfLine(up, out[T + 4] + half);
   }
   if constexpr (T + 1 < 4) StoreLines<kType, T + 1>(quants, high, out);
 }
@@ -75,8 +75,8 @@ inline void UnpackPairK(const std::byte* super, UnpackedSuper* out) {
       first = WithFifth<2 * kPair>(first, high);
       second = WithFifth<2 * kPair + 1>(second, high);
     }
-    StoreHalf(first, out->quants[2 * kPair][0] + at);
-    StoreHalf(second, out->quants[2 * kPair + 1][0] + at);
+    StoreHalfLine(first, out->quants[2 * kPair][0] + at);
+    StoreHalfLine(second, out->quants[2 * kPair + 1][0] + at);
   }
 }
 
@@ -114,21 +114,10 @@ inline void Unpack6K(const std::byte* super, UnpackedSuper* out) {
         const Lines6K lines = UnpackLines6K(from, t);
         WEIR_UNROLL
         for (int s = 0; s < 4; ++s) {
-          StoreHalf(lines.sub[s], out->quants[4 * part + s][t] + 32 * half);
+          StoreHalfLine(lines.sub[s], out->quants[4 * part + s][t] + 32 * half);
         }
       }
     }
-  }
-}
-
-template <DType kType>
-inline void UnpackType(const std::byte* super, size_t blocks, UnpackedSuper* out) {
-  if constexpr (kType == DType::kQ6_K) {
-    Unpack6K(super, out);
-  } else if constexpr (IsK(kType)) {
-    UnpackK45<kType>(super, out);
-  } else {
-    Unpack32<kType>(super, blocks, out);
   }
 }
 

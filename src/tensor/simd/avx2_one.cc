@@ -18,18 +18,7 @@
 namespace weir::tensor::avx2 {
 namespace {
 
-// As in avx512_few.cc: a superblock is several short streams, which the hardware follows badly.
-constexpr size_t kAhead = 6144;
-
-// Asks for part `part` of `kParts` of the kBytes that lie kAhead after `super`.
-template <size_t kBytes, size_t kParts>
-inline void PrefetchPart(const std::byte* super, size_t part) {
-  constexpr size_t kLines = (kBytes / 64 + kParts - 1) / kParts;
-  const std::byte* p = super + kAhead + part * kLines * 64;
-  WEIR_UNROLL
-  for (size_t i = 0; i < kLines; ++i)
-    _mm_prefetch(reinterpret_cast<const char*>(p + 64 * i), _MM_HINT_T1);
-}
+#include "tensor/simd/ask_ahead-inl.h"
 
 struct One {
   const int8_t* codes;

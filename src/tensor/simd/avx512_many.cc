@@ -21,6 +21,7 @@ namespace {
 
 // 6 x 2 integer sums, as many f32 sums, two weight lines and the broadcast fill 27 of 32 registers.
 constexpr int kTileRows = 6;
+
 template <DType kType, int T>
 inline void StoreLines(const std::byte* quants, const std::byte* high, uint8_t (*out)[64]) {
   _mm512_store_si512(out[T], BlockLine<kType, T>(quants, high));
@@ -82,17 +83,6 @@ inline void Unpack6K(const std::byte* super, UnpackedSuper* out) {
     }
   }
   for (size_t s = 0; s < 16; ++s) _mm512_store_ps(out->scales[s / 2][s % 2], Scale6K(super, s, d));
-}
-
-template <DType kType>
-inline void UnpackType(const std::byte* super, size_t blocks, UnpackedSuper* out) {
-  if constexpr (kType == DType::kQ6_K) {
-    Unpack6K(super, out);
-  } else if constexpr (IsK(kType)) {
-    UnpackK45<kType>(super, out);
-  } else {
-    Unpack32<kType>(super, blocks, out);
-  }
 }
 
 #include "tensor/simd/many-inl.h"

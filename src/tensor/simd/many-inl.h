@@ -1,10 +1,22 @@
 // Products of many rows, included once inside a target's namespace, which defines before it
 //   kTileRows   activation rows of a register tile
-//   UnpackType<kType>(super, blocks, out)   a superblock to bytes
+//   Unpack32<kType>(super, blocks, out), UnpackK45<kType>(super, out), Unpack6K(super, out)
+//               a superblock to bytes
 // and after it
 //   MultiplyTile<kType, M, G>(unpacked, blocks, tile, out)   M rows times G groups.
 // A superblock of G groups (16 G rows x 256 columns) is unpacked into L1 once and multiplied with
 // up to kRowsAtOnce activation rows; between superblocks the f32 sums rest in a small buffer.
+
+template <DType kType>
+inline void UnpackType(const std::byte* super, size_t blocks, UnpackedSuper* out) {
+  if constexpr (kType == DType::kQ6_K) {
+    Unpack6K(super, out);
+  } else if constexpr (IsK(kType)) {
+    UnpackK45<kType>(super, out);
+  } else {
+    Unpack32<kType>(super, blocks, out);
+  }
+}
 
 // Activation rows per sweep over the weights: their codes stay in L2, their sums nearly in L1.
 inline constexpr size_t kRowsAtOnce = 192;
