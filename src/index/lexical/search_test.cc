@@ -1,3 +1,4 @@
+#include "index/lexical/count.h"
 #include "index/lexical/search.h"
 
 #include <gmock/gmock.h>
@@ -109,6 +110,9 @@ class Fixture : public ::testing::Test {
       ASSERT_EQ((*got)[i].passage, expected[i].passage) << "rank " << i << " of " << k;
       ASSERT_EQ((*got)[i].score, expected[i].score) << "rank " << i << " of " << k;
     }
+    auto count = CountSegments(Views(), query);
+    ASSERT_TRUE(count.ok()) << count.status();
+    ASSERT_EQ(*count, static_cast<int64_t>(naive_.Search(query, 1 << 30, options).size()));
   }
 
   LexicalQuery Words(const std::vector<std::string>& terms) {
