@@ -1,6 +1,7 @@
 #include "index/lexical/cursor.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -72,7 +73,8 @@ bool PostingsCursor::Load(uint32_t block) {
   if (block == block_ && count_ > 0) return true;
   if (block >= block_count_) return false;
   block_ = block;
-  frequencies_loaded_ = positions_loaded_ = false;
+  frequencies_loaded_ = positions_open_ = false;
+  word_count_ = 0;
   const uint32_t base = block == 0 ? ~0u : LastDoc(block - 1);
   const uint32_t tail = info_.document_count % kBlockSize;
   if (tail != 0 && block == block_count_ - 1) {
@@ -84,24 +86,51 @@ bool PostingsCursor::Load(uint32_t block) {
 }
 
 bool PostingsCursor::LoadPacked(const SkipEntry& skip, uint32_t base) {
-  if (skip.doc_bits > 32 || skip.frequency_bits > 32 || skip.data_offset > data_size_ ||
-      PackedBytes(skip.doc_bits) + PackedBytes(skip.frequency_bits) >
-          data_size_ - skip.data_offset) {
-    return Fail(absl::StrCat("block ", block_, " passes the list"));
+  if (skip.data_offset > data_size_ || skip.last_doc >= segment_.rows() ||
+      (base != ~0u && base >= skip.last_doc)) {
+    return Fail(absl::StrCat("block ", block_, " passes the list or the rows"));
   }
   const uint8_t* in = data_ + skip.data_offset;
-  UnpackGaps128(in, skip.doc_bits, base, docs_);
-  packed_frequencies_ = in + PackedBytes(skip.doc_bits);
-  frequency_bits_ = skip.frequency_bits;
+  const uint8_t* end = data_ + data_size_;
+  if (skip.doc_head == kBitSet) return LoadBitSet(skip, base, in);
+  PackedBlock gaps;
+  if (!FindPacked(skip.doc_head, kBlockSize, in, end, gaps) ||
+      !FindPacked(skip.frequency_head, kBlockSize, gaps.end, end, packed_frequencies_)) {
+    return Fail(absl::StrCat("block ", block_, " passes the list"));
+  }
+  UnpackGaps(gaps, base, docs_);
   // With gaps of at most 2^24 and rows below 2^31 the sums cannot wrap, so the last document tells
   // all.
-  bool good = docs_[kBlockSize - 1] == skip.last_doc && skip.last_doc < segment_.rows() &&
-              (base == ~0u || base < segment_.rows());
-  if (skip.doc_bits > 24) {
+  bool good = docs_[kBlockSize - 1] == skip.last_doc;
+  if (gaps.bits > (gaps.patch_count > 0 ? 16 : 24)) {
     for (uint32_t i = 1; i < kBlockSize; ++i) good = good && docs_[i] > docs_[i - 1];
     good = good && (base == ~0u || docs_[0] > base);
   }
   return good || Fail(absl::StrCat("block ", block_, " holds documents out of range"));
+}
+
+bool PostingsCursor::LoadBitSet(const SkipEntry& skip, uint32_t base, const uint8_t* in) {
+  const uint32_t first = base + 1, words = (skip.last_doc - first) / 64 + 1;
+  const uint8_t* end = data_ + data_size_;
+  if (words > kMaxBitSetWords || static_cast<size_t>(end - in) < 8 * size_t{words} ||
+      !FindPacked(skip.frequency_head, kBlockSize, in + 8 * size_t{words}, end,
+                  packed_frequencies_)) {
+    return Fail(absl::StrCat("block ", block_, " passes the list"));
+  }
+  std::memcpy(words_, in, 8 * size_t{words});
+  uint32_t count = 0;
+  for (uint32_t w = 0; w < words; ++w) {
+    for (uint64_t left = words_[w]; left != 0 && count < kBlockSize; left &= left - 1)
+      docs_[count++] = first + 64 * w + static_cast<uint32_t>(std::countr_zero(left));
+  }
+  // The block's last document is its 128th, and nothing comes behind it.
+  if (count < kBlockSize || docs_[kBlockSize - 1] != skip.last_doc ||
+      words_[words - 1] >> ((skip.last_doc - first) % 64) != 1) {
+    return Fail(absl::StrCat("block ", block_, " holds other documents than it says"));
+  }
+  word_count_ = words;
+  bit_base_ = first;
+  return true;
 }
 
 bool PostingsCursor::LoadTail(uint32_t base) {
@@ -124,6 +153,7 @@ bool PostingsCursor::LoadTail(uint32_t base) {
     frequencies_[i] = static_cast<uint32_t>(frequency);
     next += gap + 1;
   }
+  std::fill(docs_ + count_, docs_ + kBlockSize, ~0u);
   if (has_skips() && docs_[count_ - 1] != LastDoc(block_))
     return Fail("last block ends at another document");
   frequencies_loaded_ = true;
@@ -132,13 +162,20 @@ bool PostingsCursor::LoadTail(uint32_t base) {
 
 const uint32_t* PostingsCursor::Frequencies() {
   if (!frequencies_loaded_) {
-    UnpackPlusOne128(packed_frequencies_, frequency_bits_, frequencies_);
+    UnpackPlusOne(packed_frequencies_, frequencies_);
     frequencies_loaded_ = true;
   }
   return frequencies_;
 }
 
-bool PostingsCursor::LoadPositions() {
+uint32_t PostingsCursor::PlaceOf(uint32_t doc) const {
+  // Halving without branches: where a document lies in a block cannot be predicted.
+  const uint32_t* at = docs_;
+  for (uint32_t step = kBlockSize / 2; step > 0; step /= 2) at += at[step - 1] < doc ? step : 0;
+  return *at == doc ? static_cast<uint32_t>(at - docs_) : kAbsent;
+}
+
+bool PostingsCursor::OpenPositions() {
   const uint32_t* frequencies = Frequencies();
   const uint8_t* begin = segment_.positions().data() + info_.positions_offset;
   const uint8_t* end = begin + info_.positions_size;
@@ -156,27 +193,52 @@ bool PostingsCursor::LoadPositions() {
   const size_t left = static_cast<size_t>(end - begin);
   if (total > uint64_t{left} * 8 || total >= ~0u) return Fail("more positions than bytes");
   starts_[count_] = static_cast<uint32_t>(total);
-  positions_.resize(total);
-  ByteReader reader(begin, end);
+  groups_.clear();
+  group_ = ~0u;
   uint64_t at = 0;
-  for (; at + kBlockSize <= total; at += kBlockSize) {
-    const int bits = reader.Byte();
-    const uint8_t* packed = bits >= 1 && bits <= 32 ? reader.Take(PackedBytes(bits)) : nullptr;
-    if (packed == nullptr) return Fail("packed positions pass the list");
-    Unpack128(packed, bits, &positions_[at]);
+  while (total - at > kFewPositions) {
+    const size_t n = std::min<uint64_t>(kBlockSize, total - at);
+    PackedBlock block;
+    if (begin == end || (*begin & kWidthMask) == 0 ||
+        !FindPacked(*begin, n, begin + 1, end, block)) {
+      return Fail("packed positions pass the list");
+    }
+    groups_.push_back(block);
+    begin = block.end;
+    at += n;
   }
-  for (; at < total; ++at) positions_[at] = static_cast<uint32_t>(reader.Varint());
+  tail_positions_.resize(total - at);
+  ByteReader reader(begin, end);
+  for (uint32_t& position : tail_positions_) position = static_cast<uint32_t>(reader.Varint());
   if (!reader.ok()) return Fail("positions pass the list");
-  for (uint32_t i = 0; i < count_; ++i) {
-    for (uint32_t j = starts_[i] + 1; j < starts_[i + 1]; ++j) positions_[j] += positions_[j - 1];
-  }
-  positions_loaded_ = true;
+  positions_open_ = true;
   return true;
 }
 
+// The differences of the group-th 128 positions, in group_positions_.
+void PostingsCursor::LoadGroup(uint32_t group) {
+  if (group == group_) return;
+  group_ = group;
+  const uint32_t begin = group * kBlockSize, total = starts_[count_];
+  if (group < groups_.size()) {
+    const uint32_t packed = total - static_cast<uint32_t>(tail_positions_.size());
+    Unpack(groups_[group], std::min(kBlockSize, packed - begin), group_positions_);
+  } else {
+    std::copy(tail_positions_.begin(), tail_positions_.end(), group_positions_);
+  }
+}
+
 std::span<const uint32_t> PostingsCursor::Positions(uint32_t i) {
-  if (i >= count_ || (!positions_loaded_ && !LoadPositions())) return {};
-  return {positions_.data() + starts_[i], starts_[i + 1] - starts_[i]};
+  if (i >= count_ || (!positions_open_ && !OpenPositions())) return {};
+  const uint32_t begin = starts_[i], end = starts_[i + 1];
+  positions_.resize(end - begin);
+  uint32_t position = 0;
+  for (uint32_t at = begin; at < end; ++at) {
+    LoadGroup(at / kBlockSize);
+    position += group_positions_[at % kBlockSize];
+    positions_[at - begin] = position;
+  }
+  return positions_;
 }
 
 }  // namespace weir::index
