@@ -218,12 +218,6 @@ void PutVarint(uint64_t value, std::string& out) {
   out.push_back(static_cast<char>(value));
 }
 
-uint32_t DecodeCode(uint8_t code) {
-  if (code < 32) return code;
-  const int shift = (code - 32) / 16 + 1;
-  return static_cast<uint32_t>(16 + (code - 32) % 16) << shift;
-}
-
 uint8_t FloorCode(uint32_t value) {
   if (value < 32) return static_cast<uint8_t>(value);
   // leaves five significant bits, the first of them 1

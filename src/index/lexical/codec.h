@@ -103,7 +103,9 @@ class ByteReader {
 // exceeds the value, Ceil is never below it (255 then stands for "without bound").
 uint8_t FloorCode(uint32_t value);
 uint8_t CeilCode(uint32_t value);
-uint32_t DecodeCode(uint8_t code);
+constexpr uint32_t DecodeCode(uint8_t code) {
+  return code < 32 ? code : (16u + (code - 32) % 16) << ((code - 32) / 16 + 1);
+}
 inline constexpr uint8_t kUnboundedCode = 255;
 
 }  // namespace weir::index

@@ -9,11 +9,29 @@
 #include <vector>
 
 #include "base/status.h"
+#include "index/lexical/conjunction.h"
 #include "index/lexical/cursor.h"
-#include "index/lexical/phrase.h"
 
 namespace weir::index {
 namespace {
+
+#if defined(__x86_64__) && defined(__GNUC__)
+// The base instruction set has no count of bits; nearly every CPU has.
+[[gnu::target("popcnt")]] int64_t CountOnesFast(const uint64_t* words, size_t n) {
+  int64_t count = 0;
+  for (size_t i = 0; i < n; ++i) count += __builtin_popcountll(words[i]);
+  return count;
+}
+#endif
+
+int64_t CountOnes(const uint64_t* words, size_t n) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (__builtin_cpu_supports("popcnt")) return CountOnesFast(words, n);
+#endif
+  int64_t count = 0;
+  for (size_t i = 0; i < n; ++i) count += std::popcount(words[i]);
+  return count;
+}
 
 constexpr uint32_t kWindow = 65536;  // documents; its bits are 8 KiB, a quarter of L1
 
@@ -40,24 +58,13 @@ class Documents {
 
   // Sets the bits of those in [begin, end), counted from begin.
   void Mark(uint32_t begin, uint32_t end, uint64_t* bits) {
-    std::span<const uint32_t> run = RunFrom(begin);
-    while (!run.empty() && run.front() < end) {
-      size_t i = run.front() >= begin
-                     ? 0
-                     : static_cast<size_t>(std::lower_bound(run.begin(), run.end(), begin) -
-                                           run.begin());
-      // A run that ends in the window needs no look at each document.
-      const size_t size = run.back() < end ? run.size()
-                                           : static_cast<size_t>(std::lower_bound(
-                                                                     run.begin(), run.end(), end) -
-                                                                 run.begin());
-      for (; i < size; ++i) {
-        const uint32_t at = run[i] - begin;
-        bits[at / 64] |= uint64_t{1} << (at % 64);
-      }
-      if (size < run.size() || !cursor_) return;
-      if (++block_ >= cursor_->block_count() || !cursor_->Load(block_)) return;
-      run = {cursor_->docs(), cursor_->count()};
+    if (!cursor_) return MarkRun(matches_.docs, begin, end, bits);
+    for (block_ = cursor_->FindBlock(block_, begin); block_ < cursor_->block_count(); ++block_) {
+      if (block_ > 0 && cursor_->LastDoc(block_ - 1) + 1 >= end) return;
+      if (!cursor_->Load(block_)) return;
+      if (!MarkWords(begin, end, bits))
+        MarkRun({cursor_->docs(), cursor_->count()}, begin, end, bits);
+      if (cursor_->LastDoc(block_) >= end) return;
     }
   }
 
@@ -66,6 +73,7 @@ class Documents {
     const std::span<const uint32_t> run = RunFrom(doc);
     if (block_ != seen_block_) at_ = 0;
     seen_block_ = block_;
+    if (cursor_) return !run.empty() && cursor_->PlaceOf(doc) != PostingsCursor::kAbsent;
     const auto found = std::lower_bound(run.begin() + static_cast<ptrdiff_t>(std::min(at_, run.size())),
                                         run.end(), doc);
     at_ = static_cast<size_t>(found - run.begin());
@@ -73,6 +81,32 @@ class Documents {
   }
 
  private:
+  static void MarkRun(std::span<const uint32_t> run, uint32_t begin, uint32_t end,
+                      uint64_t* bits) {
+    auto from = run.begin(), to = run.end();
+    if (run.front() < begin) from = std::lower_bound(from, to, begin);
+    if (run.back() >= end) to = std::lower_bound(from, to, end);
+    for (; from != to; ++from) {
+      const uint32_t at = *from - begin;
+      bits[at / 64] |= uint64_t{1} << (at % 64);
+    }
+  }
+
+  // A block of words that lies within [begin, end) is or-ed as it is; false when it does not.
+  bool MarkWords(uint32_t begin, uint32_t end, uint64_t* bits) const {
+    if (cursor_->words() == nullptr) return false;
+    const uint32_t base = cursor_->bit_base(), words = cursor_->word_count();
+    if (base < begin || cursor_->LastDoc(block_) >= end) return false;
+    const uint32_t at = (base - begin) / 64, shift = (base - begin) % 64;
+    for (uint32_t w = 0; w < words; ++w) {
+      const uint64_t word = cursor_->words()[w];
+      bits[at + w] |= word << shift;
+      const uint64_t high = shift == 0 ? 0 : word >> (64 - shift);
+      if (high != 0) bits[at + w + 1] |= high;
+    }
+    return true;
+  }
+
   std::optional<PostingsCursor> cursor_;
   PhraseMatches matches_;
   uint32_t total_ = 0, block_ = 0, seen_block_ = 0;
@@ -89,10 +123,10 @@ int64_t CountAny(std::deque<Documents>& clauses, const SegmentView& view) {
     const uint64_t* gone = view.deleted == nullptr || view.deleted->bits.empty()
                                ? nullptr
                                : view.deleted->bits.data() + begin / 64;
-    for (uint32_t w = 0; w < (end - begin + 63) / 64; ++w) {
-      const uint64_t live = std::exchange(bits[w], 0) & ~(gone == nullptr ? 0 : gone[w]);
-      count += std::popcount(live);
-    }
+    const uint32_t words = (end - begin + 63) / 64;
+    for (uint32_t w = 0; gone != nullptr && w < words; ++w) bits[w] &= ~gone[w];
+    count += CountOnes(bits.data(), words);
+    std::fill_n(bits.begin(), words, 0);
   }
   return count;
 }
@@ -119,18 +153,18 @@ int64_t CountAll(std::deque<Documents>& clauses, const SegmentView& view) {
 // False when the clause does not occur in the segment.
 absl::StatusOr<bool> AddClause(const LexicalSegment& segment, const LexicalClause& clause,
                                std::deque<Documents>& out) {
-  std::vector<TermInfo> infos;
-  for (const std::string& term : clause.terms) {
-    WEIR_ASSIGN_OR_RETURN(const std::optional<TermInfo> info, segment.Find(term));
+  std::vector<ConjunctionTerm> terms;
+  for (size_t i = 0; i < clause.terms.size(); ++i) {
+    WEIR_ASSIGN_OR_RETURN(const std::optional<TermInfo> info, segment.Find(clause.terms[i]));
     if (!info.has_value()) return false;
-    infos.push_back(*info);
+    terms.push_back({*info, 0, clause.offsets[i]});
   }
-  if (infos.size() == 1) {
-    out.emplace_back(segment, infos[0]);
+  if (terms.size() == 1) {
+    out.emplace_back(segment, terms[0].info);
     return true;
   }
   PhraseMatches matches;
-  WEIR_RETURN_IF_ERROR(MatchPhrase(segment, infos, clause.offsets, matches));
+  WEIR_RETURN_IF_ERROR(MatchPhrase(segment, terms, matches));
   if (matches.docs.empty()) return false;
   out.emplace_back(std::move(matches));
   return true;

@@ -7,6 +7,35 @@
 #include "absl/strings/str_cat.h"
 
 namespace weir::index {
+namespace {
+
+// above all rows, and as a signed number, too
+constexpr uint32_t kPastRows = 0x7fffffff;
+
+// Inline where the CPU that is compiled for has no instruction for it.
+uint32_t CountBits(uint64_t v) {
+  v -= v >> 1 & 0x5555555555555555;
+  v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
+  return static_cast<uint32_t>(((v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
+}
+
+// starts[i] = sum of the first i values, modulo 2^32; 128 values, those from `count` on are not
+// counted. The sum of all, in 64 bits.
+uint64_t SumUp(const uint32_t* values, uint32_t count, uint32_t* starts) {
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < count; i += 4) {
+    const uint64_t two = uint64_t{values[i]} + values[i + 1];
+    const uint64_t three = two + values[i + 2];
+    starts[i] = static_cast<uint32_t>(total);
+    starts[i + 1] = static_cast<uint32_t>(total + values[i]);
+    starts[i + 2] = static_cast<uint32_t>(total + two);
+    starts[i + 3] = static_cast<uint32_t>(total + three);
+    total += three + values[i + 3];
+  }
+  return total;
+}
+
+}  // namespace
 
 PostingsCursor::PostingsCursor(const LexicalSegment& segment, const TermInfo& info)
     : segment_(segment), info_(info) {
@@ -74,6 +103,7 @@ bool PostingsCursor::Load(uint32_t block) {
   if (block >= block_count_) return false;
   block_ = block;
   frequencies_loaded_ = positions_open_ = false;
+  docs_ready_ = true;
   word_count_ = 0;
   const uint32_t base = block == 0 ? ~0u : LastDoc(block - 1);
   const uint32_t tail = info_.document_count % kBlockSize;
@@ -120,17 +150,26 @@ bool PostingsCursor::LoadBitSet(const SkipEntry& skip, uint32_t base, const uint
   std::memcpy(words_, in, 8 * size_t{words});
   uint32_t count = 0;
   for (uint32_t w = 0; w < words; ++w) {
-    for (uint64_t left = words_[w]; left != 0 && count < kBlockSize; left &= left - 1)
-      docs_[count++] = first + 64 * w + static_cast<uint32_t>(std::countr_zero(left));
+    ranks_[w] = static_cast<uint8_t>(count);
+    count += CountBits(words_[w]);
+    if (count > kBlockSize) break;
   }
-  // The block's last document is its 128th, and nothing comes behind it.
-  if (count < kBlockSize || docs_[kBlockSize - 1] != skip.last_doc ||
-      words_[words - 1] >> ((skip.last_doc - first) % 64) != 1) {
+  // 128 documents, and nothing behind the last.
+  if (count != kBlockSize || words_[words - 1] >> ((skip.last_doc - first) % 64) != 1)
     return Fail(absl::StrCat("block ", block_, " holds other documents than it says"));
-  }
   word_count_ = words;
   bit_base_ = first;
+  docs_ready_ = false;
   return true;
+}
+
+void PostingsCursor::ExpandWords() {
+  uint32_t count = 0;
+  for (uint32_t w = 0; w < word_count_; ++w) {
+    for (uint64_t left = words_[w]; left != 0; left &= left - 1)
+      docs_[count++] = bit_base_ + 64 * w + static_cast<uint32_t>(std::countr_zero(left));
+  }
+  docs_ready_ = true;
 }
 
 bool PostingsCursor::LoadTail(uint32_t base) {
@@ -153,7 +192,7 @@ bool PostingsCursor::LoadTail(uint32_t base) {
     frequencies_[i] = static_cast<uint32_t>(frequency);
     next += gap + 1;
   }
-  std::fill(docs_ + count_, docs_ + kBlockSize, ~0u);
+  std::fill(docs_ + count_, docs_ + kBlockSize, kPastRows);
   if (has_skips() && docs_[count_ - 1] != LastDoc(block_))
     return Fail("last block ends at another document");
   frequencies_loaded_ = true;
@@ -169,10 +208,24 @@ const uint32_t* PostingsCursor::Frequencies() {
 }
 
 uint32_t PostingsCursor::PlaceOf(uint32_t doc) const {
-  // Halving without branches: where a document lies in a block cannot be predicted.
-  const uint32_t* at = docs_;
-  for (uint32_t step = kBlockSize / 2; step > 0; step /= 2) at += at[step - 1] < doc ? step : 0;
-  return *at == doc ? static_cast<uint32_t>(at - docs_) : kAbsent;
+  if (word_count_ > 0) {
+    const uint32_t at = doc - bit_base_, word = at / 64;
+    if (doc < bit_base_ || word >= word_count_ || (words_[word] >> (at % 64) & 1) == 0)
+      return kAbsent;
+    return ranks_[word] + CountBits(words_[word] & ((uint64_t{1} << (at % 64)) - 1));
+  }
+  typedef int32_t V4 __attribute__((vector_size(16)));
+  // Where a document lies cannot be predicted, so nothing branches: how many of eight groups of 16
+  // end below it, then how many of the group are below it. Documents are below 2^31.
+  const int32_t wanted = static_cast<int32_t>(doc);
+  uint32_t at = 0;
+  for (uint32_t end = 15; end < kBlockSize - 1; end += 16) at += docs_[end] < doc ? 16u : 0u;
+  const V4 wide{wanted, wanted, wanted, wanted};
+  V4 v[4];
+  std::memcpy(v, docs_ + at, sizeof(v));
+  const V4 below = ((v[0] < wide) + (v[1] < wide)) + ((v[2] < wide) + (v[3] < wide));
+  at -= static_cast<uint32_t>(below[0] + below[1] + below[2] + below[3]);
+  return at < kBlockSize && docs_[at] == doc ? at : kAbsent;
 }
 
 bool PostingsCursor::OpenPositions() {
@@ -184,11 +237,8 @@ bool PostingsCursor::OpenPositions() {
     if (offset > info_.positions_size) return Fail("positions pass the list");
     begin += offset;
   }
-  uint64_t total = 0;
-  for (uint32_t i = 0; i < count_; ++i) {
-    starts_[i] = static_cast<uint32_t>(total);
-    total += frequencies[i];
-  }
+  std::fill(frequencies_ + count_, frequencies_ + (count_ + 3) / 4 * 4, 0u);
+  const uint64_t total = SumUp(frequencies, count_, starts_);
   // 17 bytes hold at most 128 positions: more than eight a byte are not there.
   const size_t left = static_cast<size_t>(end - begin);
   if (total > uint64_t{left} * 8 || total >= ~0u) return Fail("more positions than bytes");
@@ -207,25 +257,26 @@ bool PostingsCursor::OpenPositions() {
     begin = block.end;
     at += n;
   }
-  tail_positions_.resize(total - at);
-  ByteReader reader(begin, end);
-  for (uint32_t& position : tail_positions_) position = static_cast<uint32_t>(reader.Varint());
-  if (!reader.ok()) return Fail("positions pass the list");
+  tail_begin_ = begin;
+  tail_end_ = end;
   positions_open_ = true;
   return true;
 }
 
 // The differences of the group-th 128 positions, in group_positions_.
-void PostingsCursor::LoadGroup(uint32_t group) {
-  if (group == group_) return;
-  group_ = group;
-  const uint32_t begin = group * kBlockSize, total = starts_[count_];
+bool PostingsCursor::LoadGroup(uint32_t group) {
+  if (group == group_) return true;
+  const uint32_t left = starts_[count_] - group * kBlockSize;
   if (group < groups_.size()) {
-    const uint32_t packed = total - static_cast<uint32_t>(tail_positions_.size());
-    Unpack(groups_[group], std::min(kBlockSize, packed - begin), group_positions_);
+    Unpack(groups_[group], std::min(kBlockSize, left), group_positions_);
   } else {
-    std::copy(tail_positions_.begin(), tail_positions_.end(), group_positions_);
+    ByteReader reader(tail_begin_, tail_end_);
+    for (uint32_t i = 0; i < left; ++i)
+      group_positions_[i] = static_cast<uint32_t>(reader.Varint());
+    if (!reader.ok()) return Fail("positions pass the list");
   }
+  group_ = group;
+  return true;
 }
 
 std::span<const uint32_t> PostingsCursor::Positions(uint32_t i) {
@@ -234,7 +285,7 @@ std::span<const uint32_t> PostingsCursor::Positions(uint32_t i) {
   positions_.resize(end - begin);
   uint32_t position = 0;
   for (uint32_t at = begin; at < end; ++at) {
-    LoadGroup(at / kBlockSize);
+    if (!LoadGroup(at / kBlockSize)) return {};
     position += group_positions_[at % kBlockSize];
     positions_[at - begin] = position;
   }

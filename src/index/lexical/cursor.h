@@ -32,9 +32,12 @@ class PostingsCursor {
   bool Load(uint32_t block);
   uint32_t block() const { return block_; }
   uint32_t count() const { return count_; }
-  const uint32_t* docs() const { return docs_; }
+  const uint32_t* docs() {
+    if (!docs_ready_) ExpandWords();
+    return docs_;
+  }
   const uint32_t* Frequencies();
-  // The place of `doc` in the loaded block, or kAbsent.
+  // The place of `doc` in the loaded block, or kAbsent. Blocks stored as bit sets stay as they are.
   static constexpr uint32_t kAbsent = kBlockSize;
   uint32_t PlaceOf(uint32_t doc) const;
   // Positions of the i-th document of the block, until the next call; empty when damaged.
@@ -50,9 +53,10 @@ class PostingsCursor {
  private:
   bool LoadPacked(const SkipEntry& skip, uint32_t base);
   bool LoadTail(uint32_t base);
+  void ExpandWords();
   bool LoadBitSet(const SkipEntry& skip, uint32_t base, const uint8_t* in);
   bool OpenPositions();
-  void LoadGroup(uint32_t group);
+  bool LoadGroup(uint32_t group);
   bool Fail(std::string_view what);
 
   const LexicalSegment& segment_;
@@ -64,16 +68,18 @@ class PostingsCursor {
   uint32_t block_count_ = 0;
   uint32_t block_ = ~0u;
   uint32_t count_ = 0;
-  bool frequencies_loaded_ = false, positions_open_ = false;
+  bool docs_ready_ = true, frequencies_loaded_ = false, positions_open_ = false;
   PackedBlock packed_frequencies_;
   uint32_t word_count_ = 0, bit_base_ = 0;
   uint32_t group_ = ~0u;      // of the positions, unpacked in group_positions_
-  uint32_t docs_[kBlockSize];  // ~0 from count_ on
+  uint32_t docs_[kBlockSize];  // from count_ on above all rows
   uint32_t frequencies_[kBlockSize];
   uint64_t words_[kMaxBitSetWords];
+  uint8_t ranks_[kMaxBitSetWords];  // documents in the words before
   uint32_t starts_[kBlockSize + 1];
   std::vector<PackedBlock> groups_;        // of 128 positions, the last of fewer
-  std::vector<uint32_t> tail_positions_;  // differences, of what is not packed
+  const uint8_t* tail_begin_ = nullptr;   // of the positions that are not packed
+  const uint8_t* tail_end_ = nullptr;     // the list's end
   std::vector<uint32_t> positions_;       // of one document
   uint32_t group_positions_[kBlockSize];  // differences
   absl::Status status_;
