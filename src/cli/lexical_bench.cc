@@ -231,12 +231,15 @@ class Rows {
     return status_;
   }
 
-  // How many of the queries get the same passages in the same order from both.
+  // How many of the queries get the same passages in the same order from both, with lengths in a
+  // byte as the peers have them.
   absl::Status SameLists(std::vector<BenchRow>& rows) {
     int64_t same = 0;
     for (size_t i = 0; i < work_.queries.size(); ++i) {
       WEIR_ASSIGN_OR_RETURN(const std::string theirs, peer_->Ask("hits", absl::StrCat(i)));
-      WEIR_ASSIGN_OR_RETURN(const auto ours, Search(work_.queries[i], 10));
+      WEIR_ASSIGN_OR_RETURN(const auto ours,
+                            index::SearchSegments(segment_.views(), work_.queries[i].query, 10,
+                                                  {.k1 = 1.2, .b = 0.75, .lengths = "byte"}));
       same += theirs == absl::StrJoin(ours, " ", [](std::string* out, const index::Scored& hit) {
                 absl::StrAppend(out, hit.passage);
               });

@@ -23,6 +23,8 @@ inline void ScoreBlock(const uint32_t* frequencies, const uint32_t* lengths, uin
     V4i fi, li;
     std::memcpy(&fi, frequencies + i, sizeof(fi));
     std::memcpy(&li, lengths + i, sizeof(li));
+    for (int j = 0; s.byte_lengths && j < 4; ++j)
+      li[j] = static_cast<int32_t>(ByteLength(static_cast<uint32_t>(li[j])));
     const V4f f = __builtin_convertvector(fi, V4f), l = __builtin_convertvector(li, V4f);
     const V4f v = factors * (f / (f + (constants + per_token * l)));
     std::memcpy(out + i, &v, sizeof(v));

@@ -137,7 +137,8 @@ class Fixture : public ::testing::Test {
       LexicalQuery query = Words({chosen.begin(), chosen.end()});
       for (LexicalClause& c : query.clauses) c.weight = 1 + random() % 2;
       query.all = random() % 4 == 0;
-      const Bm25Options options = random() % 2 == 0 ? Bm25Options{} : Bm25Options{1.2, 0.75};
+      Bm25Options options = random() % 2 == 0 ? Bm25Options{} : Bm25Options{1.2, 0.75};
+      if (random() % 4 == 0) options.lengths = "byte";
       ExpectSame(query, 1 + random() % 20, options);
       ExpectSame(query, 1000, options);
       if (HasFatalFailure()) return;
