@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "index/lexical/clause_scorer.h"
 #include "index/lexical/conjunction.h"
+#include "index/lexical/documents.h"
 #include "index/lexical/phrase.h"
 #include "index/top_k.h"
 
@@ -29,11 +30,34 @@ class Taker {
   // ascending: all passages of the segment come after those seen before.
   Taker(const SegmentView& view, bool ascending, TopK& top)
       : view_(view), ascending_(ascending), top_(top) {}
+  // Reads the query's clauses that filter. False when one that must match does not occur here.
+  absl::StatusOr<bool> Filter(const LexicalQuery& query) {
+    for (const LexicalClause& clause : query.clauses) {
+      if (clause.need == Need::kShould || (clause.need == Need::kMust && query.all)) continue;
+      const bool must = clause.need == Need::kMust;
+      WEIR_ASSIGN_OR_RETURN(const bool found,
+                            AddClause(*view_.segment, clause, must ? required_ : refused_));
+      if (must && !found) return false;
+    }
+    return true;
+  }
+  absl::Status status() const {
+    absl::Status status;
+    for (const Documents& d : required_) status.Update(d.status());
+    for (const Documents& d : refused_) status.Update(d.status());
+    return status;
+  }
   const LexicalSegment& segment() const { return *view_.segment; }
   float Least() const { return top_.Least(ascending_); }
   void Offer(uint32_t doc, float score) {
     if (score < Least()) return;
     if (view_.deleted != nullptr && view_.deleted->Contains(doc)) return;
+    for (Documents& d : required_) {
+      if (!d.Contains(doc)) return;
+    }
+    for (Documents& d : refused_) {
+      if (d.Contains(doc)) return;
+    }
     top_.Add({view_.segment->passage(doc), score});
   }
 
@@ -41,6 +65,7 @@ class Taker {
   const SegmentView& view_;
   const bool ascending_;
   TopK& top_;
+  std::deque<Documents> required_, refused_;  // documents are offered in ascending order
 };
 
 class SegmentSearch {
@@ -289,6 +314,7 @@ absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segment
                                             const CollectionStatistics& statistics) {
   std::vector<Plan> plans;
   for (const LexicalClause& clause : query.clauses) {
+    if (clause.need == Need::kMustNot) continue;
     Plan plan{&clause, {}, std::vector<std::vector<TermInfo>>(segments.size()), 0};
     bool present = true;
     for (const std::string& term : clause.terms) {
@@ -408,13 +434,20 @@ absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments,
 }
 
 absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> segments,
-                                                   const LexicalQuery& query, int64_t k,
+                                                   const LexicalQuery& given, int64_t k,
                                                    const Bm25Options& options) {
+  LexicalQuery query = given;
+  // When all that match must, the path for that is the fast one.
+  query.all = query.all || std::none_of(query.clauses.begin(), query.clauses.end(), [](const auto& c) {
+    return c.need == Need::kShould;
+  });
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   const CollectionStatistics statistics = Statistics(segments);
   const Bm25Saturation saturation(options, statistics);
   WEIR_ASSIGN_OR_RETURN(const std::vector<Plan> plans, MakePlans(segments, query, statistics));
-  if (plans.empty() || (query.all && plans.size() < query.clauses.size()))
+  const auto positive = std::count_if(query.clauses.begin(), query.clauses.end(),
+                                      [](const auto& c) { return c.need != Need::kMustNot; });
+  if (plans.empty() || (query.all && static_cast<int64_t>(plans.size()) < positive))
     return std::vector<Scored>();
   TopK top(k);
   int64_t highest = -1;
@@ -423,7 +456,10 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
     const bool ascending = view.segment->first_passage() > highest;
     highest = std::max(highest, view.segment->last_passage());
     Taker taker(view, ascending, top);
+    WEIR_ASSIGN_OR_RETURN(const bool possible, taker.Filter(query));
+    if (!possible) continue;
     WEIR_RETURN_IF_ERROR(SearchSegment(plans, s, query, saturation, taker));
+    WEIR_RETURN_IF_ERROR(taker.status());
   }
   return top.Take();
 }
