@@ -35,7 +35,9 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   WEIR_ASSIGN_OR_RETURN(asker->store_, session.OpenStore(index::Store::Mode::kRead));
   WEIR_RETURN_IF_ERROR(PickEncoder(*asker->store_, session, options.encoder, options.search.mode,
                                    asker->encoder_));
-  if (asker->encoder_ == nullptr) {  // lexical search; sentences are still compared by meaning
+  WEIR_ASSIGN_OR_RETURN(asker->sparse_encoder_,
+                        PickSparseEncoder(*asker->store_, session, options.search.mode));
+  if (asker->encoder_ == nullptr) {  // no dense search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
   if (options.answer.planner != "extract") {
@@ -51,8 +53,9 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
   }
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
-                        retrieve::Pipeline::Make(*asker->store_, asker->encoder_.get(),
-                                                 options.search, session.registry()));
+                        retrieve::Pipeline::Make(
+                            *asker->store_, {asker->encoder_.get(), asker->sparse_encoder_.get()},
+                            options.search, session.registry()));
   asker->options_ = std::move(options);
   return asker;
 }

@@ -100,6 +100,23 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
   return model::LoadEncoder(spec, context_);
 }
 
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> Session::LoadSparseEncoder(
+    std::string_view name) {
+  std::string chosen(name);
+  if (chosen.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
+    for (const model::ModelRecord& m : models) {
+      if (m.kind != model::ModelKind::kEncoder || m.encoder.pooling != model::Pooling::kTerms) {
+        continue;
+      }
+      if (chosen.empty() || m.installed) chosen = m.name;
+      if (m.installed) break;
+    }
+  }
+  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindEncoder(chosen));
+  return model::LoadSparseEncoder(spec, context_);
+}
+
 // The default; where it is not installed, the last listed that is: the catalogue's models grow, the
 // user's own stand after them. A model under terms of its own must be named.
 absl::StatusOr<std::string> Session::DefaultDecoder() {

@@ -69,6 +69,8 @@ class Session {
   // default that is installed.
   absl::StatusOr<model::EncoderSpec> FindEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
+  // `name`: as above; "" takes the first sparse encoder that is installed.
+  absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(
       std::string_view name, const generate::GenerateOptions& options);
 

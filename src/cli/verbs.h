@@ -52,5 +52,9 @@ std::unique_ptr<Verb> MakeManVerb();
 // without vectors becomes lexical, with a note.
 absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
                          std::string& mode, std::unique_ptr<text::Encoder>& encoder);
+// The sparse encoder of the store's sparse vectors, if `mode` needs one; else null.
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
+                                                                       Session& session,
+                                                                       const std::string& mode);
 
 }  // namespace weir::cli

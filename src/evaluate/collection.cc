@@ -95,7 +95,7 @@ absl::Status Collection::Add(const std::string& corpus_path, const Context& cont
 
 absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& corpus_path,
                                                              const std::string& keep,
-                                                             const text::Encoder* encoder,
+                                                             retrieve::Encoders encoders,
                                                              const Context& context) {
   std::unique_ptr<Collection> collection(new Collection);
   if (keep.empty()) {
@@ -105,8 +105,11 @@ absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& 
   WEIR_ASSIGN_OR_RETURN(collection->store_,
                         index::Store::Open(folder, index::Store::Mode::kWrite, context));
   WEIR_RETURN_IF_ERROR(collection->Add(corpus_path, context));
-  if (encoder != nullptr) {
-    WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoder, context));
+  if (encoders.dense != nullptr) {
+    WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.dense, context));
+  }
+  if (encoders.sparse != nullptr) {
+    WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.sparse, context));
   }
   WEIR_RETURN_IF_ERROR(collection->store_->Refresh());
   WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, collection->store_->Status());

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "index/store.h"
-#include "text/ports.h"
+#include "retrieve/pipeline.h"
 
 namespace weir::evaluate {
 
@@ -17,10 +17,10 @@ namespace weir::evaluate {
 class Collection {
  public:
   // Adds what is missing or has changed, removes what is no longer in the corpus, then gives
-  // vectors when `encoder` is not null.
+  // dense and sparse vectors for the encoders that are not null.
   static absl::StatusOr<std::unique_ptr<Collection>> Open(const std::string& corpus_path,
                                                           const std::string& keep,
-                                                          const text::Encoder* encoder,
+                                                          retrieve::Encoders encoders,
                                                           const Context& context);
   ~Collection();
   const index::Store& store() const { return *store_; }

@@ -26,12 +26,13 @@ absl::StatusOr<std::string> HashOf(const std::string& path) {
 }
 
 absl::StatusOr<std::string> FingerprintOf(const BeirPaths& paths, RetrievalOptions options,
-                                          const text::Encoder* encoder) {
+                                          const retrieve::Encoders& encoders) {
   std::map<std::string, std::string> extra;
   WEIR_ASSIGN_OR_RETURN(extra["corpus"], HashOf(paths.corpus));
   WEIR_ASSIGN_OR_RETURN(extra["queries"], HashOf(paths.queries));
   WEIR_ASSIGN_OR_RETURN(extra["qrels"], HashOf(paths.qrels));
-  extra["encoder"] = encoder == nullptr ? "" : encoder->fingerprint();
+  extra["encoder"] = encoders.dense == nullptr ? "" : encoders.dense->fingerprint();
+  if (encoders.sparse != nullptr) extra["sparse-encoder"] = encoders.sparse->fingerprint();
   extra["protocol"] = "1";
   std::string text = BindOptions(options).Fingerprint();
   for (const auto& [name, value] : extra) {
@@ -42,30 +43,38 @@ absl::StatusOr<std::string> FingerprintOf(const BeirPaths& paths, RetrievalOptio
   return text;
 }
 
-absl::Status Check(const RetrievalOptions& options, const text::Encoder* encoder) {
+// What the pipelines need together.
+absl::StatusOr<retrieve::ModeNeeds> Check(const RetrievalOptions& options,
+                                          const retrieve::Encoders& encoders) {
   if (options.pipelines.empty()) return absl::InvalidArgumentError("pipelines: none is named");
   if (options.split.find('/') != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat("split: ", options.split, "; expected a name"));
   }
+  retrieve::ModeNeeds all;
   for (const std::string& pipeline : options.pipelines) {
-    if (pipeline != "lexical" && encoder == nullptr) {
+    WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
+    if ((needs.dense && encoders.dense == nullptr) ||
+        (needs.sparse && encoders.sparse == nullptr)) {
       return absl::InvalidArgumentError(
           absl::StrCat("pipeline ", pipeline, " needs an encoder; none was given"));
     }
+    all.dense |= needs.dense;
+    all.sparse |= needs.sparse;
   }
-  return absl::OkStatus();
+  return all;
 }
 
 absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::string& mode,
                                      const std::vector<BeirRecord>& queries,
-                                     const RetrievalOptions& options, const text::Encoder* encoder,
-                                     const Registry& registry, const Context& context) {
-  retrieve::SearchOptions search{.mode = mode, .fuse = options.fuse};
+                                     const RetrievalOptions& options,
+                                     const retrieve::Encoders& encoders, const Registry& registry,
+                                     const Context& context) {
+  retrieve::SearchOptions search{.mode = mode, .fuse = options.fuse, .sparse = options.sparse};
   search.top_k = options.depth + 1;  // one may be the query itself
   search.fuse.fetch = std::max(options.fuse.fetch, search.top_k);
   search.dedupe = false;  // judgements name each copy
   WEIR_ASSIGN_OR_RETURN(const auto pipeline,
-                        retrieve::Pipeline::Make(store, encoder, search, registry));
+                        retrieve::Pipeline::Make(store, encoders, search, registry));
   RankedRun run;
   for (const BeirRecord& query : queries) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
@@ -99,9 +108,9 @@ std::string SetName(const std::string& folder) {
 
 absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
                                              const RetrievalOptions& options,
-                                             const text::Encoder* encoder, const Registry& registry,
+                                             retrieve::Encoders encoders, const Registry& registry,
                                              const Context& context) {
-  WEIR_RETURN_IF_ERROR(Check(options, encoder));
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, Check(options, encoders));
   const BeirPaths paths = BeirPathsOf(folder, options.split);
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> lines, LineReader::Open(paths.qrels));
   WEIR_ASSIGN_OR_RETURN(const Qrels qrels, ReadQrels(*lines));
@@ -110,20 +119,18 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   EvalRecord record;
   record.set = SetName(folder);
   record.split = options.split;
-  const bool needs_vectors =
-      std::any_of(options.pipelines.begin(), options.pipelines.end(),
-                  [](const std::string& pipeline) { return pipeline != "lexical"; });
-  if (!needs_vectors) encoder = nullptr;
-  WEIR_ASSIGN_OR_RETURN(record.fingerprint, FingerprintOf(paths, options, encoder));
+  if (!needs.dense) encoders.dense = nullptr;
+  if (!needs.sparse) encoders.sparse = nullptr;
+  WEIR_ASSIGN_OR_RETURN(record.fingerprint, FingerprintOf(paths, options, encoders));
   const int64_t start = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<Collection> collection,
-                        Collection::Open(paths.corpus, options.index_in, encoder, context));
+                        Collection::Open(paths.corpus, options.index_in, encoders, context));
   record.documents = collection->documents();
   record.index_s = SecondsSince(start, context);
   for (const std::string& pipeline : options.pipelines) {
     const int64_t begin = context.now_ns();
     WEIR_ASSIGN_OR_RETURN(const RankedRun run,
-                          RunQueries(collection->store(), pipeline, queries, options, encoder,
+                          RunQueries(collection->store(), pipeline, queries, options, encoders,
                                      registry, context));
     const double took_s = SecondsSince(begin, context);
     const Evaluation evaluation = Evaluate(qrels, run, StandardMetrics());

@@ -21,14 +21,17 @@ struct RetrievalOptions {
   std::string split = "test";
   std::vector<std::string> pipelines = {"lexical", "dense", "hybrid"};
   retrieve::FusionOptions fuse;
+  retrieve::SparseOptions sparse;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
   std::string write_runs;  // a folder for SET.PIPELINE.trec and SET.PIPELINE.tsv; "" for none
   template <class V>
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
-    v(pipelines, {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, hybrid."});
+    v(pipelines,
+      {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, sparse, hybrid."});
     fuse.Visit(v);
+    sparse.Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
     v(index_in, {.name = "index-in",
@@ -59,10 +62,10 @@ struct EvalRecord {
   std::string fingerprint;
 };
 
-// `encoder` may be null when only the lexical pipeline is asked for (kInvalidArgument otherwise).
+// kInvalidArgument when a pipeline needs an encoder that is null.
 absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
                                              const RetrievalOptions& options,
-                                             const text::Encoder* encoder, const Registry& registry,
+                                             retrieve::Encoders encoders, const Registry& registry,
                                              const Context& context);
 
 // {version, set, split, runs: [{pipeline, metrics, queries, took_s}], fingerprint, documents,

@@ -153,8 +153,11 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   if (!changed.empty()) {
     WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
   }
-  if (!options.encode || ports.encoder == nullptr) return absl::OkStatus();
-  return store.EncodePending(*ports.encoder, context);
+  if (options.encode && ports.encoder != nullptr) {
+    WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.encoder, context));
+  }
+  if (ports.sparse_encoder == nullptr) return absl::OkStatus();
+  return store.EncodePending(*ports.sparse_encoder, context);
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ struct IndexerPorts {
   std::function<absl::StatusOr<text::Document>(const std::string& path, const Context& context)>
       read;
   std::function<std::vector<text::Passage>(const text::Document& document)> chunk;
-  const text::Encoder* encoder = nullptr;  // null: lexical only
+  const text::Encoder* encoder = nullptr;  // null: no dense vectors
+  const text::SparseEncoder* sparse_encoder = nullptr;
 };
 
 struct IndexerOptions {

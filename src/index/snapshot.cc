@@ -24,7 +24,10 @@ size_t LowerRow(const Segment& segment, int64_t id) {
 }
 
 uint64_t Tokens(const LexicalSegment& segment, uint32_t row) { return segment.length(row); }
-uint64_t Tokens(const VectorSegment&, uint32_t) { return 0; }
+template <class Segment>
+uint64_t Tokens(const Segment&, uint32_t) {
+  return 0;
+}
 
 template <class Segment>
 std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment,
@@ -70,6 +73,23 @@ absl::StatusOr<Loaded<Segment>> Load(const SegmentRow& row, const std::string& f
   return loaded;
 }
 
+absl::StatusOr<EncoderNote> ReadEncoder(Catalogue& catalogue, std::string_view settings) {
+  EncoderNote note;
+  WEIR_ASSIGN_OR_RETURN(note.name, catalogue.Setting(absl::StrCat(settings, "_name")));
+  WEIR_ASSIGN_OR_RETURN(note.fingerprint,
+                        catalogue.Setting(absl::StrCat(settings, "_fingerprint")));
+  WEIR_ASSIGN_OR_RETURN(const int64_t dimensions,
+                        catalogue.Counter(absl::StrCat(settings, "_dimensions")));
+  note.dimensions = static_cast<int>(std::clamp<int64_t>(dimensions, 0, kMaxDimensions));
+  return note;
+}
+
+absl::Status CheckDimensions(const SegmentRow& row, int64_t dimensions, const EncoderNote& noted) {
+  if (dimensions == noted.dimensions) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(row.info.name, ": ", dimensions,
+                                          " dimensions; the catalogue notes ", noted.dimensions));
+}
+
 template <class Segment>
 int64_t Live(const std::vector<Loaded<Segment>>& segments) {
   int64_t n = 0;
@@ -81,6 +101,7 @@ int64_t Live(const std::vector<Loaded<Segment>>& segments) {
 
 int64_t Snapshot::live_passages() const { return Live(lexical); }
 int64_t Snapshot::live_vectors() const { return Live(vectors); }
+int64_t Snapshot::live_sparse() const { return Live(sparse); }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,
@@ -88,10 +109,8 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
   auto out = std::make_shared<Snapshot>();
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
   WEIR_ASSIGN_OR_RETURN(out->analyzer, catalogue.Setting("analyzer"));
-  WEIR_ASSIGN_OR_RETURN(out->encoder.name, catalogue.Setting("encoder_name"));
-  WEIR_ASSIGN_OR_RETURN(out->encoder.fingerprint, catalogue.Setting("encoder_fingerprint"));
-  WEIR_ASSIGN_OR_RETURN(const int64_t dimensions, catalogue.Counter("encoder_dimensions"));
-  out->encoder.dimensions = static_cast<int>(std::min<int64_t>(dimensions, kMaxDimensions));
+  WEIR_ASSIGN_OR_RETURN(out->encoder, ReadEncoder(catalogue, "encoder"));
+  WEIR_ASSIGN_OR_RETURN(out->sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());
   WEIR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> rows, catalogue.Segments());
   for (const SegmentRow& row : rows) {
@@ -108,11 +127,18 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         WEIR_ASSIGN_OR_RETURN(
             auto loaded,
             Load<VectorSegment>(row, folder, previous ? &previous->vectors : nullptr, tombstones));
-        if (static_cast<int64_t>(loaded.segment->dimensions()) != dimensions) {
-          return absl::DataLossError(absl::StrCat(row.info.name, ": ", loaded.segment->dimensions(),
-                                                  " dimensions; the catalogue notes ", dimensions));
-        }
+        WEIR_RETURN_IF_ERROR(CheckDimensions(
+            row, static_cast<int64_t>(loaded.segment->dimensions()), out->encoder));
         out->vectors.push_back(std::move(loaded));
+        break;
+      }
+      case SegmentKind::kSparse: {
+        WEIR_ASSIGN_OR_RETURN(
+            auto loaded,
+            Load<SparseSegment>(row, folder, previous ? &previous->sparse : nullptr, tombstones));
+        WEIR_RETURN_IF_ERROR(
+            CheckDimensions(row, loaded.segment->vocabulary(), out->sparse_encoder));
+        out->sparse.push_back(std::move(loaded));
         break;
       }
       case SegmentKind::kText: {
@@ -142,6 +168,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
     out->lexical_views.push_back({s.segment.get(), s.deleted.get()});
   for (const auto& s : out->vectors)
     out->vector_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out->sparse) out->sparse_views.push_back({s.segment.get(), s.deleted.get()});
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "index/catalogue/catalogue.h"
 #include "index/dense/vector_segment.h"
 #include "index/lexical/search.h"
+#include "index/sparse/sparse_segment.h"
 #include "index/texts/text_segment.h"
 
 namespace weir::index {
@@ -29,23 +30,26 @@ struct Loaded {
 
 struct EncoderNote {
   std::string name, fingerprint;
-  int dimensions = 0;
+  int dimensions = 0;  // of a sparse one: terms of its vocabulary
 };
 
 struct Snapshot {
   int64_t generation = 0;
   std::vector<Loaded<LexicalSegment>> lexical;
   std::vector<Loaded<VectorSegment>> vectors;
+  std::vector<Loaded<SparseSegment>> sparse;
   std::map<int64_t, std::shared_ptr<const TextSegment>> texts;  // by segment id
   std::vector<SegmentRow> text_rows;
   std::vector<SegmentView> lexical_views;
   std::vector<VectorView> vector_views;
+  std::vector<SparseView> sparse_views;
   std::string analyzer;
-  EncoderNote encoder;
+  EncoderNote encoder, sparse_encoder;
   int64_t bytes = 0;  // of all segment files
 
   int64_t live_passages() const;
   int64_t live_vectors() const;
+  int64_t live_sparse() const;
 };
 
 // Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are

@@ -1,5 +1,5 @@
 // The store: a folder with the catalogue (SQLite) and immutable, checksummed segments (lexical
-// postings, dense vectors, document texts). Format page: docs/formats/store.md.
+// postings, dense and sparse vectors, document texts). Format page: docs/formats/store.md.
 //
 // Durability: AddBatch returns OK only when the batch's segment files and folder are fsynced and
 // the catalogue's transaction is committed; a kill at any moment loses nothing acknowledged, and
@@ -19,6 +19,7 @@
 #include "base/context.h"
 #include "index/lexical/bm25.h"
 #include "index/scored.h"
+#include "index/sparse/sparse_search.h"
 #include "text/ports.h"
 #include "text/records.h"
 
@@ -29,6 +30,8 @@ struct StoreStatus {
   int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason
   std::string encoder;                                      // name, "" while lexical only
+  int64_t sparse_pending = 0;  // passages without a sparse vector; 0 while no sparse encoder is used
+  std::string sparse_encoder;  // name, "" while there is none
 };
 
 // A document with its passages, ready to be stored.
@@ -66,6 +69,10 @@ class Store {
   // costs little and cancelling nothing. Vectors of another encoder (fingerprint) are dropped
   // first: one store, one encoder.
   virtual absl::Status EncodePending(const text::Encoder& encoder, const Context& context) = 0;
+  // The same for sparse vectors; a store may hold both kinds. kUnimplemented for vocabularies above
+  // kMaxSparseVocabulary.
+  virtual absl::Status EncodePending(const text::SparseEncoder& encoder,
+                                     const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
   // --- reading ---
@@ -86,6 +93,15 @@ class Store {
   virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                           const Context& context) const = 0;
   virtual bool has_vectors() const = 0;
+  // Inner product of 8-bit weights and impacts; see sparse/sparse_search.h. kNotFound when the store
+  // has no sparse vectors.
+  virtual absl::StatusOr<std::vector<Scored>> SearchSparse(const text::SparseVector& query,
+                                                           int64_t k,
+                                                           const SparseSearchOptions& options,
+                                                           const Context& context) const = 0;
+  virtual bool has_sparse_vectors() const = 0;
+  // In steps of 1/64, as they are stored. kNotFound while it is pending.
+  virtual absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;
   virtual absl::StatusOr<int64_t> FindDocument(std::string_view path) const = 0;  // kNotFound

@@ -82,6 +82,11 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     Note(s.segment->file().Verify(), lines);
     Note(s.segment->Check(), lines);
   }
+  for (const auto& s : now->sparse) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    Note(s.segment->file().Verify(), lines);
+    Note(s.segment->Check(), lines);
+  }
   for (const auto& [id, text] : now->texts) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     Note(text->file().Verify(), lines);
@@ -118,6 +123,7 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);
+  CheckOwners(now->sparse, live, lines, nullptr);
   std::sort(lexical.begin(), lexical.end());
   if (std::adjacent_find(lexical.begin(), lexical.end()) != lexical.end()) {
     lines.push_back("a passage is in two lexical segments");

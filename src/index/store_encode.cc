@@ -1,5 +1,6 @@
-// Vectors for passages that have none.
+// Dense and sparse vectors for passages that have none.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
@@ -17,16 +18,16 @@ constexpr int64_t kCommitNs = int64_t{5} * 1000'000'000;  // or so much time
 
 }  // namespace
 
-// Live passages of the lexical segments that no vector segment has; both are sorted by id.
-std::vector<int64_t> FolderStore::PendingPassages() const {
-  const std::shared_ptr<const Snapshot> now = snapshot();
+template <class Segment>
+std::vector<int64_t> FolderStore::PendingPassages(
+    const Snapshot& now, const std::vector<Loaded<Segment>>& segments) const {
   std::vector<int64_t> all, done, pending;
-  for (const auto& loaded : now->lexical) {
+  for (const auto& loaded : now.lexical) {
     for (uint32_t r = 0; r < loaded.segment->rows(); ++r) {
       if (!loaded.deleted->Contains(r)) all.push_back(loaded.segment->passage(r));
     }
   }
-  for (const auto& loaded : now->vectors) {
+  for (const auto& loaded : segments) {
     for (size_t r = 0; r < loaded.segment->rows(); ++r) done.push_back(loaded.segment->passage(r));
   }
   std::sort(all.begin(), all.end());
@@ -36,23 +37,25 @@ std::vector<int64_t> FolderStore::PendingPassages() const {
   return pending;
 }
 
-absl::Status FolderStore::DropForeignVectors(const text::Encoder& encoder) {
-  const std::shared_ptr<const Snapshot> now = snapshot();
-  if (now->encoder.fingerprint == encoder.fingerprint() &&
-      now->encoder.dimensions == encoder.dimensions()) {
+template <class Segment>
+absl::Status FolderStore::UseEncoder(const std::vector<Loaded<Segment>>& segments,
+                                     const EncoderNote& old, const EncoderNote& now,
+                                     std::string_view settings) {
+  if (old.fingerprint == now.fingerprint && old.dimensions == now.dimensions) {
     return absl::OkStatus();
   }
   std::vector<SegmentInfo> files;
   {
     std::lock_guard lock(catalogue_mutex_);
     WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
-    for (const auto& loaded : now->vectors) {
+    for (const auto& loaded : segments) {
       WEIR_RETURN_IF_ERROR(catalogue_->RemoveSegment(loaded.row.id));
       files.push_back(loaded.row.info);
     }
-    WEIR_RETURN_IF_ERROR(catalogue_->Set("encoder_name", encoder.name()));
-    WEIR_RETURN_IF_ERROR(catalogue_->Set("encoder_fingerprint", encoder.fingerprint()));
-    WEIR_RETURN_IF_ERROR(catalogue_->Set("encoder_dimensions", int64_t{encoder.dimensions()}));
+    const auto key = [&](const char* name) { return absl::StrCat(settings, name); };
+    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_name"), now.name));
+    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_fingerprint"), now.fingerprint));
+    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_dimensions"), int64_t{now.dimensions}));
     WEIR_RETURN_IF_ERROR(Finish(transaction));
   }
   Discard(files);
@@ -82,18 +85,55 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids,
   return absl::OkStatus();
 }
 
-absl::Status FolderStore::CommitVectors(std::span<const int64_t> ids,
-                                        std::span<const float> vectors,
-                                        const text::Encoder& encoder) {
-  if (ids.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const SegmentInfo info,
-                        WriteVectorSegment(ids, vectors, encoder.dimensions(), segments_folder_,
-                                           SegmentName("vector")));
+absl::Status FolderStore::CommitVectors(const SegmentInfo& info) {
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
   WEIR_RETURN_IF_ERROR(catalogue_->AddSegment(info).status());
   return Finish(transaction);
+}
+
+absl::Status FolderStore::EncodeAll(
+    const std::vector<int64_t>& pending, const Context& context,
+    absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
+    absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write) {
+  if (pending.empty()) return absl::OkStatus();
+  if (context.progress != nullptr) {
+    context.progress->Start("encoding", static_cast<int64_t>(pending.size()), "passages");
+  }
+  std::vector<std::string> texts;
+  size_t committed = 0, at = 0;
+  int64_t since = context.now_ns();
+  const auto commit = [&]() -> absl::Status {
+    const size_t begin = std::exchange(committed, at);
+    WEIR_ASSIGN_OR_RETURN(const SegmentInfo info,
+                          write(std::span(pending).subspan(begin, at - begin)));
+    return CommitVectors(info);
+  };
+  absl::Status status;
+  while (at < pending.size() && status.ok()) {
+    const size_t n = std::min(kEncodeRows, pending.size() - at);
+    status = context.CheckCancelled();
+    if (status.ok()) status = EncoderInputs(std::span(pending).subspan(at, n), texts);
+    if (status.ok()) status = encode(std::vector<std::string_view>(texts.begin(), texts.end()));
+    if (!status.ok()) break;
+    at += n;
+    if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
+    if (at - committed >= kCommitRows || context.now_ns() - since >= kCommitNs) {
+      status = commit();
+      since = context.now_ns();
+      if (status.ok()) status = Merge(false, context);
+    }
+  }
+  // What was encoded before the cancellation or the error is kept.
+  if (committed < at) {
+    const absl::Status last = commit();
+    if (status.ok()) status = last;
+  }
+  if (context.progress != nullptr) context.progress->Finish();
+  if (!status.ok()) return status;
+  const absl::Status merged = Merge(false, context);
+  return absl::IsCancelled(merged) ? absl::OkStatus() : merged;
 }
 
 absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Context& context) {
@@ -102,52 +142,62 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
   if (d < 1 || d > kMaxDimensions) {
     return absl::InvalidArgumentError(absl::StrCat(encoder.name(), ": ", d, " dimensions"));
   }
-  WEIR_RETURN_IF_ERROR(DropForeignVectors(encoder));
-  const std::vector<int64_t> pending = PendingPassages();
-  if (pending.empty()) return absl::OkStatus();
-  if (context.progress != nullptr) {
-    context.progress->Start("encoding", static_cast<int64_t>(pending.size()), "passages");
+  {
+    const std::shared_ptr<const Snapshot> now = snapshot();
+    WEIR_RETURN_IF_ERROR(UseEncoder(now->vectors, now->encoder,
+                                    {encoder.name(), encoder.fingerprint(), d}, "encoder"));
   }
-  std::vector<std::string> texts;
   std::vector<float> vectors;
-  size_t committed = 0, at = 0;
-  int64_t since = context.now_ns();
-  absl::Status status;
-  while (at < pending.size() && status.ok()) {
-    const size_t n = std::min(kEncodeRows, pending.size() - at);
-    status = context.CheckCancelled();
-    if (status.ok()) status = EncoderInputs(std::span(pending).subspan(at, n), texts);
-    if (!status.ok()) break;
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    const size_t before = vectors.size();
-    vectors.resize(before + n * static_cast<size_t>(d));
-    status = encoder.Encode(views, text::EncodeAs::kPassage, std::span(vectors).subspan(before),
-                            context);
-    if (!status.ok()) {
-      vectors.resize(before);
-      break;
-    }
-    at += n;
-    if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
-    if (at - committed >= kCommitRows || context.now_ns() - since >= kCommitNs) {
-      status =
-          CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
-      if (status.ok()) committed = at;
-      vectors.clear();
-      since = context.now_ns();
-      if (status.ok()) status = Merge(false, context);
-    }
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  return EncodeAll(
+      PendingPassages(*now, now->vectors), context,
+      [&](std::span<const std::string_view> texts) {
+        const size_t before = vectors.size();
+        vectors.resize(before + texts.size() * static_cast<size_t>(d));
+        const absl::Status status = encoder.Encode(
+            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
+        if (!status.ok()) vectors.resize(before);
+        return status;
+      },
+      [&](std::span<const int64_t> ids) {
+        auto info = WriteVectorSegment(ids, vectors, d, segments_folder_, SegmentName("vector"));
+        vectors.clear();
+        return info;
+      });
+}
+
+absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
+                                        const Context& context) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  const int32_t vocabulary = encoder.vocabulary();
+  if (vocabulary < 1 || vocabulary > kMaxSparseVocabulary) {
+    return absl::UnimplementedError(absl::StrCat(encoder.name(), ": ", vocabulary,
+                                                 " terms; at most ", kMaxSparseVocabulary));
   }
-  // What was encoded before the cancellation or the error is kept.
-  if (committed < at && !vectors.empty()) {
-    const absl::Status last =
-        CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
-    if (status.ok()) status = last;
+  {
+    const std::shared_ptr<const Snapshot> now = snapshot();
+    WEIR_RETURN_IF_ERROR(UseEncoder(now->sparse, now->sparse_encoder,
+                                    {encoder.name(), encoder.fingerprint(), vocabulary},
+                                    "sparse_encoder"));
   }
-  if (context.progress != nullptr) context.progress->Finish();
-  if (!status.ok()) return status;
-  const absl::Status merged = Merge(false, context);
-  return absl::IsCancelled(merged) ? absl::OkStatus() : merged;
+  std::vector<text::SparseVector> vectors;
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  return EncodeAll(
+      PendingPassages(*now, now->sparse), context,
+      [&](std::span<const std::string_view> texts) {
+        const size_t before = vectors.size();
+        vectors.resize(before + texts.size());
+        const absl::Status status = encoder.Encode(
+            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
+        if (!status.ok()) vectors.resize(before);
+        return status;
+      },
+      [&](std::span<const int64_t> ids) {
+        auto info =
+            WriteSparseSegment(ids, vectors, vocabulary, segments_folder_, SegmentName("sparse"));
+        vectors.clear();
+        return info;
+      });
 }
 
 }  // namespace weir::index

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "index/snapshot.h"
 #include "index/store.h"
 #include "text/analysis.h"
@@ -29,6 +30,7 @@ class FolderStore final : public Store {
   bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const override;
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) override;
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
+  absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
   absl::Status Compact(const Context& context) override;
 
   absl::Status Refresh() override;
@@ -44,6 +46,11 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                   const Context& context) const override;
   bool has_vectors() const override;
+  absl::StatusOr<std::vector<Scored>> SearchSparse(const text::SparseVector& query, int64_t k,
+                                                   const SparseSearchOptions& options,
+                                                   const Context& context) const override;
+  bool has_sparse_vectors() const override;
+  absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
   absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;
   absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;
@@ -67,10 +74,21 @@ class FolderStore final : public Store {
   absl::StatusOr<NewRows> AssignIds(std::span<const Prepared> batch);
   absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
   absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
-  absl::Status CommitVectors(std::span<const int64_t> ids, std::span<const float> vectors,
-                             const text::Encoder& encoder);
-  absl::Status DropForeignVectors(const text::Encoder& encoder);
-  std::vector<int64_t> PendingPassages() const;
+  absl::Status CommitVectors(const SegmentInfo& info);
+  // Notes the encoder in the catalogue; removes the segments of another one.
+  template <class Segment>
+  absl::Status UseEncoder(const std::vector<Loaded<Segment>>& segments, const EncoderNote& old,
+                          const EncoderNote& now, std::string_view settings);
+  // Live passages of the lexical segments that none of `segments` has.
+  template <class Segment>
+  std::vector<int64_t> PendingPassages(const Snapshot& now,
+                                       const std::vector<Loaded<Segment>>& segments) const;
+  // Gives the texts of `pending` to `encode`, a few at a time, which keeps what it makes of them,
+  // and every few seconds the ids since the last time to `write`, which makes a segment of it.
+  absl::Status EncodeAll(
+      const std::vector<int64_t>& pending, const Context& context,
+      absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
+      absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write);
   absl::Status EncoderInputs(std::span<const int64_t> ids, std::vector<std::string>& texts) const;
   // Bumps the generation, commits, loads the new snapshot.
   absl::Status Finish(Transaction& transaction);
@@ -80,6 +98,7 @@ class FolderStore final : public Store {
   absl::Status Merge(bool all, const Context& context);
   absl::Status MergeLexical(bool all, const Context& context);
   absl::Status MergeVectors(bool all, const Context& context);
+  absl::Status MergeSparse(bool all, const Context& context);
   absl::Status MergeTexts(bool all, const Context& context);
   absl::Status Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
                        const std::vector<DocumentRow>& moved);

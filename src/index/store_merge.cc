@@ -126,6 +126,20 @@ absl::Status FolderStore::MergeVectors(bool all, const Context& context) {
   return Replace(old, merged, {});
 }
 
+absl::Status FolderStore::MergeSparse(bool all, const Context& context) {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  std::vector<SparseView> views;
+  std::vector<SegmentRow> old;
+  for (size_t i : ChooseLoaded(now->sparse, all)) {
+    views.push_back({now->sparse[i].segment.get(), now->sparse[i].deleted.get()});
+    old.push_back(now->sparse[i].row);
+  }
+  if (old.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeSparseSegments(views, segments_folder_,
+                                                                SegmentName("sparse"), context)));
+  return Replace(old, merged, {});
+}
+
 absl::Status FolderStore::MergeTexts(bool all, const Context& context) {
   const std::shared_ptr<const Snapshot> now = snapshot();
   // Counting what is live means reading the catalogue; without Compact the texts' size is judged by
@@ -167,6 +181,7 @@ absl::Status FolderStore::MergeTexts(bool all, const Context& context) {
 absl::Status FolderStore::Merge(bool all, const Context& context) {
   WEIR_RETURN_IF_ERROR(MergeLexical(all, context));
   WEIR_RETURN_IF_ERROR(MergeVectors(all, context));
+  WEIR_RETURN_IF_ERROR(MergeSparse(all, context));
   WEIR_RETURN_IF_ERROR(MergeTexts(all, context));
   return PurgeTombstones();
 }
@@ -179,6 +194,9 @@ absl::Status FolderStore::PurgeTombstones() {
     for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
   }
   for (const auto& s : now->vectors) {
+    for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
+  }
+  for (const auto& s : now->sparse) {
     for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
   }
   std::lock_guard lock(catalogue_mutex_);

@@ -74,6 +74,37 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchDense(std::span<const flo
 
 bool FolderStore::has_vectors() const { return !snapshot()->vectors.empty(); }
 
+absl::StatusOr<std::vector<Scored>> FolderStore::SearchSparse(const text::SparseVector& query,
+                                                              int64_t k,
+                                                              const SparseSearchOptions& options,
+                                                              const Context& context) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  if (now->sparse.empty()) {
+    return absl::NotFoundError(absl::StrCat(
+        folder_, ": the store has no sparse vectors; index with a sparse encoder first"));
+  }
+  WEIR_ASSIGN_OR_RETURN(const SparseQuery terms,
+                        MakeSparseQuery(query, now->sparse_encoder.dimensions));
+  return index::SearchSparse(now->sparse_views, terms, k, options, context);
+}
+
+bool FolderStore::has_sparse_vectors() const { return !snapshot()->sparse.empty(); }
+
+absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  for (const auto& loaded : now->sparse) {
+    const int64_t row = loaded.segment->Row(passage);
+    if (row < 0 || loaded.deleted->Contains(static_cast<uint32_t>(row))) continue;
+    const uint8_t* impact = loaded.segment->impacts(static_cast<size_t>(row));
+    text::SparseVector vector;
+    for (uint16_t term : loaded.segment->terms(static_cast<size_t>(row))) {
+      vector.push_back({term, static_cast<float>(*impact++) / kImpactSteps});
+    }
+    return vector;
+  }
+  return absl::NotFoundError(absl::StrCat("passage ", passage, " has no sparse vector"));
+}
+
 absl::StatusOr<std::vector<float>> FolderStore::GetVector(int64_t passage) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   for (const auto& loaded : now->vectors) {
@@ -165,6 +196,10 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   status.passages = now->live_passages();
   status.pending = status.passages - now->live_vectors();
   status.encoder = now->encoder.name;
+  status.sparse_encoder = now->sparse_encoder.name;
+  if (!status.sparse_encoder.empty()) {
+    status.sparse_pending = status.passages - now->live_sparse();
+  }
   status.bytes = now->bytes;
   for (const char* name : {"catalogue.sqlite", "catalogue.sqlite-wal"}) {
     std::error_code error;

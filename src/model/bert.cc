@@ -1,5 +1,6 @@
 #include "model/bert.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/attention.h"
@@ -73,6 +74,38 @@ void Bert::Run(std::span<const int32_t> ids, std::span<const int64_t> offsets, f
   grow(w.inner, shape_.ffn);
   Embed(ids, offsets, out);
   for (const Layer& layer : layers_) RunLayer(layer, offsets, out, w, threads);
+}
+
+void Bert::Terms(float* x, std::span<const int64_t> offsets, float* peaks, Workspace& w,
+                 Threads* threads) const {
+  const size_t n = offsets.back(), hidden = shape_.hidden, vocabulary = shape_.vocabulary;
+  if (w.projected.size() < n * hidden) w.projected.resize(n * hidden);
+  float* y = w.projected.data();
+  head_.transform.Multiply(x, n, y, w, threads);
+  ParallelFor(threads, n, kRowGrain, [&](size_t begin, size_t end, int) {
+    for (size_t t = begin; t < end; ++t) {
+      float* row = y + t * hidden;
+      tensor::Gelu(row, hidden);
+      tensor::LayerNorm(row, head_.norm.weight.data(), head_.norm.bias.data(), shape_.epsilon, row,
+                        hidden);
+    }
+  });
+  if (head_.words.int8.rows() > 0) {
+    return head_.words.int8.Peaks(y, offsets, peaks, w.int8, threads);
+  }
+  constexpr size_t kRows = 16;  // logits in memory at once: 2 MB of them with BERT's vocabulary
+  w.logits.resize(kRows * vocabulary);
+  std::fill_n(peaks, (offsets.size() - 1) * vocabulary, 0.0f);
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+    float* peak = peaks + s * vocabulary;
+    for (size_t t = offsets[s]; t < static_cast<size_t>(offsets[s + 1]); t += kRows) {
+      const size_t rows = std::min<size_t>(kRows, offsets[s + 1] - t);
+      head_.words.Multiply(y + t * hidden, rows, w.logits.data(), w, threads);
+      for (size_t i = 0; i < rows * vocabulary; ++i) {
+        peak[i % vocabulary] = std::max(peak[i % vocabulary], w.logits[i]);
+      }
+    }
+  }
 }
 
 }  // namespace weir::model

@@ -1,6 +1,8 @@
 // The BERT encoder stack over ragged batches: sequences lie one after another, without padding.
 //   x = LayerNorm(word + type_0 + position)
 //   per layer: x = LayerNorm(x + Wo attention(Wq x, Wk x, Wv x)); x = LayerNorm(x + W2 gelu(W1 x))
+// and the masked-language head, when asked for: logits = E LayerNorm(gelu(W x)) + b, with E the word
+// embeddings.
 // Weights are immutable; Run is thread-safe. A row of the result depends on its own sequence only,
 // bit for bit, because the products and the attention below do (tensor/matmul.h).
 #pragma once
@@ -31,22 +33,26 @@ class Bert {
   static constexpr int64_t kWidth = 1 << 16;  // of hidden and ffn
 
   // heads and epsilon cannot be read from weights; `heads` must divide the hidden size. Layers
-  // whose widths are not multiples of 16 stay f32.
+  // whose widths are not multiples of 16 stay f32. `head`: whether Terms will be called.
   static absl::StatusOr<std::unique_ptr<const Bert>> Load(const WeightFile& file, int heads,
                                                           float epsilon, Arithmetic arithmetic,
-                                                          Threads* threads);
+                                                          Threads* threads, bool head = false);
   const BertShape& shape() const { return shape_; }
   size_t bytes() const;
 
   // Working memory of one Run, grown as needed and reused.
   struct Workspace {
-    std::vector<float> qkv, attended, projected, inner;
+    std::vector<float> qkv, attended, projected, inner, logits;
     tensor::Int8Matrix::Workspace int8;
   };
   // ids: all sequences; sequence s is [offsets[s], offsets[s+1]). out: [ids, hidden] f32, last
   // layer. REQUIRES: 0 <= id < vocabulary, each sequence at most `positions` long.
   void Run(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* out,
            Workspace& workspace, Threads* threads) const;
+  // peaks: [sequences, vocabulary] the largest of 0 and the head's logits over a sequence's rows,
+  // which are those of Run and are overwritten. All logits are never stored at once.
+  void Terms(float* rows, std::span<const int64_t> offsets, float* peaks, Workspace& workspace,
+             Threads* threads) const;
 
  private:
   // y = x W^T + bias, in one of two arithmetics.
@@ -66,6 +72,11 @@ class Bert {
     Dense output, up, down;
     Norm attention_norm, output_norm;
   };
+  struct Head {
+    Dense transform;
+    Norm norm;
+    Dense words;  // [vocabulary, hidden]
+  };
   class Loader;
 
   void Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* x) const;
@@ -78,6 +89,7 @@ class Bert {
   std::vector<float> type_;       // of token type 0
   Norm embedding_norm_;
   std::vector<Layer> layers_;
+  Head head_;  // empty unless it was asked for
 };
 
 }  // namespace weir::model

@@ -14,11 +14,6 @@ namespace weir::model {
 
 class BertEncoder : public text::Encoder {
  public:
-  // Tokens of one packed batch (a longer sequence is a batch of its own). Weights are read once a
-  // batch and activations of this many rows stay in the second-level cache; see README.md for the
-  // measurement.
-  static constexpr int64_t kBatchTokens = 512;
-
   // REQUIRES: 2 <= spec.max_tokens <= positions, ids of the tokenizer are rows of the embedding.
   BertEncoder(EncoderSpec spec, std::unique_ptr<const Tokenizer> tokenizer,
               std::unique_ptr<const Bert> bert);
@@ -34,14 +29,6 @@ class BertEncoder : public text::Encoder {
                          const Context& context) const;
 
  private:
-  struct Batch {
-    std::vector<size_t> texts;  // rows of `out`
-    std::vector<int32_t> ids;
-    std::vector<int64_t> offsets = {0};
-  };
-  std::vector<Batch> Pack(const std::vector<std::vector<int32_t>>& sequences) const;
-  void RunBatch(const Batch& batch, std::vector<float>& rows, Bert::Workspace& workspace,
-                float* out, Threads* threads) const;
   void Pool(const float* rows, int64_t n, float* out) const;
 
   EncoderSpec spec_;

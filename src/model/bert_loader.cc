@@ -36,6 +36,17 @@ class Bert::Loader {
     return absl::OkStatus();
   }
 
+  absl::Status LoadHead(Bert& bert) {
+    const int hidden = bert.shape_.hidden;
+    const std::string base = "cls.predictions.";
+    Head& head = bert.head_;
+    WEIR_RETURN_IF_ERROR(Dense({base + "transform.dense"}, hidden, hidden, head.transform));
+    WEIR_RETURN_IF_ERROR(Norm(base + "transform.LayerNorm", hidden, head.norm));
+    const FloatTensor& words = bert.words_;  // the decoder is tied to them
+    WEIR_ASSIGN_OR_RETURN(head.words.bias, Vector(base + "bias", bert.shape_.vocabulary));
+    return Pack(std::span(words.data, words.size()), hidden, head.words);
+  }
+
  private:
   std::string LayerName(int i) const { return fmt::format("{}encoder.layer.{}.", prefix_, i); }
 
@@ -48,8 +59,8 @@ class Bert::Loader {
   // A vector of n floats; n = 0 takes any length up to kWidth.
   absl::StatusOr<std::vector<float>> Vector(const std::string& name, int64_t n) {
     WEIR_ASSIGN_OR_RETURN(FloatTensor t, file_.Tensor(name));
-    const bool fits = t.shape.size() == 1 && t.shape[0] >= 1 && t.shape[0] <= kWidth &&
-                      (n == 0 || t.shape[0] == n);
+    const bool fits = t.shape.size() == 1 && t.shape[0] >= 1 &&
+                      (n == 0 ? t.shape[0] <= kWidth : t.shape[0] == n);
     if (!fits) return WrongShape(name, t);
     return std::vector<float>(t.data, t.data + t.size());
   }
@@ -80,8 +91,9 @@ class Bert::Loader {
   }
 
   absl::Status Norm(const std::string& name, int hidden, Bert::Norm& norm) {
-    WEIR_ASSIGN_OR_RETURN(norm.weight, Vector(name + ".weight", hidden));
-    WEIR_ASSIGN_OR_RETURN(norm.bias, Vector(name + ".bias", hidden));
+    const bool old = file_.Has(name + ".gamma");  // as the first BERT files name them
+    WEIR_ASSIGN_OR_RETURN(norm.weight, Vector(name + (old ? ".gamma" : ".weight"), hidden));
+    WEIR_ASSIGN_OR_RETURN(norm.bias, Vector(name + (old ? ".beta" : ".bias"), hidden));
     return absl::OkStatus();
   }
 
@@ -95,6 +107,11 @@ class Bert::Loader {
       WEIR_ASSIGN_OR_RETURN(const std::vector<float> bias, Vector(name + ".bias", out));
       dense.bias.insert(dense.bias.end(), bias.begin(), bias.end());
     }
+    return Pack(weights, in, dense);
+  }
+
+  // REQUIRES: the bias is there.
+  absl::Status Pack(std::span<const float> weights, int in, Bert::Dense& dense) {
     if (arithmetic_ == Arithmetic::kInt8 && in % 16 == 0) {
       WEIR_ASSIGN_OR_RETURN(dense.int8, tensor::Int8Matrix::Pack(weights, dense.bias, in));
       return absl::OkStatus();
@@ -126,14 +143,17 @@ class Bert::Loader {
 
 absl::StatusOr<std::unique_ptr<const Bert>> Bert::Load(const WeightFile& file, int heads,
                                                        float epsilon, Arithmetic arithmetic,
-                                                       Threads* threads) {
+                                                       Threads* threads, bool head) {
   auto bert = std::make_unique<Bert>();
-  WEIR_RETURN_IF_ERROR(Loader(file, arithmetic, threads).Load(*bert, heads, epsilon));
+  Loader loader(file, arithmetic, threads);
+  WEIR_RETURN_IF_ERROR(loader.Load(*bert, heads, epsilon));
+  if (head) WEIR_RETURN_IF_ERROR(loader.LoadHead(*bert));
   return bert;
 }
 
 size_t Bert::bytes() const {
   size_t total = words_.size() * sizeof(float);
+  total += head_.transform.bytes() + head_.words.bytes();
   for (const Layer& l : layers_) {
     for (const Dense* d : {&l.qkv, &l.output, &l.up, &l.down}) total += d->bytes();
   }

@@ -8,6 +8,7 @@
 #include "fmt/core.h"
 #include "model/bert_encoder.h"
 #include "model/encoder_folder.h"
+#include "model/splade_encoder.h"
 #include "model/weights.h"
 
 namespace weir::model {
@@ -16,10 +17,13 @@ namespace {
 constexpr uint64_t kTokenizerBytes = 64 << 20;
 constexpr double kBertEpsilon = 1e-12;  // where no config.json says otherwise
 
-}  // namespace
+struct Parts {
+  EncoderSpec spec;  // complete
+  std::unique_ptr<const Tokenizer> tokenizer;
+  std::unique_ptr<const Bert> bert;
+};
 
-absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& spec,
-                                                           const Context& context) {
+absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context) {
   WEIR_ASSIGN_OR_RETURN(std::string json, ReadFile(spec.tokenizer, kTokenizerBytes));
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json);
   if (!tokenizer.ok()) return Annotate(tokenizer.status(), spec.tokenizer);
@@ -36,7 +40,7 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(spec.weights));
   absl::StatusOr<std::unique_ptr<const Bert>> bert =
       Bert::Load(*file, config.heads, static_cast<float>(config.epsilon), spec.arithmetic,
-                 context.threads);
+                 context.threads, spec.pooling == Pooling::kTerms);
   if (!bert.ok()) return Annotate(bert.status(), spec.weights);
   const BertShape& shape = (*bert)->shape();
   if (spec.max_tokens < 2 || spec.max_tokens > shape.positions) {
@@ -51,8 +55,43 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
   if (complete.sha256.empty()) {
     WEIR_ASSIGN_OR_RETURN(complete.sha256, Sha256File(spec.weights));
   }
-  return std::make_unique<BertEncoder>(std::move(complete), *std::move(tokenizer),
-                                       *std::move(bert));
+  return Parts{std::move(complete), *std::move(tokenizer), *std::move(bert)};
+}
+
+}  // namespace
+
+std::string_view PoolingName(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kMean: return "mean";
+    case Pooling::kFirstToken: return "first";
+    case Pooling::kTerms: return "terms";
+  }
+  return "";
+}
+
+absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& spec,
+                                                           const Context& context) {
+  if (spec.pooling == Pooling::kTerms) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: gives weighted terms, not dense vectors; expected a dense encoder (name "
+                    "this one with --sparse-encoder)",
+                    spec.name));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  return std::make_unique<BertEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                       std::move(parts.bert));
+}
+
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const EncoderSpec& spec,
+                                                                       const Context& context) {
+  if (spec.pooling != Pooling::kTerms) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: gives dense vectors; expected a sparse encoder, such as splade-tiny",
+                    spec.name));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  return std::make_unique<SpladeEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                         std::move(parts.bert));
 }
 
 }  // namespace weir::model

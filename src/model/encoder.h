@@ -1,17 +1,22 @@
-// Encoders of the BERT family (minilm-l6, bge-small-en) behind the Encoder port. Texts of a batch
-// are packed without padding, so a text's vector does not depend on its batch.
+// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port, splade-tiny behind
+// SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not depend on
+// its batch.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "text/ports.h"
 
 namespace weir::model {
 
-enum class Pooling { kMean, kFirstToken };
+// kTerms: the masked-language head's largest logits over the tokens, one for each term of the
+// vocabulary (SPLADE): a sparse encoder.
+enum class Pooling { kMean, kFirstToken, kTerms };
+std::string_view PoolingName(Pooling pooling);  // "mean", "first", "terms"
 // Of the layers' products: f32, or int8 with a scale a row (tensor/int8_matrix.h), four times as
 // fast with VNNI; what is not a product is f32 in both. Their vectors go together: a store may hold
 // the one and be asked with the other.
@@ -30,9 +35,11 @@ struct EncoderSpec {
   std::string sha256 = {};  // of the weights, for the fingerprint; "": computed when loading
 };
 
-// Errors: those of the two files' readers, kNotFound (a file), kInvalidArgument (heads,
-// max_tokens).
+// Errors: those of the two files' readers, kNotFound (a file), kInvalidArgument (heads, max_tokens,
+// pooling: each of the two loads what gives its kind of vectors).
 absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& spec,
                                                            const Context& context);
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const EncoderSpec& spec,
+                                                                       const Context& context);
 
 }  // namespace weir::model

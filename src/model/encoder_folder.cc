@@ -60,6 +60,10 @@ absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder) {
   EncoderConfig config;
   config.heads = static_cast<int>(Count(json, "num_attention_heads", 4096));
   config.positions = Count(json, "max_position_embeddings", 1 << 20);
+  const auto architectures = json.find("architectures");
+  if (architectures != json.end() && architectures->is_array()) {
+    for (const Json& name : *architectures) config.masked_language |= name == "BertForMaskedLM";
+  }
   const auto epsilon = json.find("layer_norm_eps");
   if (epsilon != json.end() && epsilon->is_number_float()) {
     const double value = epsilon->get<double>();
@@ -86,6 +90,7 @@ absl::StatusOr<EncoderSpec> ReadEncoderFolder(const std::string& folder) {
   const auto first = pooling.find("pooling_mode_cls_token");
   const bool is_first = first != pooling.end() && first->is_boolean() && first->get<bool>();
   spec.pooling = is_first ? Pooling::kFirstToken : Pooling::kMean;
+  if (config.masked_language) spec.pooling = Pooling::kTerms;
   WEIR_ASSIGN_OR_RETURN(Json sentence, ReadObject(folder + "/sentence_bert_config.json"));
   const int64_t window = Count(sentence, "max_seq_length", 1 << 20);
   const int64_t positions = config.positions > 0 ? config.positions : 512;

@@ -16,6 +16,7 @@ struct EncoderConfig {
   int heads = 0;
   double epsilon = 0;
   int64_t positions = 0;
+  bool masked_language = false;  // the weights have the head: a sparse encoder
 };
 // `folder` holds config.json; kDataLoss when it is no JSON object.
 absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder);

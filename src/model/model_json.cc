@@ -106,8 +106,13 @@ absl::StatusOr<ModelFile> ParseFile(const Json& json, std::string& role) {
 absl::Status ParseEncoder(const Json& json, EncoderSpec& spec) {
   Fields f(json);
   const std::string pooling = f.Text("pooling");
-  if (pooling != "mean" && pooling != "first") f.Fail("pooling");
-  spec.pooling = pooling == "first" ? Pooling::kFirstToken : Pooling::kMean;
+  bool known = false;
+  for (Pooling each : {Pooling::kMean, Pooling::kFirstToken, Pooling::kTerms}) {
+    if (pooling != PoolingName(each)) continue;
+    spec.pooling = each;
+    known = true;
+  }
+  if (!known) f.Fail("pooling");
   spec.max_tokens = f.Number("max_tokens");
   const int64_t heads = f.Number("heads");
   if (heads < 1 || heads > 4096) f.Fail("heads");
@@ -161,7 +166,7 @@ absl::StatusOr<ModelRecord> ParseModel(const Json& json) {
 }
 
 Json EncoderJson(const EncoderSpec& e) {
-  return {{"pooling", e.pooling == Pooling::kMean ? "mean" : "first"},
+  return {{"pooling", PoolingName(e.pooling)},
           {"max_tokens", e.max_tokens},
           {"heads", e.heads},
           {"query_prefix", e.query_prefix},

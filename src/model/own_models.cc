@@ -134,7 +134,9 @@ absl::StatusOr<ModelRecord> DescribeFile(const std::string& path, std::string_vi
 
 absl::Status AddOwnModel(const std::string& home, ModelRecord record, const Context& context) {
   if (record.kind == ModelKind::kEncoder) {
-    WEIR_RETURN_IF_ERROR(LoadEncoder(record.encoder, context).status());
+    WEIR_RETURN_IF_ERROR(record.encoder.pooling == Pooling::kTerms
+                             ? LoadSparseEncoder(record.encoder, context).status()
+                             : LoadEncoder(record.encoder, context).status());
   }
   const std::string weights =
       record.kind == ModelKind::kDecoder ? record.path : record.encoder.weights;

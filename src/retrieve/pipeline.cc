@@ -14,14 +14,25 @@ struct Mode {
 };
 const std::vector<Mode>& Modes() {
   static const auto& modes = *new std::vector<Mode>{
-      {"lexical", {"bm25"}}, {"dense", {"dense"}}, {"hybrid", {"bm25", "dense", "@fusion"}}};
+      {"lexical", {"bm25"}},
+      {"dense", {"dense"}},
+      {"sparse", {"sparse"}},
+      {"hybrid", {"bm25", "dense", "@fusion"}}};
   return modes;
+}
+
+absl::StatusOr<const Mode*> FindMode(std::string_view name) {
+  for (const Mode& mode : Modes()) {
+    if (mode.name == name) return &mode;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("mode: ", name, "; expected lexical, dense, sparse or hybrid"));
 }
 
 class StagePipeline : public Pipeline {
  public:
-  StagePipeline(const index::Store& store, const text::Encoder* encoder, SearchOptions options)
-      : store_(store), encoder_(encoder), options_(std::move(options)) {}
+  StagePipeline(const index::Store& store, Encoders encoders, SearchOptions options)
+      : store_(store), encoders_(encoders), options_(std::move(options)) {}
 
   absl::Status Add(std::string_view name, const Registry& registry) {
     OptionTable none;
@@ -34,7 +45,7 @@ class StagePipeline : public Pipeline {
                                                 const Context& context) const override {
     Query query;
     query.text = std::string(query_text);
-    const Resources resources{store_, encoder_, options_};
+    const Resources resources{store_, encoders_.dense, options_, encoders_.sparse};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -62,26 +73,29 @@ class StagePipeline : public Pipeline {
   }
 
   const index::Store& store_;
-  const text::Encoder* encoder_;
+  Encoders encoders_;
   SearchOptions options_;
   std::vector<std::unique_ptr<RetrievalStage>> stages_;
 };
 
 }  // namespace
 
+absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode) {
+  WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(mode));
+  ModeNeeds needs;
+  for (std::string_view stage : chosen->stages) {
+    needs.dense |= stage == "dense";
+    needs.sparse |= stage == "sparse";
+  }
+  return needs;
+}
+
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& store,
-                                                         const text::Encoder* encoder,
+                                                         Encoders encoders,
                                                          const SearchOptions& options,
                                                          const Registry& registry) {
-  auto pipeline = std::make_unique<StagePipeline>(store, encoder, options);
-  const Mode* chosen = nullptr;
-  for (const Mode& mode : Modes()) {
-    if (mode.name == options.mode) chosen = &mode;
-  }
-  if (chosen == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("mode: ", options.mode, "; expected lexical, dense or hybrid"));
-  }
+  auto pipeline = std::make_unique<StagePipeline>(store, encoders, options);
+  WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(options.mode));
   for (std::string_view stage : chosen->stages) {
     WEIR_RETURN_IF_ERROR(pipeline->Add(
         stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));

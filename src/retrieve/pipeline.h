@@ -1,4 +1,4 @@
-// The query pipeline: analyse, fetch (lexical, dense), fuse, deduplicate, rerank. Stages are
+// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank. Stages are
 // registered techniques (kind RetrievalStage); a mode names a list of them.
 #pragma once
 
@@ -39,30 +39,57 @@ struct FusionOptions {
   }
 };
 
+struct SparseOptions {
+  std::string search = "exact";
+  template <class V>
+  void Visit(V& v) {
+    v(search, {.name = "sparse-search",
+               .help = "Whether sparse search finds the best passages for certain, or nearly always "
+                       "and faster.",
+               .choices = {"exact", "approximate"}});
+  }
+};
+
 struct SearchOptions {
   std::string mode = "hybrid";
   FusionOptions fuse = {};
+  SparseOptions sparse = {};
   int64_t top_k = 10;
   bool dedupe = true;
   template <class V>
   void Visit(V& v) {
     v(mode, {.name = "mode",
              .help = "How passages are fetched.",
-             .choices = {"lexical", "dense", "hybrid"}});
+             .choices = {"lexical", "dense", "sparse", "hybrid"}});
     fuse.Visit(v);
+    sparse.Visit(v);
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
   }
 };
 
+// Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one.
+struct ModeNeeds {
+  bool dense = false, sparse = false;
+};
+absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode);
+
+// Borrowed; those that no mode needs may be null.
+struct Encoders {
+  Encoders(const text::Encoder* dense = nullptr,  // NOLINT: a dense one alone is the usual case
+           const text::SparseEncoder* sparse = nullptr)
+      : dense(dense), sparse(sparse) {}
+  const text::Encoder* dense;
+  const text::SparseEncoder* sparse;
+};
+
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
-  // `encoder` may be null for lexical search; store, encoder and registry must outlive the
-  // pipeline.
+  // Store, encoders and registry must outlive the pipeline.
   static absl::StatusOr<std::unique_ptr<Pipeline>> Make(const index::Store& store,
-                                                        const text::Encoder* encoder,
+                                                        Encoders encoders,
                                                         const SearchOptions& options,
                                                         const Registry& registry);
   virtual absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query,

@@ -33,4 +33,16 @@ absl::Status EnsureVector(Query& query, const Resources& resources, const Contex
                                    std::span<float>(query.vector), context);
 }
 
+absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context) {
+  if (!query.terms.empty()) return absl::OkStatus();
+  if (resources.sparse_encoder == nullptr || !resources.store.has_sparse_vectors()) {
+    return absl::FailedPreconditionError(
+        "sparse search: the store has no sparse vectors or no sparse encoder is loaded; index with "
+        "--sparse, or search with --mode lexical");
+  }
+  const std::string_view text = query.text;
+  return resources.sparse_encoder->Encode({&text, 1}, text::EncodeAs::kQuery, {&query.terms, 1},
+                                          context);
+}
+
 }  // namespace weir::retrieve

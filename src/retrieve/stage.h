@@ -27,6 +27,7 @@ struct Candidate {
 struct Query {
   std::string text;
   std::vector<float> vector;  // filled by the first stage that needs it
+  text::SparseVector terms;   // likewise
   std::vector<Candidate> candidates;
 
   // The candidate of `passage`, made if it is new.
@@ -43,6 +44,7 @@ struct Resources {
   const index::Store& store;
   const text::Encoder* encoder = nullptr;
   const SearchOptions& options;
+  const text::SparseEncoder* sparse_encoder = nullptr;
 };
 
 class RetrievalStage {
@@ -55,5 +57,7 @@ class RetrievalStage {
 // Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was
 // given.
 absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context);
+// The same for its weighted terms.
+absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context);
 
 }  // namespace weir::retrieve

@@ -47,9 +47,8 @@ absl::StatusOr<Int8Matrix> Int8Matrix::Pack(std::span<const float> weights,
   return m;
 }
 
-void Int8Matrix::Multiply(const float* x, size_t n, float* y, Workspace& w,
-                          Threads* threads) const {
-  if (n == 0 || rows_ == 0) return;
+// The rows of x in int8, and what of a product does not depend on its kind.
+Int8Rows Int8Matrix::Quantise(const float* x, size_t n, Workspace& w, Threads* threads) const {
   if (w.codes.size() < n * columns_) w.codes.resize(n * columns_);
   if (w.scales.size() < n) w.scales.resize(n), w.negative_sums.resize(n);
   const KernelSet& kernels = Kernels();
@@ -61,17 +60,36 @@ void Int8Matrix::Multiply(const float* x, size_t n, float* y, Workspace& w,
       w.negative_sums[i] = -kernels.dot_int8(codes, ones.data(), columns_);
     }
   });
-  const Int8Rows product = {.weights = lines_.data()->bytes,
-                            .scales = scales_.data(),
-                            .bias = bias_.data(),
-                            .steps = columns_ / 4,
-                            .rows = rows_,
-                            .codes = w.codes.data(),
-                            .x_scales = w.scales.data(),
-                            .negative_sums = w.negative_sums.data(),
-                            .n = n,
-                            .y = y};
-  const Int8RowsKernel kernel = Int8RowsKernelOf(kernels);
+  return {.weights = lines_.data()->bytes,
+          .scales = scales_.data(),
+          .bias = bias_.data(),
+          .steps = columns_ / 4,
+          .rows = rows_,
+          .codes = w.codes.data(),
+          .x_scales = w.scales.data(),
+          .negative_sums = w.negative_sums.data(),
+          .n = n};
+}
+
+void Int8Matrix::Multiply(const float* x, size_t n, float* y, Workspace& w,
+                          Threads* threads) const {
+  if (n == 0 || rows_ == 0) return;
+  Int8Rows product = Quantise(x, n, w, threads);
+  product.y = y;
+  const Int8RowsKernel kernel = Int8RowsKernelOf(Kernels());
+  ShareGroups(threads, groups(), n, 2,
+              [&](size_t begin, size_t end, int) { kernel(product, begin, end); });
+}
+
+void Int8Matrix::Peaks(const float* x, std::span<const int64_t> offsets, float* y, Workspace& w,
+                       Threads* threads) const {
+  const size_t parts = offsets.size() - 1, n = static_cast<size_t>(offsets.back());
+  if (parts == 0 || rows_ == 0) return;
+  Int8Rows product = Quantise(x, n, w, threads);
+  product.y = y;
+  product.offsets = offsets.data();
+  product.parts = parts;
+  const Int8RowsKernel kernel = Int8PeaksKernelOf(Kernels());
   ShareGroups(threads, groups(), n, 2,
               [&](size_t begin, size_t end, int) { kernel(product, begin, end); });
 }

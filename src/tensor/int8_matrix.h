@@ -15,6 +15,8 @@
 
 namespace weir::tensor {
 
+struct Int8Rows;  // simd/int8_rows.h
+
 class Int8Matrix {
  public:
   Int8Matrix() = default;
@@ -34,12 +36,17 @@ class Int8Matrix {
   };
   // x: [n, columns] f32, y: [n, rows] f32.
   void Multiply(const float* x, size_t n, float* y, Workspace& workspace, Threads* threads) const;
+  // y[s][r] = the largest of 0 and row r's values over rows [offsets[s], offsets[s + 1]) of x, as
+  // Multiply gives them, without storing those. x: [offsets.back(), columns], y: [parts, rows].
+  void Peaks(const float* x, std::span<const int64_t> offsets, float* y, Workspace& workspace,
+             Threads* threads) const;
 
  private:
   struct alignas(64) Line {
     std::byte bytes[64];
   };
   size_t groups() const { return scales_.size() / 16; }
+  Int8Rows Quantise(const float* x, size_t n, Workspace& workspace, Threads* threads) const;
 
   size_t rows_ = 0, columns_ = 0;
   std::vector<Line> lines_;            // [groups][columns / 4]: dword r holds 4 columns of row r

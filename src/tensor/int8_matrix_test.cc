@@ -132,6 +132,63 @@ TEST(Int8MatrixTest, TargetsAreBitEqual) {
   }
 }
 
+// The fused maxima are those of Multiply's values, bit for bit, with one thread and two.
+TEST(Int8MatrixTest, PeaksAreTheLargestOfTheValues) {
+  Threads two(2);
+  for (const Case c : kCases) {
+    const std::vector<int64_t> offsets = {0, 1, 7, 7, 20, 49};
+    const size_t n = 49, parts = offsets.size() - 1;
+    const Made made = Make(c, n, 6);
+    Int8Matrix::Workspace workspace;
+    std::vector<float> y(n * c.rows), want(parts * c.rows);
+    made.matrix.Multiply(made.x.data(), n, y.data(), workspace, nullptr);
+    for (size_t s = 0; s < parts; ++s) {
+      for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
+        for (size_t r = 0; r < c.rows; ++r) {
+          want[s * c.rows + r] = std::max(want[s * c.rows + r], y[t * c.rows + r]);
+        }
+      }
+    }
+    for (Threads* threads : {static_cast<Threads*>(nullptr), &two}) {
+      std::vector<float> peaks(parts * c.rows + 1, -7.0f);
+      made.matrix.Peaks(made.x.data(), offsets, peaks.data(), workspace, threads);
+      EXPECT_EQ(peaks.back(), -7.0f) << "wrote past the end";
+      EXPECT_EQ(0, std::memcmp(want.data(), peaks.data(), want.size() * sizeof(float)));
+    }
+  }
+}
+
+// As above for the maxima.
+TEST(Int8MatrixTest, PeaksAreBitEqualOnAllTargets) {
+  std::mt19937 random(7);
+  constexpr size_t kRows = 40, kGroups = 3, kSteps = 33;
+  std::vector<std::byte> memory(kGroups * kSteps * 64);
+  for (std::byte& b : memory) b = static_cast<std::byte>(1 + random() % 255);
+  std::vector<int64_t> offsets = {0};
+  for (int64_t n = 1; n <= 14; ++n) offsets.push_back(offsets.back() + n);
+  const size_t n = offsets.back(), parts = offsets.size() - 1;
+  std::vector<int8_t> codes(n * 4 * kSteps);
+  for (int8_t& c : codes) c = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
+  const std::vector<float> scales = RandomFloats(kGroups * 16, random),
+                           bias = RandomFloats(kGroups * 16, random),
+                           x_scales = RandomFloats(n, random);
+  std::vector<int32_t> negative_sums(n);
+  for (size_t i = 0; i < codes.size(); ++i) negative_sums[i / (4 * kSteps)] -= codes[i];
+  const auto run = [&](Int8RowsKernel kernel) {
+    std::vector<float> y(parts * kRows + 1, -7.0f);
+    kernel({memory.data(), scales.data(), bias.data(), kSteps, kRows, codes.data(),
+            x_scales.data(), negative_sums.data(), n, y.data(), offsets.data(), parts},
+           0, kGroups);
+    EXPECT_EQ(y.back(), -7.0f) << "wrote past the end";
+    return y;
+  };
+  const std::vector<float> want = run(kScalarInt8Peaks);
+  for (const KernelSet* kernels : AllKernels()) {
+    const std::vector<float> y = run(Int8PeaksKernelOf(*kernels));
+    EXPECT_EQ(0, std::memcmp(want.data(), y.data(), y.size() * sizeof(float))) << kernels->name;
+  }
+}
+
 TEST(Int8MatrixTest, RefusesWhatDoesNotFit) {
   const std::vector<float> weights(64), bias(2);
   EXPECT_TRUE(Int8Matrix::Pack(weights, bias, 32).ok());

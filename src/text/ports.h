@@ -1,5 +1,5 @@
-// The two ports through which lower rooms use models they may not see: text to vectors, prompt to
-// tokens. model and generate implement them; the program wires them; tests use scripted fakes.
+// The ports through which lower rooms use models they may not see: text to vectors, text to weighted
+// terms, prompt to tokens. model and generate implement them; the program wires them; tests use scripted fakes.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,27 @@ class Encoder {
   // depend on the batch it came in. Longer texts are cut at the model's window.
   virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,
                               std::span<float> out, const Context& context) const = 0;
+};
+
+// One coordinate of a learned sparse vector: a term of the encoder's vocabulary, not of the text.
+struct TermWeight {
+  int32_t term = 0;
+  float weight = 0;
+};
+using SparseVector = std::vector<TermWeight>;  // terms ascend, weights are finite and above 0
+
+// Thread-safe.
+class SparseEncoder {
+ public:
+  virtual ~SparseEncoder() = default;
+  virtual int32_t vocabulary() const = 0;       // terms are in [0, vocabulary)
+  virtual std::string name() const = 0;         // "splade-tiny"
+  virtual std::string fingerprint() const = 0;  // changes when the passages' vectors would
+  virtual std::string Term(int32_t term) const = 0;  // for people
+  // One vector a text, empty for a text that says nothing. It does not depend on the batch. Longer
+  // texts are cut at the model's window.
+  virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,
+                              std::span<SparseVector> out, const Context& context) const = 0;
 };
 
 struct ChatMessage {

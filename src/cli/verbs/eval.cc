@@ -10,12 +10,13 @@ namespace {
 
 struct EvalOptions {
   evaluate::RetrievalOptions retrieval;
-  std::string encoder;
+  std::string encoder, sparse_encoder;
   template <class V>
   void Visit(V& v) {
     retrieval.Visit(v);
     v(encoder, {.name = "encoder",
                 .help = "Encoder of passages and queries; a name (see weir model list)."});
+    v(sparse_encoder, {.name = "sparse-encoder", .help = "The same for the sparse pipeline."});
   }
 };
 
@@ -37,14 +38,20 @@ class EvalVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     std::unique_ptr<text::Encoder> encoder;
+    std::unique_ptr<text::SparseEncoder> sparse_encoder;
     for (const std::string& pipeline : options_.retrieval.pipelines) {
-      if (pipeline == "lexical" || encoder != nullptr) continue;
-      WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
+      WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
+      if (needs.dense && encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
+      }
+      if (needs.sparse && sparse_encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
+      }
     }
-    WEIR_ASSIGN_OR_RETURN(
-        const evaluate::EvalRecord record,
-        evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoder.get(),
-                                    session.registry(), session.context()));
+    WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
+                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval,
+                                                      {encoder.get(), sparse_encoder.get()},
+                                                      session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;
   }

@@ -25,6 +25,8 @@ struct IndexOptions {
   ingest::ReadLimits limits;
   ingest::WalkOptions walk;
   std::string encoder;
+  bool sparse = false;
+  std::string sparse_encoder;
   std::string passage_cache;
   PassageBeforeOptions passages;
   template <class V>
@@ -35,6 +37,11 @@ struct IndexOptions {
     v(encoder, {.name = "encoder",
                 .help = "Encoder of the passages; a name (see weir model list), with :f32 for "
                         "exact products instead of int8."});
+    v(sparse, {.name = "sparse",
+               .help = "Whether passages get learned sparse vectors, for --mode sparse; a store "
+                       "that has them keeps them up to date without it."});
+    v(sparse_encoder, {.name = "sparse-encoder",
+                       .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
     v(passage_cache, {.name = "passage-cache",
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});
@@ -72,12 +79,15 @@ class IndexVerb : public Verb {
       session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
     }
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
+    std::unique_ptr<text::SparseEncoder> sparse_encoder;
+    WEIR_RETURN_IF_ERROR(LoadSparseEncoderIfAsked(*store, session, sparse_encoder));
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(*store, session, encoder));
     options_.indexer.roots = paths;
     index::IndexReport report;
     const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
-        *store, walk.files, Ports(encoder.get()), options_.indexer, session.context(), &report);
+        *store, walk.files, Ports(encoder.get(), sparse_encoder.get()), options_.indexer,
+        session.context(), &report);
     Report(report, session);
     if (!done.ok()) return done.status();
     WEIR_RETURN_IF_ERROR(KeepPassages(*store, session));
@@ -125,7 +135,27 @@ class IndexVerb : public Verb {
     return absl::OkStatus();
   }
 
-  index::IndexerPorts Ports(const text::Encoder* encoder) const {
+  // An encoder that the store had before may be gone from this machine: then the new passages wait.
+  absl::Status LoadSparseEncoderIfAsked(const index::Store& store, Session& session,
+                                        std::unique_ptr<text::SparseEncoder>& encoder) {
+    WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+    const bool asked = options_.sparse || !options_.sparse_encoder.empty();
+    const bool kept = options_.indexer.encode && !status.sparse_encoder.empty();
+    if (!asked && !kept) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<text::SparseEncoder>> loaded = session.LoadSparseEncoder(
+        options_.sparse_encoder.empty() ? status.sparse_encoder : options_.sparse_encoder);
+    if (loaded.ok()) {
+      encoder = *std::move(loaded);
+    } else if (asked || !absl::IsUnavailable(loaded.status())) {
+      return loaded.status();
+    } else {
+      session.Note(absl::StrCat(loaded.status().message(), "; new passages get no sparse vector"));
+    }
+    return absl::OkStatus();
+  }
+
+  index::IndexerPorts Ports(const text::Encoder* encoder,
+                            const text::SparseEncoder* sparse_encoder) const {
     index::IndexerPorts ports;
     ports.read = [this](const std::string& path, const Context& context) {
       return ingest::ReadDocument(path, options_.limits, context);
@@ -134,6 +164,7 @@ class IndexVerb : public Verb {
       return ingest::Chunk(document, options_.chunk);
     };
     ports.encoder = encoder;
+    ports.sparse_encoder = sparse_encoder;
     return ports;
   }
 

@@ -32,7 +32,9 @@ class IndexStatusVerb : public Verb {
                          {"pending", status.pending},
                          {"failed", std::move(failed)},
                          {"bytes", status.bytes},
-                         {"encoder", status.encoder}}
+                         {"encoder", status.encoder},
+                         {"sparse_encoder", status.sparse_encoder},
+                         {"sparse_pending", status.sparse_pending}}
                         .dump(-1, ' ', false, Json::error_handler_t::replace));
       return kExitDone;
     }
@@ -40,6 +42,10 @@ class IndexStatusVerb : public Verb {
                                status.bytes, " bytes; encoder ",
                                status.encoder.empty() ? "none" : status.encoder, "; ",
                                status.pending, " passages without a vector"));
+    if (!status.sparse_encoder.empty()) {
+      session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
+                                 status.sparse_pending, " passages without a sparse vector"));
+    }
     for (const auto& [path, reason] : status.failed) {
       session.Print(absl::StrCat("failed: ", path, ": ", reason));
     }

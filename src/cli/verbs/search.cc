@@ -45,9 +45,12 @@ class SearchVerb : public Verb {
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
+    WEIR_ASSIGN_OR_RETURN(const auto sparse_encoder,
+                          PickSparseEncoder(*store, session, options_.search.mode));
     WEIR_ASSIGN_OR_RETURN(
         auto pipeline,
-        retrieve::Pipeline::Make(*store, encoder.get(), options_.search, session.registry()));
+        retrieve::Pipeline::Make(*store, {encoder.get(), sparse_encoder.get()}, options_.search,
+                                 session.registry()));
     const int64_t start = session.context().now_ns();
     WEIR_ASSIGN_OR_RETURN(std::vector<text::Hit> hits, pipeline->Search(query, session.context()));
     const double took_us = (session.context().now_ns() - start) * 1e-3;
@@ -102,7 +105,8 @@ class SearchVerb : public Verb {
 
 absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
                          std::string& mode, std::unique_ptr<text::Encoder>& encoder) {
-  if (mode == "lexical") return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  if (!needs.dense) return absl::OkStatus();
   if (!store.has_vectors() && mode == "hybrid") {
     session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
     mode = "lexical";
@@ -115,6 +119,19 @@ absl::Status PickEncoder(const index::Store& store, Session& session, const std:
         "encoder: ", encoder->name(), "; the store's vectors are of ", status.encoder));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
+                                                                       Session& session,
+                                                                       const std::string& mode) {
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  if (!needs.sparse) return nullptr;
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  if (status.sparse_encoder.empty()) {
+    return absl::FailedPreconditionError(
+        "sparse search: the store has no sparse vectors; index with --sparse");
+  }
+  return session.LoadSparseEncoder(status.sparse_encoder);
 }
 
 std::unique_ptr<Verb> MakeSearchVerb() { return std::make_unique<SearchVerb>(); }

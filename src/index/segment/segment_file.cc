@@ -31,6 +31,7 @@ std::string_view SegmentKindName(SegmentKind kind) {
     case SegmentKind::kLexical: return "lexical";
     case SegmentKind::kVector: return "vector";
     case SegmentKind::kText: return "text";
+    case SegmentKind::kSparse: return "sparse";
   }
   return "unknown";
 }

@@ -35,5 +35,6 @@ namespace int8_rows {
 namespace weir::tensor {
 
 extern const Int8RowsKernel kAvx2Int8Rows = avx2::int8_rows::MultiplyInt8Rows;
+extern const Int8RowsKernel kAvx2Int8Peaks = avx2::int8_rows::PeaksInt8Rows;
 
 }  // namespace weir::tensor

@@ -36,5 +36,6 @@ namespace int8_rows {
 namespace weir::tensor {
 
 extern const Int8RowsKernel kAvx512Int8Rows = avx512::int8_rows::MultiplyInt8Rows;
+extern const Int8RowsKernel kAvx512Int8Peaks = avx512::int8_rows::PeaksInt8Rows;
 
 }  // namespace weir::tensor

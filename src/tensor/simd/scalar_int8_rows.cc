@@ -27,5 +27,6 @@ using ::weir::tensor::scalar::Ints;
 namespace weir::tensor {
 
 extern const Int8RowsKernel kScalarInt8Rows = scalar::int8_rows::MultiplyInt8Rows;
+extern const Int8RowsKernel kScalarInt8Peaks = scalar::int8_rows::PeaksInt8Rows;
 
 }  // namespace weir::tensor

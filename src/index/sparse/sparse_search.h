@@ -1,0 +1,48 @@
+// Inner products of a sparse query with the segments' rows, the best k.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/context.h"
+#include "index/scored.h"
+#include "index/sparse/sparse_segment.h"
+
+namespace weir::index {
+
+// Weights in steps of the largest one's 1/127.
+struct SparseQuery {
+  struct Term {
+    uint16_t term;
+    uint8_t weight;  // 1 to 127
+  };
+  std::vector<Term> terms;  // heaviest first, then by number
+  float step = 0;           // what one is worth: score = step * sum of weight * impact / 64
+};
+
+// kInvalidArgument for terms outside of [0, vocabulary) or out of order and for weights that are not
+// finite and above 0.
+absl::StatusOr<SparseQuery> MakeSparseQuery(const text::SparseVector& vector, int32_t vocabulary);
+
+struct SparseSearchOptions {
+  bool exact = true;
+  // Of the approximate search: the heaviest terms that propose candidates, and how many candidates
+  // are scored exactly, at least and for each hit that is asked for.
+  int64_t cut = 10;
+  int64_t candidates = 64, candidates_per_hit = 5;
+};
+
+// Top k by (score descending, passage ascending); rows that share no term with the query are no
+// hits. Scores are exact in both modes; the approximate one may miss rows. REQUIRES: the segments
+// have the query's vocabulary.
+absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> segments,
+                                                 const SparseQuery& query, int64_t k,
+                                                 const SparseSearchOptions& options,
+                                                 const Context& context);
+
+// The score of one row.
+float ScoreSparseRow(const SparseSegment& segment, size_t row, const SparseQuery& query);
+
+}  // namespace weir::index
