@@ -24,6 +24,7 @@ class Collection {
                                                           const Context& context);
   ~Collection();
   const index::Store& store() const { return *store_; }
+  void SetBm25(const index::Bm25Options& options) { store_->SetBm25(options); }
   int64_t documents() const { return documents_; }
 
  private:

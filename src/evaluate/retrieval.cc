@@ -125,6 +125,7 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   const int64_t start = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<Collection> collection,
                         Collection::Open(paths.corpus, options.index_in, encoders, context));
+  collection->SetBm25(options.bm25);
   record.documents = collection->documents();
   record.index_s = SecondsSince(start, context);
   for (const std::string& pipeline : options.pipelines) {

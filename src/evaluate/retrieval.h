@@ -19,7 +19,8 @@ namespace weir::evaluate {
 
 struct RetrievalOptions {
   std::string split = "test";
-  std::vector<std::string> pipelines = {"lexical", "dense", "hybrid"};
+  std::vector<std::string> pipelines = {"bm25", "dense", "hybrid"};
+  index::Bm25Options bm25;
   retrieve::FusionOptions fuse;
   retrieve::SparseOptions sparse;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
@@ -29,7 +30,8 @@ struct RetrievalOptions {
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
     v(pipelines,
-      {.name = "pipelines", .help = "Pipelines to measure: lexical, dense, sparse, hybrid."});
+      {.name = "pipelines", .help = "Pipelines to measure: bm25, dense, sparse, hybrid."});
+    bm25.Visit(v);
     fuse.Visit(v);
     sparse.Visit(v);
     v(depth,

@@ -93,7 +93,7 @@ TEST_F(RetrievalTest, MeasuresEachPipeline) {
   EXPECT_EQ(record->set, "retrieval_test_set");
   EXPECT_EQ(record->documents, 5);  // the empty one is left out
   ASSERT_EQ(record->runs.size(), 3u);
-  EXPECT_EQ(record->runs[0].pipeline, "lexical");
+  EXPECT_EQ(record->runs[0].pipeline, "bm25");
   EXPECT_EQ(record->runs[0].queries, 3);
   // "dog" shares no word with the hound; q4 would find itself first if it were not dropped.
   EXPECT_DOUBLE_EQ(record->runs[0].metrics.at("mrr@10"), 2.0 / 3);
@@ -103,7 +103,7 @@ TEST_F(RetrievalTest, MeasuresEachPipeline) {
   EXPECT_THAT(
       EvalToJson(*record),
       HasSubstr(
-          R"({"version":1,"set":"retrieval_test_set","split":"test","runs":[{"pipeline":"lexical","metrics":{"ndcg@10":)"));
+          R"({"version":1,"set":"retrieval_test_set","split":"test","runs":[{"pipeline":"bm25","metrics":{"ndcg@10":)"));
 }
 
 TEST_F(RetrievalTest, KeptIndexFollowsTheCorpusAndFilesAreWritten) {

@@ -15,6 +15,7 @@ struct Mode {
 const std::vector<Mode>& Modes() {
   static const auto& modes = *new std::vector<Mode>{
       {"lexical", {"bm25"}},
+      {"bm25", {"bm25"}},  // as the field's tables call it
       {"dense", {"dense"}},
       {"sparse", {"sparse"}},
       {"hybrid", {"bm25", "dense", "@fusion"}}};
@@ -26,7 +27,7 @@ absl::StatusOr<const Mode*> FindMode(std::string_view name) {
     if (mode.name == name) return &mode;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("mode: ", name, "; expected lexical, dense, sparse or hybrid"));
+      absl::StrCat("mode: ", name, "; expected lexical (or bm25), dense, sparse or hybrid"));
 }
 
 class StagePipeline : public Pipeline {

@@ -60,7 +60,7 @@ struct SearchOptions {
   void Visit(V& v) {
     v(mode, {.name = "mode",
              .help = "How passages are fetched.",
-             .choices = {"lexical", "dense", "sparse", "hybrid"}});
+             .choices = {"lexical", "bm25", "dense", "sparse", "hybrid"}});
     fuse.Visit(v);
     sparse.Visit(v);
     v(top_k,

@@ -14,11 +14,13 @@ namespace {
 
 struct SearchVerbOptions {
   retrieve::SearchOptions search;
+  index::Bm25Options bm25;
   std::string encoder;
   bool explain = false;
   template <class V>
   void Visit(V& v) {
     search.Visit(v);
+    bm25.Visit(v);
     v(encoder, {.name = "encoder", .help = "Encoder of the query; must be the store's."});
     v(explain, {.name = "explain", .help = "Show every stage's score and every term's share."});
   }
@@ -32,8 +34,9 @@ class SearchVerb : public Verb {
             .arguments = "QUERY...",
             .example = "weir search --mode hybrid \"deep venous thrombosis\"",
             .description =
-                "Words in double quotes inside the query are a phrase. Exit code 1 when nothing is "
-                "found.",
+                "Words in double quotes inside the query are a phrase. For search by words, + right "
+                "before a word or a quote demands it, - refuses it; write such a query as one "
+                "argument behind --. Exit code 1 when nothing is found.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -42,6 +45,7 @@ class SearchVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     const std::string query = absl::StrJoin(arguments, " ");
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
+    store->SetBm25(options_.bm25);
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
