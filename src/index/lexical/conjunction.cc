@@ -70,14 +70,19 @@ class Walker {
   uint32_t bound_block_ = ~0u, block_ = 0;
 };
 
-// How scores of terms become one: of all terms a sum, of a phrase the least.
+// How scores of terms become one: of all terms a sum, of a phrase the least; or there are none.
 struct Sum {
   static double Join(double a, double b) { return a + b; }
   static constexpr double kNone = 0;
+  static constexpr bool kScores = true, kPlaces = false;
 };
 struct Least {
   static double Join(double a, double b) { return std::min(a, b); }
   static constexpr double kNone = std::numeric_limits<double>::infinity();
+  static constexpr bool kScores = true, kPlaces = true;
+};
+struct Unscored : Least {
+  static constexpr bool kScores = false;
 };
 
 template <class How>
@@ -86,7 +91,16 @@ class Conjunction {
   Conjunction(const LexicalSegment& segment, std::span<const ConjunctionTerm> terms,
               const Bm25Saturation& saturation)
       : segment_(segment), saturation_(saturation), rest_(terms.size() + 1, How::kNone) {
+    if (How::kPlaces) found_.resize(terms.size() * kBlockSize);
     for (const ConjunctionTerm& term : terms) walkers_.emplace_back(segment, term, saturation);
+  }
+
+  // Of the document that finish() is called for, in the order of the terms.
+  const std::vector<PhraseCounter::Found>& Places() {
+    places_of_one_.resize(walkers_.size());
+    for (size_t t = 0; t < walkers_.size(); ++t)
+      places_of_one_[t] = found_[t * kBlockSize + origins_[at_]];
+    return places_of_one_;
   }
 
   // finish(doc, score) returns the new cut. REQUIRES: terms in the order of their counts.
@@ -98,8 +112,8 @@ class Conjunction {
       if (!lead.cursor().Load(block)) break;
       size_t n = Lead(cut);
       for (size_t t = 1; t < walkers_.size() && n > 0; ++t) n = Keep(t, n, cut);
-      for (size_t i = 0; i < n; ++i) {
-        if (scores_[i] >= cut) cut = finish(docs_[i], scores_[i]);
+      for (at_ = 0; at_ < n; ++at_) {
+        if (scores_[at_] >= cut) cut = finish(docs_[at_], scores_[at_]);
       }
     }
     for (Walker& walker : walkers_) {
@@ -127,16 +141,23 @@ class Conjunction {
   size_t Lead(double cut) {
     PostingsCursor& lead = walkers_[0].cursor();
     const uint32_t count = lead.count();
-    segment_.Lengths(lead.docs(), count, lengths_);
-    for (uint32_t i = count; i % 4 != 0; ++i) lengths_[i] = 1;
-    float scores[kBlockSize];
-    ScoreBlock(lead.Frequencies(), lengths_, count, walkers_[0].factor(), saturation_, scores);
     const uint32_t* docs = lead.docs();
+    float scores[kBlockSize];
+    if (How::kScores) {
+      segment_.Lengths(docs, count, lengths_);
+      for (uint32_t i = count; i % 4 != 0; ++i) lengths_[i] = 1;
+      ScoreBlock(lead.Frequencies(), lengths_, count, walkers_[0].factor(), saturation_, scores);
+    } else {
+      std::fill_n(scores, count, 0.0f);
+      std::fill_n(lengths_, count, 1u);
+    }
     size_t n = 0;
     for (uint32_t i = 0; i < count; ++i) {
       docs_[n] = docs[i];
       lengths_[n] = lengths_[i];
       scores_[n] = scores[i];
+      origins_[n] = i;
+      if (How::kPlaces) found_[i] = {lead.block(), i};
       n += How::Join(scores_[n], rest_[1]) >= cut ? 1 : 0;
     }
     return n;
@@ -157,20 +178,32 @@ class Conjunction {
         if (How::Join(How::Join(scores_[i], rest_[t + 1]), bound) < cut) continue;
         if (!cursor.Load(walker.block())) return 0;
         const uint32_t place = cursor.PlaceOf(docs_[i]);
-        docs_[found] = docs_[i];
-        lengths_[found] = lengths_[i];
-        scores_[found] = scores_[i];
+        Move(i, found);
         places_[found] = place;
         found += place != PostingsCursor::kAbsent ? 1 : 0;
       }
-      kept = Score(walker, kept, found, rest_[t + 1], cut);
+      kept = Score(t, kept, found, cut);
     }
     return kept;
   }
 
-  // Joins the walker's scores to the candidates [begin, end); those that may win move up to begin.
-  size_t Score(Walker& walker, size_t begin, size_t end, double rest, double cut) {
+  void Move(size_t from, size_t to) {
+    docs_[to] = docs_[from];
+    lengths_[to] = lengths_[from];
+    scores_[to] = scores_[from];
+    origins_[to] = origins_[from];
+  }
+
+  // Joins the term's scores to the candidates [begin, end); those that may win move up to begin.
+  size_t Score(size_t term, size_t begin, size_t end, double cut) {
+    Walker& walker = walkers_[term];
+    const double rest = rest_[term + 1];
     if (begin == end) return begin;
+    if (How::kPlaces) {
+      for (size_t i = begin; i < end; ++i)
+        found_[term * kBlockSize + origins_[i]] = {walker.block(), places_[i]};
+    }
+    if (!How::kScores) return end;
     const uint32_t* frequencies = walker.cursor().Frequencies();
     for (size_t i = begin; i < end; ++i) {
       const float score =
@@ -178,8 +211,7 @@ class Conjunction {
           saturation_(static_cast<float>(static_cast<int32_t>(frequencies[places_[i]])),
                       static_cast<float>(static_cast<int32_t>(lengths_[i])));
       const double joined = How::Join(scores_[i], double{score});
-      docs_[begin] = docs_[i];
-      lengths_[begin] = lengths_[i];
+      Move(i, begin);
       scores_[begin] = joined;
       begin += How::Join(joined, rest) >= cut ? 1 : 0;
     }
@@ -192,7 +224,11 @@ class Conjunction {
   std::vector<double> rest_;
   // candidates: documents of the leader's block that may win
   uint32_t docs_[kBlockSize], lengths_[kBlockSize], places_[kBlockSize];
+  uint32_t origins_[kBlockSize];  // places in the leader's block
   double scores_[kBlockSize];
+  // of each term, by the candidate's origin
+  std::vector<PhraseCounter::Found> found_, places_of_one_;
+  size_t at_ = 0;
 };
 
 std::vector<ConjunctionTerm> ByCount(std::span<const ConjunctionTerm> terms) {
@@ -231,7 +267,7 @@ absl::Status SearchPhrase(const LexicalSegment& segment, std::span<const Conjunc
   double cut = CutOf(least);
   Conjunction<Least> conjunction(segment, sorted, saturation);
   absl::Status status = conjunction.Run(cut, [&](uint32_t doc, double) {
-    const uint32_t frequency = counter.Count(doc);
+    const uint32_t frequency = counter.CountAt(conjunction.Places());
     if (frequency == 0) return cut;
     const float score =
         factor * saturation(static_cast<float>(static_cast<int32_t>(frequency)),
@@ -248,9 +284,9 @@ absl::Status MatchPhrase(const LexicalSegment& segment, std::span<const Conjunct
   PhraseCounter counter(segment, CounterTerms(sorted));
   constexpr double kEverything = -std::numeric_limits<double>::infinity();
   const Bm25Saturation unused({}, {});
-  Conjunction<Least> conjunction(segment, sorted, unused);
+  Conjunction<Unscored> conjunction(segment, sorted, unused);
   absl::Status status = conjunction.Run(kEverything, [&](uint32_t doc, double) {
-    const uint32_t frequency = counter.Count(doc);
+    const uint32_t frequency = counter.CountAt(conjunction.Places());
     if (frequency > 0) {
       matches.docs.push_back(doc);
       matches.frequencies.push_back(frequency);

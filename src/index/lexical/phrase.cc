@@ -11,15 +11,23 @@ PhraseCounter::PhraseCounter(const LexicalSegment& segment, std::span<const Term
 }
 
 uint32_t PhraseCounter::Count(uint32_t doc) {
+  found_.clear();
+  for (Follower& follower : followers_) {
+    PostingsCursor& cursor = follower.cursor;
+    follower.block = cursor.FindBlock(follower.block, doc);
+    if (follower.block >= cursor.block_count() || !cursor.Load(follower.block)) return 0;
+    found_.push_back({follower.block, cursor.PlaceOf(doc)});
+    if (found_.back().place == PostingsCursor::kAbsent) return 0;
+  }
+  return CountAt(found_);
+}
+
+uint32_t PhraseCounter::CountAt(const std::vector<Found>& found) {
   starts_.clear();
   for (size_t f = 0; f < followers_.size(); ++f) {
     PostingsCursor& cursor = followers_[f].cursor;
-    uint32_t& block = followers_[f].block;
-    block = cursor.FindBlock(block, doc);
-    if (block >= cursor.block_count() || !cursor.Load(block)) return 0;
-    const uint32_t place = cursor.PlaceOf(doc);
-    if (place == PostingsCursor::kAbsent) return 0;
-    const std::span<const uint32_t> positions = cursor.Positions(place);
+    if (!cursor.Load(found[f].block)) return 0;
+    const std::span<const uint32_t> positions = cursor.Positions(found[f].place);
     const int64_t offset = followers_[f].offset;
     if (f == 0) {
       for (uint32_t p : positions) starts_.push_back(int64_t{p} - offset);

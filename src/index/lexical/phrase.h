@@ -20,6 +20,12 @@ class PhraseCounter {
   };
   // Rare terms first is fastest.
   PhraseCounter(const LexicalSegment& segment, std::span<const Term> terms);
+  // Where a term's posting of a document lies.
+  struct Found {
+    uint32_t block = 0, place = 0;
+  };
+  // In the document where the terms, in the order given, were found.
+  uint32_t CountAt(const std::vector<Found>& found);
   // 0 when a term is missing. Documents must ascend from call to call.
   uint32_t Count(uint32_t doc);
   absl::Status status() const;
@@ -31,6 +37,7 @@ class PhraseCounter {
     uint32_t block = 0;
   };
   std::deque<Follower> followers_;
+  std::vector<Found> found_;
   std::vector<int64_t> starts_;
 };
 
