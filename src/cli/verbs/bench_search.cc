@@ -8,6 +8,7 @@
 #include "cli/bench_record.h"
 #include "cli/bench_texts.h"
 #include "cli/peer.h"
+#include "cli/sparse_bench.h"
 #include "cli/verbs.h"
 #include "tensor/vector.h"
 #include "text/analysis.h"
@@ -20,6 +21,7 @@ struct BenchSearchOptions {
   int64_t rounds = 5;
   std::string encoder;
   PeerOptions peer{.engine = "tantivy", .script = "tests/peers/tantivy_bench.py"};
+  SparseBenchOptions sparse;
   template <class V>
   void Visit(V& v) {
     v(queries, {.name = "queries",
@@ -29,6 +31,7 @@ struct BenchSearchOptions {
     v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
     v(encoder, {.name = "encoder", .help = "Encoder of the queries; must be the store's."});
     peer.Visit(v);
+    sparse.Visit(v);
   }
 };
 
@@ -37,7 +40,8 @@ class BenchSearchVerb : public Verb {
   VerbInfo Info() const override {
     return {.name = "bench search",
             .summary =
-                "Time a query takes: block-max BM25 against full scoring, int8 scan against f32.",
+                "Time a query takes: block-max BM25 against full scoring, int8 scan against f32, "
+                "sparse search against all postings.",
             .arguments = "",
             .example = "weir bench search --queries 500",
             .description =
@@ -53,6 +57,10 @@ class BenchSearchVerb : public Verb {
     std::vector<BenchRow> rows;
     WEIR_RETURN_IF_ERROR(Lexical(*store, queries, session, rows));
     if (store->has_vectors()) WEIR_RETURN_IF_ERROR(Dense(*store, queries, session, rows));
+    if (store->has_sparse_vectors()) {
+      WEIR_RETURN_IF_ERROR(BenchSparse(*store, queries, options_.rounds, options_.sparse,
+                                       options_.peer.python, session, rows));
+    }
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
