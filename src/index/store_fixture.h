@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -47,6 +48,32 @@ class HashEncoder final : public text::Encoder {
 
  private:
   int dimensions_;
+};
+
+// Terms 0 to 199 drawn from a generator seeded with the text's hash.
+class HashSparseEncoder final : public text::SparseEncoder {
+ public:
+  explicit HashSparseEncoder(int32_t vocabulary = 200) : vocabulary_(vocabulary) {}
+  int32_t vocabulary() const override { return vocabulary_; }
+  std::string name() const override { return absl::StrCat("sparse-hash-", vocabulary_); }
+  std::string fingerprint() const override { return name(); }
+  std::string Term(int32_t term) const override { return absl::StrCat("t", term); }
+  text::SparseVector One(std::string_view text) const {
+    std::mt19937_64 random(std::hash<std::string_view>()(text));
+    text::SparseVector v;
+    for (int32_t t = 0; t < vocabulary_; ++t) {
+      if (random() % (4 + t / 4) == 0) v.push_back({t, 0.01f * static_cast<float>(1 + random() % 300)});
+    }
+    return v;
+  }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs,
+                      std::span<text::SparseVector> out, const Context&) const override {
+    for (size_t i = 0; i < texts.size(); ++i) out[i] = One(texts[i]);
+    return absl::OkStatus();
+  }
+
+ private:
+  int32_t vocabulary_;
 };
 
 // One document, a passage for each `passage_bytes` of its text.

@@ -1,10 +1,12 @@
 // Bytes as segment files of each kind: first as they are (header checks), then with a header that
-// fits (readers of vectors and texts).
+// fits (readers of dense and sparse vectors and of texts).
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
 #include "index/dense/vector_segment.h"
 #include "index/segment_image.h"
+#include "index/sparse/sparse_search.h"
 #include "index/texts/text_segment.h"
 
 namespace wi = weir::index;
@@ -36,6 +38,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const wi::VectorView view{segment->get(), nullptr};
         std::vector<float> query((*segment)->dimensions(), 0.1f);
         (void)wi::SearchVectors({&view, 1}, query, 3, {});
+      }
+    }
+  }
+  const std::string sparse =
+      wi::FuzzImage(data, size, wi::SegmentKind::kSparse, wi::kSparseSections);
+  if (!sparse.empty()) {
+    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(sparse)), "fuzz",
+                                           wi::SegmentKind::kSparse, wi::kSparseSections);
+    if (file.ok()) {
+      if (auto segment = wi::SparseSegment::FromFile(*file); segment.ok()) {
+        (void)(*segment)->Check();
+        const wi::SparseView view{segment->get(), nullptr};
+        weir::text::SparseVector query;
+        for (int32_t t = 0; t < std::min((*segment)->vocabulary(), 70); ++t) {
+          query.push_back({t, 0.5f + t});
+        }
+        const auto made = wi::MakeSparseQuery(query, (*segment)->vocabulary());
+        for (bool exact : {true, false}) {
+          (void)wi::SearchSparse({&view, 1}, *made, 3, {.exact = exact}, {});
+        }
       }
     }
   }

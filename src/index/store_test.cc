@@ -143,6 +143,7 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
       expected.erase(at);
     } else if (step % 3 == 0) {
       ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
+      ASSERT_TRUE(store->EncodePending(HashSparseEncoder(), {}).ok());
     } else if (step % 7 == 0) {
       ASSERT_TRUE(store->Compact({}).ok());
     }
@@ -155,12 +156,15 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   for (const int64_t id : store->Passages()) EXPECT_TRUE(store->GetPassage(id).ok()) << id;
   ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
   EXPECT_EQ(store->Status()->pending, 0);
+  ASSERT_TRUE(store->EncodePending(HashSparseEncoder(), {}).ok());
+  EXPECT_EQ(store->Status()->sparse_pending, 0);
 
   auto fresh = *Store::Open(folder() + "_fresh", Store::Mode::kWrite, {});
   std::vector<Prepared> all;
   for (const auto& [path, text] : expected) all.push_back(Make(path, text, 50));
   ASSERT_TRUE(fresh->AddBatch(all, {}).ok());
   ASSERT_TRUE(fresh->EncodePending(HashEncoder(16), {}).ok());
+  ASSERT_TRUE(fresh->EncodePending(HashSparseEncoder(), {}).ok());
   for (const char* query : {"weir", "mill gate", "\"lock mill\" water", "stone wood level river"}) {
     auto one = *store->SearchLexical(query, 1000, {}),
          other = *fresh->SearchLexical(query, 1000, {});
@@ -171,11 +175,16 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   auto one = *store->SearchDense(q, 20, {}), other = *fresh->SearchDense(q, 20, {});
   ASSERT_EQ(one.size(), other.size());
   for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);
+  const text::SparseVector terms = HashSparseEncoder().One("weir gate");
+  one = *store->SearchSparse(terms, 1000, {}, {}), other = *fresh->SearchSparse(terms, 1000, {}, {});
+  ASSERT_EQ(one.size(), other.size());
+  ASSERT_FALSE(one.empty());
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);
   // Merging keeps the number of files low.
   size_t files = 0;
   for (const auto& entry : fs::directory_iterator(folder() + "/segments"))
     files += entry.is_regular_file();
-  EXPECT_LE(files, 27u);
+  EXPECT_LE(files, 36u);
   fs::remove_all(folder() + "_fresh");
 }
 
@@ -195,6 +204,40 @@ TEST_F(StoreFixture, AnotherEncoderReplacesTheVectors) {
   EXPECT_EQ(store->GetVector(0)->size(), 8u);
   EXPECT_TRUE(
       absl::IsInvalidArgument(store->SearchDense(std::vector<float>(16, 0.25f), 5, {}).status()));
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
+TEST_F(StoreFixture, SparseVectorsStandBesideDenseOnes) {
+  auto store = OpenWrite();
+  ASSERT_TRUE(
+      store->AddBatch(std::vector{Make("a.txt", "old weir"), Make("b.txt", "mill")}, {}).ok());
+  const HashSparseEncoder encoder;
+  EXPECT_FALSE(store->has_sparse_vectors());
+  EXPECT_EQ(store->Status()->sparse_pending, 0);  // nobody asked for them
+  EXPECT_TRUE(absl::IsNotFound(store->SearchSparse(encoder.One("mill"), 5, {}, {}).status()));
+  ASSERT_TRUE(store->EncodePending(encoder, {}).ok());
+  EXPECT_EQ(store->Status()->sparse_encoder, "sparse-hash-200");
+  EXPECT_EQ(store->Status()->pending, 2);
+  ASSERT_TRUE(store->EncodePending(HashEncoder(16), {}).ok());
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("c.txt", "gate")}, {}).ok());
+  EXPECT_EQ(store->Status()->pending, 1);
+  EXPECT_EQ(store->Status()->sparse_pending, 1);
+  const text::SparseVector want = encoder.One("mill"), got = *store->GetSparseVector(1);
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].term, want[i].term);
+    EXPECT_NEAR(got[i].weight, want[i].weight, 0.5 / 64);
+  }
+  EXPECT_EQ(store->SearchSparse(encoder.One("mill"), 1, {}, {})->at(0).passage, 1);
+  EXPECT_TRUE(absl::IsNotFound(store->GetSparseVector(2).status()));
+  // Another encoder's vectors replace the sparse ones only.
+  ASSERT_TRUE(store->EncodePending(HashSparseEncoder(90), {}).ok());
+  EXPECT_EQ(store->Status()->sparse_pending, 0);
+  EXPECT_EQ(store->Status()->encoder, "hash-16");
+  EXPECT_TRUE(store->GetVector(0).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      store->SearchSparse({{150, 1.0f}}, 5, {}, {}).status()));
+  EXPECT_TRUE(absl::IsUnimplemented(store->EncodePending(HashSparseEncoder(1 << 17), {})));
   EXPECT_THAT(*store->Check({}), IsEmpty());
 }
 
@@ -233,6 +276,7 @@ TEST_F(StoreFixture, FlippedBytesAreFound) {
       batch.push_back(Make(absl::StrCat("d", i), absl::StrCat("weir water ", i, " gate"), 10));
     ASSERT_TRUE(store->AddBatch(batch, {}).ok());
     ASSERT_TRUE(store->EncodePending(HashEncoder(4), {}).ok());
+    ASSERT_TRUE(store->EncodePending(HashSparseEncoder(), {}).ok());
   }
   std::mt19937 random(2);
   for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
@@ -248,6 +292,7 @@ TEST_F(StoreFixture, FlippedBytesAreFound) {
       if (store.ok()) {
         lines = *(*store)->Check({});
         (void)(*store)->SearchLexical("weir \"water gate\" 17", 10, {});
+        (void)(*store)->SearchSparse(HashSparseEncoder().One("weir"), 10, {}, {});
       } else {
         EXPECT_TRUE(absl::IsDataLoss(store.status()) || absl::IsUnimplemented(store.status()))
             << store.status();

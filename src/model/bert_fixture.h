@@ -2,6 +2,7 @@
 // of single letters, and the transformer written naively in double precision.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -16,7 +17,9 @@ class TinyBert {
   static constexpr int kHidden = 32, kHeads = 4, kFfn = 48, kLayers = 2, kVocabulary = 30,
                        kPositions = 40;
 
-  explicit TinyBert(uint64_t seed) {
+  // With `old_names` norms are called as the first BERT files call them.
+  explicit TinyBert(uint64_t seed, bool head = false, bool old_names = false)
+      : norm_weight_(old_names ? ".gamma" : ".weight"), norm_bias_(old_names ? ".beta" : ".bias") {
     std::mt19937_64 random(seed);
     auto add = [&](const std::string& name, std::vector<uint64_t> shape, float centre = 0) {
       uint64_t n = 1;
@@ -27,8 +30,8 @@ class TinyBert {
       for (uint64_t i = 0; i < n; ++i) w.values.push_back(normal(random));
     };
     auto norm = [&](const std::string& name) {
-      add(name + ".weight", {kHidden}, 1);
-      add(name + ".bias", {kHidden});
+      add(name + norm_weight_, {kHidden}, 1);
+      add(name + norm_bias_, {kHidden});
     };
     auto dense = [&](const std::string& name, uint64_t out, uint64_t in) {
       add(name + ".weight", {out, in});
@@ -49,6 +52,10 @@ class TinyBert {
       dense(base + "output.dense", kHidden, kFfn);
       norm(base + "output.LayerNorm");
     }
+    if (!head) return;
+    dense("cls.predictions.transform.dense", kHidden, kHidden);
+    norm("cls.predictions.transform.LayerNorm");
+    add("cls.predictions.bias", {kVocabulary}, -1);
   }
 
   std::vector<uint64_t>& ShapeOf(const std::string& name) { return weights_.at(name).shape; }
@@ -122,16 +129,7 @@ class TinyBert {
   }
 
   std::vector<double> Encode(const std::vector<int32_t>& ids, bool mean) const {
-    Rows x(ids.size(), std::vector<double>(kHidden));
-    for (size_t t = 0; t < ids.size(); ++t) {
-      for (int c = 0; c < kHidden; ++c) {
-        x[t][c] = double{At("embeddings.word_embeddings.weight", ids[t] * kHidden + c)} +
-                  At("embeddings.token_type_embeddings.weight", c) +
-                  At("embeddings.position_embeddings.weight", t * kHidden + c);
-      }
-    }
-    Norm(x, "embeddings.LayerNorm");
-    for (int i = 0; i < kLayers; ++i) OneLayer(x, "encoder.layer." + std::to_string(i) + ".");
+    const Rows x = Last(ids);
     std::vector<double> out = x[0];
     for (size_t t = 1; mean && t < x.size(); ++t) {
       for (int c = 0; c < kHidden; ++c) out[c] += x[t][c];
@@ -142,12 +140,44 @@ class TinyBert {
     return out;
   }
 
+  // The largest of 0 and the logits of each term over the tokens.
+  std::vector<double> Peaks(const std::vector<int32_t>& ids) const {
+    Rows x = Dense(Last(ids), "cls.predictions.transform.dense", kHidden);
+    Gelu(x);
+    Norm(x, "cls.predictions.transform.LayerNorm");
+    std::vector<double> peaks(kVocabulary);
+    for (const std::vector<double>& row : x) {
+      for (int v = 0; v < kVocabulary; ++v) {
+        double logit = At("cls.predictions.bias", v);
+        for (int c = 0; c < kHidden; ++c) {
+          logit += row[c] * At("embeddings.word_embeddings.weight", v * kHidden + c);
+        }
+        peaks[v] = std::max(peaks[v], logit);
+      }
+    }
+    return peaks;
+  }
+
  private:
   using Rows = std::vector<std::vector<double>>;
   struct Weight {
     std::vector<uint64_t> shape;
     std::vector<float> values;
   };
+
+  Rows Last(const std::vector<int32_t>& ids) const {
+    Rows x(ids.size(), std::vector<double>(kHidden));
+    for (size_t t = 0; t < ids.size(); ++t) {
+      for (int c = 0; c < kHidden; ++c) {
+        x[t][c] = double{At("embeddings.word_embeddings.weight", ids[t] * kHidden + c)} +
+                  At("embeddings.token_type_embeddings.weight", c) +
+                  At("embeddings.position_embeddings.weight", t * kHidden + c);
+      }
+    }
+    Norm(x, "embeddings.LayerNorm");
+    for (int i = 0; i < kLayers; ++i) OneLayer(x, "encoder.layer." + std::to_string(i) + ".");
+    return x;
+  }
 
   static std::string Bytes(const std::vector<float>& v) {
     return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float));
@@ -179,8 +209,8 @@ class TinyBert {
       for (double v : row) mean += v / kHidden;
       for (double v : row) variance += (v - mean) * (v - mean) / kHidden;
       for (int c = 0; c < kHidden; ++c) {
-        row[c] = (row[c] - mean) / std::sqrt(variance + 1e-12) * At(name + ".weight", c) +
-                 At(name + ".bias", c);
+        row[c] = (row[c] - mean) / std::sqrt(variance + 1e-12) * At(name + norm_weight_, c) +
+                 At(name + norm_bias_, c);
       }
     }
   }
@@ -201,6 +231,12 @@ class TinyBert {
   static void Add(Rows& x, const Rows& y) {
     for (size_t t = 0; t < x.size(); ++t) {
       for (int c = 0; c < kHidden; ++c) x[t][c] += y[t][c];
+    }
+  }
+
+  static void Gelu(Rows& x) {
+    for (std::vector<double>& row : x) {
+      for (double& value : row) value *= 0.5 * (1 + std::erf(value / std::sqrt(2.0)));
     }
   }
 
@@ -227,13 +263,12 @@ class TinyBert {
     Add(x, Dense(mixed, base + "attention.output.dense", kHidden));
     Norm(x, base + "attention.output.LayerNorm");
     Rows inner = Dense(x, base + "intermediate.dense", kFfn);
-    for (std::vector<double>& row : inner) {
-      for (double& value : row) value *= 0.5 * (1 + std::erf(value / std::sqrt(2.0)));
-    }
+    Gelu(inner);
     Add(x, Dense(inner, base + "output.dense", kHidden));
     Norm(x, base + "output.LayerNorm");
   }
 
+  std::string norm_weight_, norm_bias_;  // how norms' names end
   std::map<std::string, Weight> weights_;
 };
 

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "model/bert_encoder.h"
 #include "model/bert_fixture.h"
+#include "model/splade_encoder.h"
 
 namespace weir::model {
 namespace {
@@ -285,6 +286,106 @@ TEST_F(TinyEncoder, PrefixesMakeQueriesDiffer) {
   const std::string before = (*encoder)->fingerprint();
   spec_.query_prefix = "";
   EXPECT_NE((*LoadEncoder(spec_, Context()))->fingerprint(), before);
+}
+
+// A sparse encoder with its head, in files of both namings.
+class TinySplade : public testing::Test {
+ protected:
+  const std::string folder_ = testing::TempDir() + "/tiny-splade";
+  const TinyBert tiny_{9, /*head=*/true, /*old_names=*/true};
+  EncoderSpec spec_;
+
+  void SetUp() override {
+    std::filesystem::create_directories(folder_);
+    spec_ = {.name = "tiny-splade",
+             .weights = folder_ + "/model.safetensors",
+             .tokenizer = folder_ + "/tokenizer.json",
+             .pooling = Pooling::kTerms,
+             .max_tokens = TinyBert::kPositions,
+             .heads = TinyBert::kHeads};
+    std::ofstream(spec_.weights, std::ios::binary) << tiny_.Safetensors();
+    std::ofstream(spec_.tokenizer, std::ios::binary) << tiny_.TokenizerJson();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<SpladeEncoder> Make(Arithmetic arithmetic) {
+    auto file = WeightFile::Open(spec_.weights);
+    auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, arithmetic, nullptr, /*head=*/true);
+    EXPECT_TRUE(bert.ok()) << bert.status();
+    return std::make_unique<SpladeEncoder>(spec_, nullptr, *std::move(bert));
+  }
+};
+
+TEST_F(TinySplade, EqualsTheNaiveTransformer) {
+  const auto sequences = RandomSequences(5, 20, TinyBert::kPositions);
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat, Arithmetic::kInt8}) {
+    const double tolerance = arithmetic == Arithmetic::kFloat ? 1e-5 : 0.4;  // 32 channels
+    std::vector<text::SparseVector> out(sequences.size());
+    ASSERT_TRUE(Make(arithmetic)->EncodeIds(sequences, std::span(out), Context()).ok());
+    size_t weights = 0;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const std::vector<double> peaks = tiny_.Peaks(sequences[i]);
+      std::vector<double> got(TinyBert::kVocabulary);
+      int32_t last = -1;
+      for (const text::TermWeight& w : out[i]) {
+        EXPECT_GT(w.term, last);
+        EXPECT_GT(w.weight, 0);
+        last = w.term;
+        got[w.term] = w.weight;
+        ++weights;
+      }
+      for (int v = 0; v < TinyBert::kVocabulary; ++v) {
+        EXPECT_NEAR(got[v], std::log1p(peaks[v]), tolerance) << i << " " << v;
+      }
+    }
+    EXPECT_GT(weights, sequences.size());
+    EXPECT_LT(weights, sequences.size() * TinyBert::kVocabulary);
+  }
+}
+
+TEST_F(TinySplade, AnyBatchAndAnyThreadsGiveTheSameBits) {
+  const auto same = [](const text::SparseVector& a, const text::SparseVector& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+      return x.term == y.term && x.weight == y.weight;
+    });
+  };
+  const auto sequences = RandomSequences(6, 300, TinyBert::kPositions);
+  for (const Arithmetic arithmetic : {Arithmetic::kFloat, Arithmetic::kInt8}) {
+    const auto encoder = Make(arithmetic);
+    std::vector<text::SparseVector> all(sequences.size()), again(sequences.size()), one(1);
+    ASSERT_TRUE(encoder->EncodeIds(sequences, std::span(all), Context()).ok());
+    Threads threads(2);
+    ASSERT_TRUE(
+        encoder->EncodeIds(sequences, std::span(again), Context{.threads = &threads}).ok());
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      EXPECT_TRUE(same(all[i], again[i])) << i;
+      if (i % 10 != 0) continue;
+      ASSERT_TRUE(encoder->EncodeIds({sequences[i]}, std::span(one), Context()).ok());
+      EXPECT_TRUE(same(all[i], one[0])) << i;
+    }
+  }
+}
+
+TEST_F(TinySplade, EachLoaderTakesItsKind) {
+  auto sparse = LoadSparseEncoder(spec_, Context());
+  ASSERT_TRUE(sparse.ok()) << sparse.status();
+  EXPECT_EQ((*sparse)->vocabulary(), TinyBert::kVocabulary);
+  EXPECT_EQ((*sparse)->Term(4), "a");
+  const std::string_view texts[] = {"a b", ""};
+  std::vector<text::SparseVector> out(2);
+  ASSERT_TRUE((*sparse)->Encode(texts, text::EncodeAs::kQuery, std::span(out), {}).ok());
+  EXPECT_FALSE(out[0].empty());
+  out.resize(3);
+  EXPECT_EQ((*sparse)->Encode(texts, text::EncodeAs::kQuery, std::span(out), {}).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(LoadEncoder(spec_, Context()).status().code(), StatusCode::kInvalidArgument);
+  spec_.pooling = Pooling::kMean;
+  EXPECT_TRUE(LoadEncoder(spec_, Context()).ok());
+  EXPECT_EQ(LoadSparseEncoder(spec_, Context()).status().code(), StatusCode::kInvalidArgument);
+  // Without the head.
+  std::ofstream(spec_.weights, std::ios::binary) << TinyBert(9).Safetensors();
+  spec_.pooling = Pooling::kTerms;
+  EXPECT_EQ(LoadSparseEncoder(spec_, Context()).status().code(), StatusCode::kNotFound);
 }
 
 TEST_F(TinyEncoder, RefusesBadInput) {

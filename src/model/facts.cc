@@ -74,10 +74,11 @@ absl::Status ReadBertFacts(const ModelRecord& record, ModelFacts& facts) {
         floats, [](const OnnxTensor& t) { return tensor::InfoOf(*t.FloatType()).name; }, facts);
   }
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(facts.path));
-  std::string prefix = file->Has("bert.embeddings.LayerNorm.bias") ? "bert." : "";
-  absl::StatusOr<FloatTensor> norm = file->Tensor(prefix + "embeddings.LayerNorm.bias");
-  if (!norm.ok()) return norm.status();
-  facts.hidden = static_cast<int>(norm->size());
+  const char* of_first_layer = "encoder.layer.0.output.dense.bias";
+  std::string prefix = file->Has(std::string("bert.") + of_first_layer) ? "bert." : "";
+  absl::StatusOr<FloatTensor> bias = file->Tensor(prefix + of_first_layer);
+  if (!bias.ok()) return bias.status();
+  facts.hidden = static_cast<int>(bias->size());
   while (facts.layers < static_cast<int>(kLayers) &&
          file->Has(fmt::format("{}encoder.layer.{}.output.dense.bias", prefix, facts.layers))) {
     ++facts.layers;

@@ -31,7 +31,10 @@ std::string SpladeEncoder::fingerprint() const {
                      spec_.passage_prefix);
 }
 
-std::string SpladeEncoder::Term(int32_t term) const { return tokenizer_->Piece(term, true); }
+std::string SpladeEncoder::Term(int32_t term) const {
+  const std::string piece = tokenizer_->Piece(term, true);
+  return piece.starts_with(' ') ? piece.substr(1) : piece;  // the start of a word
+}
 
 absl::Status SpladeEncoder::Encode(std::span<const std::string_view> texts, text::EncodeAs as,
                                    std::span<text::SparseVector> out,

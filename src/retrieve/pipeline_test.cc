@@ -19,6 +19,7 @@ void RegisterDense(Registry& registry);
 void RegisterConvex(Registry& registry);
 void RegisterRrf(Registry& registry);
 void RegisterDedupe(Registry& registry);
+void RegisterSparse(Registry& registry);
 
 namespace {
 
@@ -43,6 +44,30 @@ class BagEncoder : public text::Encoder {
       float norm = 0;
       for (int j = 0; j < 64; ++j) norm += row[j] * row[j];
       for (int j = 0; j < 64; ++j) row[j] /= std::sqrt(norm);
+    }
+    return absl::OkStatus();
+  }
+};
+
+// Each word is a term, by its hash.
+class WordsEncoder : public text::SparseEncoder {
+ public:
+  int32_t vocabulary() const override { return 1000; }
+  std::string name() const override { return "words"; }
+  std::string fingerprint() const override { return "words-1"; }
+  std::string Term(int32_t term) const override { return absl::StrCat(term); }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs,
+                      std::span<text::SparseVector> out, const Context&) const override {
+    auto analyzer = *text::Analyzer::Make("english");
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::map<int32_t, float> weights;
+      std::vector<text::Token> tokens;
+      analyzer->Analyze(texts[i], tokens);
+      for (const text::Token& token : tokens) {
+        weights[static_cast<int32_t>(std::hash<std::string>()(token.term) % 1000)] += 0.5f;
+      }
+      out[i].clear();
+      for (const auto& [term, weight] : weights) out[i].push_back({term, weight});
     }
     return absl::OkStatus();
   }
@@ -75,7 +100,9 @@ class PipelineTest : public ::testing::Test {
     }
     ASSERT_TRUE(store_->AddBatch(batch, context_).ok());
     ASSERT_TRUE(store_->EncodePending(encoder_, context_).ok());
+    ASSERT_TRUE(store_->EncodePending(sparse_encoder_, context_).ok());
     RegisterBm25(registry_);
+    RegisterSparse(registry_);
     RegisterDense(registry_);
     RegisterConvex(registry_);
     RegisterRrf(registry_);
@@ -84,7 +111,7 @@ class PipelineTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::vector<text::Hit> Search(const SearchOptions& options, std::string_view query) {
-    auto pipeline = Pipeline::Make(*store_, &encoder_, options, registry_);
+    auto pipeline = Pipeline::Make(*store_, {&encoder_, &sparse_encoder_}, options, registry_);
     EXPECT_TRUE(pipeline.ok()) << pipeline.status();
     auto hits = (*pipeline)->Search(query, context_);
     EXPECT_TRUE(hits.ok()) << hits.status();
@@ -93,6 +120,7 @@ class PipelineTest : public ::testing::Test {
 
   Context context_;
   BagEncoder encoder_;
+  WordsEncoder sparse_encoder_;
   Registry registry_;
   std::filesystem::path folder_;
   std::unique_ptr<index::Store> store_;
@@ -119,6 +147,30 @@ TEST_F(PipelineTest, DenseEqualsStore) {
   for (size_t i = 0; i < hits.size(); ++i) EXPECT_EQ(hits[i].passage.id, direct[i].passage);
 }
 
+TEST_F(PipelineTest, SparseEqualsStore) {
+  const std::string_view text = "river flow";
+  text::SparseVector query;
+  ASSERT_TRUE(
+      sparse_encoder_.Encode({&text, 1}, text::EncodeAs::kQuery, {&query, 1}, context_).ok());
+  for (const char* search : {"exact", "approximate"}) {
+    const auto hits = Search({.mode = "sparse", .sparse = {search}, .dedupe = false}, text);
+    const auto direct = *store_->SearchSparse(query, 10, {}, context_);
+    ASSERT_EQ(hits.size(), direct.size());
+    ASSERT_EQ(hits.size(), 3u);  // bread shares no word
+    for (size_t i = 0; i < hits.size(); ++i) {
+      EXPECT_EQ(hits[i].passage.id, direct[i].passage);
+      EXPECT_EQ(hits[i].scores.at("sparse"), direct[i].score);
+    }
+  }
+}
+
+TEST_F(PipelineTest, ModesSayWhatTheyNeed) {
+  EXPECT_FALSE(NeedsOf("lexical")->dense || NeedsOf("lexical")->sparse);
+  EXPECT_TRUE(NeedsOf("hybrid")->dense && !NeedsOf("hybrid")->sparse);
+  EXPECT_TRUE(NeedsOf("sparse")->sparse && !NeedsOf("sparse")->dense);
+  EXPECT_EQ(NeedsOf("psychic").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(PipelineTest, DropsRepeats) {
   EXPECT_THAT(Search({.mode = "lexical", .dedupe = false}, "weirs"), SizeIs(2));
   EXPECT_THAT(Search({.mode = "lexical", .dedupe = true}, "weirs"), SizeIs(1));
@@ -128,6 +180,12 @@ TEST_F(PipelineTest, UnknownModeNamesTheChoices) {
   const auto made = Pipeline::Make(*store_, &encoder_, {.mode = "psychic"}, registry_);
   EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("psychic"));
+}
+
+TEST_F(PipelineTest, SparseWithoutAnEncoderIsRefused) {
+  auto pipeline = *Pipeline::Make(*store_, &encoder_, {.mode = "sparse"}, registry_);
+  EXPECT_EQ(pipeline->Search("river", context_).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(PipelineTest, DenseWithoutAnEncoderIsRefused) {

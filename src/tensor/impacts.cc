@@ -26,6 +26,17 @@ uint64_t AddWindow(const MaskedTerm* terms, size_t n, size_t w, uint32_t bound, 
   return found;
 }
 
+size_t NextWindow(const MaskedTerm* terms, size_t n, const uint32_t* bounds, size_t begin,
+                  size_t end, uint32_t least, uint32_t* sums, uint64_t* found) {
+  size_t w = begin;
+  for (; w < end; ++w) {
+    const uint32_t bound = bounds == nullptr ? 0 : bounds[w];
+    *found = AddWindow(terms, n, w, bound, least, sums + w * kImpactWindow);
+    if (*found != 0) break;
+  }
+  return w;
+}
+
 void AddRow(const uint8_t* impacts, uint32_t weight, size_t n, uint32_t* sums) {
   for (size_t i = 0; i < n; ++i) sums[i] += weight * impacts[i];
 }
@@ -42,7 +53,7 @@ uint32_t Dot(const uint16_t* terms, const uint8_t* impacts, size_t n, const uint
 
 }  // namespace
 
-extern const ImpactKernels kScalarImpacts = {AddWindow, AddRow, Largest, Dot};
+extern const ImpactKernels kScalarImpacts = {NextWindow, AddRow, Largest, Dot};
 
 bool SupportsAvx512Impacts() {
 #if defined(__x86_64__)

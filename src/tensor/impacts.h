@@ -29,11 +29,13 @@ struct MaskedTerm {
 };
 
 struct ImpactKernels {
-  // Adds the terms' products over window `w` to sums[0, 64), unless no sum plus `bound` reaches
-  // `least`. Returns the positions whose totals reach it, as bits in natural order; where there are
-  // none the sums are zeroed, else they hold the totals. REQUIRES: least >= 1; sums 64-byte aligned.
-  uint64_t (*add_window)(const MaskedTerm* terms, size_t n, size_t w, uint32_t bound,
-                         uint32_t least, uint32_t* sums);
+  // The first of the windows [begin, end) that has a total of at least `least`, or `end`. Totals
+  // are sums[64 w, 64 w + 64) plus the terms' products; where no sum plus bounds[w] (0 where
+  // `bounds` is null) reaches `least`, the terms are not looked at. The sums of windows that are
+  // passed are zeroed; those of the one returned hold its totals, and `found` has the positions that
+  // reach `least`, as bits in natural order. REQUIRES: least >= 1; sums 64-byte aligned.
+  size_t (*next_window)(const MaskedTerm* terms, size_t n, const uint32_t* bounds, size_t begin,
+                        size_t end, uint32_t least, uint32_t* sums, uint64_t* found);
   // sums[i] += weight * impacts[i]; n is a multiple of 16.
   void (*add_row)(const uint8_t* impacts, uint32_t weight, size_t n, uint32_t* sums);
   // The largest of n sums; n is a multiple of 16.

@@ -83,18 +83,47 @@ TEST(ImpactsTest, WindowsEqualThePlainSum) {
           bits |= uint64_t{want.sums[i] >= least} << i;
         }
         for (const ImpactKernels* kernels : All()) {
-          Window sums = given;
-          EXPECT_EQ(kernels->add_window(views.data(), n, w, bound, least, sums.sums), bits);
+          // The window stands where its number says; those around it are never touched.
+          const auto run = [&](uint32_t its_bound, uint32_t its_least, uint64_t* found) {
+            std::vector<Window> sums(kWindows + 1, Window{{7}});
+            sums[w] = given;
+            std::vector<uint32_t> bounds(kWindows, its_bound);
+            const size_t at = kernels->next_window(views.data(), n, bounds.data(), w, w + 1,
+                                                   its_least, sums[0].sums, found);
+            EXPECT_EQ(at, *found == 0 ? w + 1 : w);
+            EXPECT_EQ(sums[w + 1].sums[0], 7u);
+            return sums[w];
+          };
+          uint64_t found = 1;
+          const Window sums = run(bound, least, &found);
+          EXPECT_EQ(found, bits);
           for (size_t i = 0; i < kImpactWindow; ++i) {
             EXPECT_EQ(sums.sums[i], bits == 0 ? 0 : want.sums[i]) << n << " " << w << " " << i;
           }
           // A bound that cannot be reached: the terms are not looked at.
-          sums = given;
-          EXPECT_EQ(kernels->add_window(views.data(), n, w, 0, most_given + 1, sums.sums), 0u);
-          EXPECT_EQ(sums.sums[5], 0u);
+          EXPECT_EQ(run(0, most_given + 1, &found).sums[5], 0u);
+          EXPECT_EQ(found, 0u);
         }
       }
     }
+  }
+}
+
+// Without terms: the first window that has the limit, those before it zeroed.
+TEST(ImpactsTest, PassesWindowsBelowTheLimit) {
+  for (const ImpactKernels* kernels : All()) {
+    std::vector<Window> sums(6, Window{{3, 4}});
+    sums[4].sums[63] = 5;
+    uint64_t found = 0;
+    EXPECT_EQ(kernels->next_window(nullptr, 0, nullptr, 1, 6, 5, sums[0].sums, &found), 4u);
+    EXPECT_EQ(found, uint64_t{1} << 63);
+    EXPECT_EQ(sums[0].sums[1], 4u);
+    EXPECT_EQ(sums[3].sums[1], 0u);
+    EXPECT_EQ(sums[4].sums[1], 4u);
+    EXPECT_EQ(sums[5].sums[1], 4u);
+    EXPECT_EQ(kernels->next_window(nullptr, 0, nullptr, 5, 6, 5, sums[0].sums, &found), 6u);
+    EXPECT_EQ(found, 0u);
+    EXPECT_EQ(sums[5].sums[1], 0u);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "cli/bench_record.h"
 #include "cli/bench_texts.h"
 #include "cli/lexical_bench.h"
+#include "cli/sparse_bench.h"
 #include "cli/verbs.h"
 #include "tensor/vector.h"
 
@@ -16,6 +17,7 @@ namespace {
 struct BenchSearchOptions {
   LexicalBenchOptions lexical;
   std::string encoder;
+  SparseBenchOptions sparse;
   template <class V>
   void Visit(V& v) {
     v(lexical.queries, {.name = "queries",
@@ -37,6 +39,7 @@ struct BenchSearchOptions {
       {.name = "peer-script",
        .help = "Script that drives the peer; empty takes the peer's of tests/peers.",
        .fingerprint = false});
+    sparse.Visit(v);
   }
 };
 
@@ -47,7 +50,7 @@ class BenchSearchVerb : public Verb {
         .name = "bench search",
         .summary =
             "Time a query takes: block-max BM25 against full scoring or a peer, int8 scan against "
-            "f32.",
+            "f32, sparse search against all postings.",
         .arguments = "",
         .example = "weir bench search --queries 500",
         .description =
@@ -66,6 +69,7 @@ class BenchSearchVerb : public Verb {
     }
     WEIR_RETURN_IF_ERROR(BenchLexical(options_.lexical, session, rows));
     if (options_.lexical.corpus.empty()) WEIR_RETURN_IF_ERROR(Dense(session, rows));
+    if (options_.lexical.corpus.empty()) WEIR_RETURN_IF_ERROR(Sparse(session, rows));
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
@@ -77,6 +81,14 @@ class BenchSearchVerb : public Verb {
     const int64_t start = session.context().now_ns();
     for (size_t i = 0; i < count; ++i) status.Update(one(i));
     return (session.context().now_ns() - start) * 1e-3 / count;
+  }
+
+  absl::Status Sparse(Session& session, std::vector<BenchRow>& rows) const {
+    WEIR_ASSIGN_OR_RETURN(const auto store, session.OpenStore(index::Store::Mode::kRead));
+    if (!store->has_sparse_vectors()) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(const auto queries, SampleQueries(*store, options_.lexical.queries));
+    return BenchSparse(*store, queries, options_.lexical.rounds, options_.sparse,
+                       options_.lexical.peer.python, session, rows);
   }
 
   absl::Status Dense(Session& session, std::vector<BenchRow>& rows) const {

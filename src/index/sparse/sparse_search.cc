@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -13,6 +15,8 @@ namespace {
 
 using tensor::kImpactWindow;
 using tensor::MaskedTerm;
+
+constexpr int64_t kMostHits = 1 << 20;  // for which candidates are multiplied
 
 struct Sum {
   uint32_t sum = 0;
@@ -55,6 +59,7 @@ struct Scratch {
   uint32_t bounds[kChunkRows / kImpactWindow] = {};
   uint8_t weights[kMaxSparseVocabulary + 3] = {};
   std::vector<MaskedTerm> masked;
+  std::vector<uint32_t> largest;  // sum of each window
 };
 Scratch& ThreadScratch() {
   thread_local const std::unique_ptr<Scratch> scratch = std::make_unique<Scratch>();
@@ -71,13 +76,13 @@ template <class Least, class Take>
 void TakeSums(const SparseView& view, size_t chunk, Scratch& s, const Least& least,
               const Take& take) {
   const size_t rows = view.segment->RowsOfChunk(chunk);
-  const tensor::ImpactKernels& kernels = tensor::Impacts();
-  const bool bounded = !s.masked.empty();
-  for (size_t w = 0; w * kImpactWindow < rows; ++w) {
-    uint32_t* sums = s.sums + w * kImpactWindow;
-    uint64_t found = kernels.add_window(s.masked.data(), s.masked.size(), w,
-                                        bounded ? s.bounds[w] : 0, least(), sums);
-    if (found == 0) continue;
+  const size_t windows = (rows + kImpactWindow - 1) / kImpactWindow;
+  const uint32_t* bounds = s.masked.empty() ? nullptr : s.bounds;
+  uint64_t found = 0;
+  for (size_t w = 0;; ++w) {
+    w = tensor::Impacts().next_window(s.masked.data(), s.masked.size(), bounds, w, windows, least(),
+                                      s.sums, &found);
+    if (w == windows) return;
     for (; found != 0; found &= found - 1) {
       const size_t at = w * kImpactWindow + static_cast<size_t>(std::countr_zero(found));
       const size_t row = chunk * kChunkRows + at;
@@ -85,7 +90,7 @@ void TakeSums(const SparseView& view, size_t chunk, Scratch& s, const Least& lea
       if (view.deleted != nullptr && view.deleted->Contains(static_cast<uint32_t>(row))) continue;
       take(row, s.sums[at]);
     }
-    std::fill_n(sums, kImpactWindow, 0);
+    std::fill_n(s.sums + w * kImpactWindow, kImpactWindow, 0);
   }
 }
 
@@ -112,6 +117,84 @@ void SearchChunk(const SparseView& view, size_t chunk, const SparseQuery& query,
   TakeSums(
       view, chunk, s, [&] { return best.least(); },
       [&](size_t row, uint32_t sum) { best.Add({sum, segment.passage(row)}); });
+}
+
+// Rows that some of the query's terms propose: those of the largest sums, about `limit` of them.
+class Candidates {
+ public:
+  struct Row {
+    uint32_t sum;
+    uint32_t row;
+    const SparseView* view;
+  };
+  explicit Candidates(size_t limit) : limit_(limit) {}
+  uint32_t least() const { return least_; }
+  // Raises the limit ahead of a chunk: each window's largest sum is a row's.
+  void Expect(std::vector<uint32_t>& of_windows) {
+    if (!rows_.empty() || of_windows.size() <= limit_) return;
+    const auto at = of_windows.begin() + static_cast<ptrdiff_t>(limit_ - 1);
+    std::nth_element(of_windows.begin(), at, of_windows.end(), std::greater<>());
+    least_ = std::max(least_, *at);
+  }
+  void Add(const Row& row) {
+    rows_.push_back(row);
+    if (rows_.size() >= 3 * limit_) Cut();
+  }
+  const std::vector<Row>& Take() {
+    if (rows_.size() > limit_) Cut();
+    return rows_;
+  }
+
+ private:
+  void Cut() {
+    const auto at = rows_.begin() + static_cast<ptrdiff_t>(limit_ - 1);
+    std::nth_element(rows_.begin(), at, rows_.end(), [](const Row& a, const Row& b) {
+      if (a.sum != b.sum) return a.sum > b.sum;
+      return a.view->segment->passage(a.row) < b.view->segment->passage(b.row);
+    });
+    least_ = std::max(least_, at->sum);
+    rows_.resize(limit_);
+  }
+
+  size_t limit_;  // REQUIRES: at least 1
+  uint32_t least_ = 1;
+  std::vector<Row> rows_;
+};
+
+void ProposeFromChunk(const SparseView& view, size_t chunk,
+                      std::span<const SparseQuery::Term> terms, Scratch& s, Candidates& found) {
+  const SparseSegment& segment = *view.segment;
+  s.masked.clear();
+  for (const SparseQuery::Term& t : terms) {
+    const SparseEntry* entry = segment.Find(chunk, t.term);
+    if (entry != nullptr) AddList(segment.HeavyList(*entry), t.weight, s.sums);
+  }
+  if (found.least() == 1) {
+    const size_t windows = (segment.RowsOfChunk(chunk) + kImpactWindow - 1) / kImpactWindow;
+    s.largest.clear();
+    for (size_t w = 0; w < windows; ++w) {
+      s.largest.push_back(tensor::Impacts().largest(s.sums + w * kImpactWindow, kImpactWindow));
+    }
+    found.Expect(s.largest);
+  }
+  TakeSums(
+      view, chunk, s, [&] { return found.least(); },
+      [&](size_t row, uint32_t sum) { found.Add({sum, static_cast<uint32_t>(row), &view}); });
+}
+
+void ScoreExactly(const std::vector<Candidates::Row>& rows, const SparseQuery& query, Scratch& s,
+                  BestSums& best) {
+  for (const SparseQuery::Term& t : query.terms) s.weights[t.term] = t.weight;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i + 1 < rows.size()) rows[i + 1].view->segment->Prefetch(rows[i + 1].row);
+    const Candidates::Row& c = rows[i];
+    const SparseSegment& segment = *c.view->segment;
+    const std::span<const uint16_t> terms = segment.terms(c.row);
+    const uint32_t sum = tensor::Impacts().dot(terms.data(), segment.impacts(c.row), terms.size(),
+                                               s.weights);
+    if (sum >= best.least()) best.Add({sum, segment.passage(c.row)});
+  }
+  for (const SparseQuery::Term& t : query.terms) s.weights[t.term] = 0;
 }
 
 }  // namespace
@@ -160,12 +243,23 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   Scratch& scratch = ThreadScratch();
   BestSums best(static_cast<size_t>(k));
+  const auto of_cut = std::span(query.terms)
+                          .first(std::min<size_t>(query.terms.size(),
+                                                  static_cast<size_t>(std::max<int64_t>(
+                                                      options.cut, 1))));
+  Candidates candidates(static_cast<size_t>(
+      std::max({options.candidates, std::min(k, kMostHits) * options.candidates_per_hit, k})));
   for (const SparseView& view : segments) {
     for (size_t c = 0; c < view.segment->chunks(); ++c) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-      SearchChunk(view, c, query, scratch, best);
+      if (options.exact) {
+        SearchChunk(view, c, query, scratch, best);
+      } else {
+        ProposeFromChunk(view, c, of_cut, scratch, candidates);
+      }
     }
   }
+  if (!options.exact) ScoreExactly(candidates.Take(), query, scratch, best);
   std::vector<Scored> out;
   for (const Sum& s : best.Take()) {
     out.push_back({s.passage, static_cast<float>(s.sum) * (query.step / kImpactSteps)});

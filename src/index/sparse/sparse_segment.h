@@ -2,6 +2,7 @@
 // terms), impacts in 8 bits. Format page: docs/formats/sparse-segment.md. Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -38,9 +39,18 @@ class SparseSegment {
 
   // The vector of a row, terms ascending.
   std::span<const uint16_t> terms(size_t row) const {
-    return {terms_ + Start(row), static_cast<size_t>(Start(row + 1) - Start(row))};
+    const uint64_t start = Start(row), end = std::max(start, Start(row + 1));
+    return {terms_ + start, static_cast<size_t>(end - start)};
   }
   const uint8_t* impacts(size_t row) const { return impacts_ + Start(row); }
+  // Asks for a row's lines ahead of their use.
+  void Prefetch(size_t row) const {
+    for (uint64_t i = Start(row), end = Start(row + 1); i < end; i += 32) {
+      __builtin_prefetch(terms_ + i);
+      if (i % 64 == 0) __builtin_prefetch(impacts_ + i);
+    }
+    __builtin_prefetch(impacts_ + Start(row));
+  }
 
   size_t chunks() const { return directory_.chunks; }
   size_t RowsOfChunk(size_t chunk) const;

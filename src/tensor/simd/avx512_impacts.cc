@@ -40,31 +40,47 @@ uint64_t Reaching(const Sums& s, __m512i least) {
   return bits;
 }
 
-uint64_t AddWindow(const MaskedTerm* terms, size_t n, size_t w, uint32_t bound, uint32_t least,
-                   uint32_t* sums) {
-  Sums s;
-  for (int i = 0; i < 4; ++i) s.at[i] = _mm512_load_si512(sums + 16 * i);
-  const uint32_t before = bound < least ? least - bound : 0;
-  uint64_t found = Reaching(s, _mm512_set1_epi32(static_cast<int>(before)));
-  if (found != 0) {
-    for (size_t t = 0; t < n; t += 4) {
-      __m512i row[4];
-      uint32_t weights = 0;
-      const size_t some = n - t < 4 ? n - t : 4;
-      for (size_t i = 0; i < 4; ++i) {
-        row[i] = i < some ? Spread(terms[t + i], w) : _mm512_setzero_si512();
-        if (i < some) weights |= terms[t + i].weight << 8 * i;
-      }
-      AddInterleaved(_mm512_unpacklo_epi8(row[0], row[1]), _mm512_unpackhi_epi8(row[0], row[1]),
-                     _mm512_unpacklo_epi8(row[2], row[3]), _mm512_unpackhi_epi8(row[2], row[3]),
-                     _mm512_set1_epi32(static_cast<int>(weights)), s);
+void AddTerms(const MaskedTerm* terms, size_t n, size_t w, Sums& s) {
+  for (size_t t = 0; t < n; t += 4) {
+    __m512i row[4];
+    uint32_t weights = 0;
+    const size_t some = n - t < 4 ? n - t : 4;
+    for (size_t i = 0; i < 4; ++i) {
+      row[i] = i < some ? Spread(terms[t + i], w) : _mm512_setzero_si512();
+      if (i < some) weights |= terms[t + i].weight << 8 * i;
     }
-    found = Reaching(s, _mm512_set1_epi32(static_cast<int>(least)));
+    AddInterleaved(_mm512_unpacklo_epi8(row[0], row[1]), _mm512_unpackhi_epi8(row[0], row[1]),
+                   _mm512_unpacklo_epi8(row[2], row[3]), _mm512_unpackhi_epi8(row[2], row[3]),
+                   _mm512_set1_epi32(static_cast<int>(weights)), s);
   }
-  for (int i = 0; i < 4; ++i) {
-    _mm512_store_si512(sums + 16 * i, found == 0 ? _mm512_setzero_si512() : s.at[i]);
+}
+
+size_t NextWindow(const MaskedTerm* terms, size_t n, const uint32_t* bounds, size_t begin,
+                  size_t end, uint32_t least, uint32_t* sums, uint64_t* found) {
+  const __m512i limit = _mm512_set1_epi32(static_cast<int>(least));
+  for (size_t w = begin; w < end; ++w) {
+    uint32_t* const of_window = sums + w * kImpactWindow;
+    Sums s;
+    for (int i = 0; i < 4; ++i) s.at[i] = _mm512_load_si512(of_window + 16 * i);
+    const uint32_t bound = bounds == nullptr ? 0 : bounds[w];
+    const __m512i most = _mm512_max_epu32(_mm512_max_epu32(s.at[0], s.at[1]),
+                                          _mm512_max_epu32(s.at[2], s.at[3]));
+    const __m512i reachable = _mm512_add_epi32(most, _mm512_set1_epi32(static_cast<int>(bound)));
+    uint64_t bits = 0;
+    if (_mm512_cmp_epu32_mask(reachable, limit, _MM_CMPINT_NLT) != 0) {
+      AddTerms(terms, n, w, s);
+      bits = Reaching(s, limit);
+    }
+    for (int i = 0; i < 4; ++i) {
+      _mm512_store_si512(of_window + 16 * i, bits == 0 ? _mm512_setzero_si512() : s.at[i]);
+    }
+    if (bits != 0) {
+      *found = bits;
+      return w;
+    }
   }
-  return found;
+  *found = 0;
+  return end;
 }
 
 void AddRow(const uint8_t* impacts, uint32_t weight, size_t n, uint32_t* sums) {
@@ -95,7 +111,7 @@ uint32_t Dot(const uint16_t* terms, const uint8_t* impacts, size_t n, const uint
   return static_cast<uint32_t>(_mm512_reduce_add_epi32(sum));
 }
 
-constexpr ImpactKernels kSet = {AddWindow, AddRow, Largest, Dot};
+constexpr ImpactKernels kSet = {NextWindow, AddRow, Largest, Dot};
 
 }  // namespace
 }  // namespace weir::tensor::avx512
