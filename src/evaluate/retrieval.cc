@@ -117,7 +117,8 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   WEIR_ASSIGN_OR_RETURN(record.fingerprint, FingerprintOf(paths, options, encoder));
   const int64_t start = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<Collection> collection,
-                        Collection::Open(paths.corpus, options.index_in, encoder, context));
+                        Collection::Open(paths.corpus, options.index_in, encoder,
+                                         options.language, context));
   record.documents = collection->documents();
   record.index_s = SecondsSince(start, context);
   for (const std::string& pipeline : options.pipelines) {

@@ -26,13 +26,17 @@ class IndexStatusVerb : public Verb {
       Json failed = Json::array();
       for (const auto& [path, reason] : status.failed)
         failed.push_back({{"path", path}, {"reason", reason}});
+      Json languages = Json::object();
+      for (const auto& [name, passages] : status.languages) languages[name] = passages;
       session.Print(Json{{"version", 1},
                          {"documents", status.documents},
                          {"passages", status.passages},
                          {"pending", status.pending},
                          {"failed", std::move(failed)},
                          {"bytes", status.bytes},
-                         {"encoder", status.encoder}}
+                         {"encoder", status.encoder},
+                         {"language", status.language},
+                         {"languages", std::move(languages)}}
                         .dump(-1, ' ', false, Json::error_handler_t::replace));
       return kExitDone;
     }
@@ -40,6 +44,12 @@ class IndexStatusVerb : public Verb {
                                status.bytes, " bytes; encoder ",
                                status.encoder.empty() ? "none" : status.encoder, "; ",
                                status.pending, " passages without a vector"));
+    std::string languages = absl::StrCat("language ", status.language);
+    for (const auto& [name, passages] : status.languages) {
+      absl::StrAppend(&languages, &name == &status.languages.front().first ? ": " : ", ", passages,
+                      " ", name);
+    }
+    session.Print(languages);
     for (const auto& [path, reason] : status.failed) {
       session.Print(absl::StrCat("failed: ", path, ": ", reason));
     }

@@ -15,11 +15,15 @@ namespace {
 struct SearchVerbOptions {
   retrieve::SearchOptions search;
   std::string encoder;
+  std::string language;
   bool explain = false;
   template <class V>
   void Visit(V& v) {
     search.Visit(v);
     v(encoder, {.name = "encoder", .help = "Encoder of the query; must be the store's."});
+    v(language, {.name = "language",
+                 .help = "Language of the query, where the store has several; by default each is "
+                         "tried."});
     v(explain, {.name = "explain", .help = "Show every stage's score and every term's share."});
   }
 };
@@ -42,6 +46,9 @@ class SearchVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     const std::string query = absl::StrJoin(arguments, " ");
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
+    if (!options_.language.empty()) {
+      WEIR_RETURN_IF_ERROR(store->SetQueryLanguage(options_.language));
+    }
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
