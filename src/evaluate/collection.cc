@@ -96,6 +96,7 @@ absl::Status Collection::Add(const std::string& corpus_path, const Context& cont
 absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& corpus_path,
                                                              const std::string& keep,
                                                              retrieve::Encoders encoders,
+                                                             std::string_view language,
                                                              const Context& context) {
   std::unique_ptr<Collection> collection(new Collection);
   if (keep.empty()) {
@@ -104,6 +105,11 @@ absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& 
   const std::string& folder = keep.empty() ? collection->temporary_ : keep;
   WEIR_ASSIGN_OR_RETURN(collection->store_,
                         index::Store::Open(folder, index::Store::Mode::kWrite, context));
+  if (!language.empty()) {
+    WEIR_RETURN_IF_ERROR(collection->store_->SetLanguage(language));
+  } else {
+    WEIR_RETURN_IF_ERROR(collection->store_->SetLanguageIfNew(index::kAutoLanguage));
+  }
   WEIR_RETURN_IF_ERROR(collection->Add(corpus_path, context));
   if (encoders.dense != nullptr) {
     WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.dense, context));

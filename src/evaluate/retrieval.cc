@@ -124,7 +124,8 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   WEIR_ASSIGN_OR_RETURN(record.fingerprint, FingerprintOf(paths, options, encoders));
   const int64_t start = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<Collection> collection,
-                        Collection::Open(paths.corpus, options.index_in, encoders, context));
+                        Collection::Open(paths.corpus, options.index_in, encoders,
+                                         options.language, context));
   collection->SetBm25(options.bm25);
   record.documents = collection->documents();
   record.index_s = SecondsSince(start, context);

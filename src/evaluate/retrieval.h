@@ -24,6 +24,7 @@ struct RetrievalOptions {
   retrieve::FusionOptions fuse;
   retrieve::SparseOptions sparse;
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
+  std::string language;    // as Collection::Open takes it
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
   std::string write_runs;  // a folder for SET.PIPELINE.trec and SET.PIPELINE.tsv; "" for none
   template <class V>
@@ -36,6 +37,8 @@ struct RetrievalOptions {
     sparse.Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
+    v(language, {.name = "language",
+                 .help = "Language of the documents: auto, code, or a name or code (polish, pl)."});
     v(index_in, {.name = "index-in",
                  .help = "Folder to keep the set's index in and use again.",
                  .fingerprint = false});

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/language_choice.h"
 
 namespace weir::index {
 namespace {
@@ -109,6 +110,12 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
   auto out = std::make_shared<Snapshot>();
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
   WEIR_ASSIGN_OR_RETURN(out->analyzer, catalogue.Setting("analyzer"));
+  out->analyzers = {{out->analyzer, 0}};
+  if (out->analyzer == kAutoLanguage) {
+    WEIR_ASSIGN_OR_RETURN(const std::string counts, catalogue.Setting("languages"));
+    out->analyzers = ParseLanguageCounts(counts);
+    if (out->analyzers.empty()) out->analyzers = {{std::string(kDefaultLanguage), 0}};
+  }
   WEIR_ASSIGN_OR_RETURN(out->encoder, ReadEncoder(catalogue, "encoder"));
   WEIR_ASSIGN_OR_RETURN(out->sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());

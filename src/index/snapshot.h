@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,7 +44,10 @@ struct Snapshot {
   std::vector<SegmentView> lexical_views;
   std::vector<VectorView> vector_views;
   std::vector<SparseView> sparse_views;
-  std::string analyzer;
+  std::string analyzer;  // a name of text::Analyzer, or kAutoLanguage
+  // What passages were analysed with, that of most of them first, and of how many when each was
+  // added.
+  std::vector<std::pair<std::string, int64_t>> analyzers;
   EncoderNote encoder, sparse_encoder;
   int64_t bytes = 0;  // of all segment files
 

@@ -25,6 +25,11 @@
 
 namespace weir::index {
 
+// The language of passages of which nothing else is known, and of stores that were never told.
+inline constexpr std::string_view kDefaultLanguage = "english";
+// Each passage is analysed as the language that it is in.
+inline constexpr std::string_view kAutoLanguage = "auto";
+
 struct StoreStatus {
   int64_t documents = 0, passages = 0, bytes = 0;
   int64_t pending = 0;  // passages without a vector
@@ -32,6 +37,8 @@ struct StoreStatus {
   std::string encoder;                                      // name, "" while lexical only
   int64_t sparse_pending = 0;  // passages without a sparse vector; 0 while no sparse encoder is used
   std::string sparse_encoder;  // name, "" while there is none
+  std::string language;  // kAutoLanguage or the analyser of all passages
+  std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
 };
 
 // A document with its passages, ready to be stored.
@@ -75,10 +82,22 @@ class Store {
                                      const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
+  // How passages are analysed: kAutoLanguage, or a name or code of text::Languages(). A store keeps
+  // what its first document came with: kFailedPrecondition for another one from then on.
+  virtual absl::Status SetLanguage(std::string_view language) {
+    return absl::UnimplementedError("this store has one language");
+  }
+  // The same, but a store with documents stays as it is.
+  virtual absl::Status SetLanguageIfNew(std::string_view language) { return absl::OkStatus(); }
+
   // --- reading ---
   virtual absl::Status Refresh() = 0;
   // Of this object, from now on; the store itself holds no scores.
   virtual void SetBm25(const Bm25Options& options) {}
+  // Of this object's queries from now on, instead of all languages that are in the store.
+  virtual absl::Status SetQueryLanguage(std::string_view language) {
+    return absl::UnimplementedError("this store has one language");
+  }
   virtual absl::StatusOr<StoreStatus> Status() const = 0;
   virtual absl::StatusOr<std::vector<std::string>> Paths() const = 0;
   virtual std::vector<int64_t> Passages() const = 0;  // ids, ascending

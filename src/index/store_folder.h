@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "index/language_choice.h"
 #include "index/snapshot.h"
 #include "index/store.h"
 #include "text/analysis.h"
@@ -32,9 +33,12 @@ class FolderStore final : public Store {
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
   absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
   absl::Status Compact(const Context& context) override;
+  absl::Status SetLanguage(std::string_view language) override;
+  absl::Status SetLanguageIfNew(std::string_view language) override;
 
   absl::Status Refresh() override;
   void SetBm25(const Bm25Options& options) override;
+  absl::Status SetQueryLanguage(std::string_view language) override;
   absl::StatusOr<StoreStatus> Status() const override;
   absl::StatusOr<std::vector<std::string>> Paths() const override;
   std::vector<int64_t> Passages() const override;
@@ -59,6 +63,10 @@ class FolderStore final : public Store {
 
  private:
   struct NewRows;  // of a batch: documents and passages with their ids
+  struct QueryAnalyzers {
+    std::vector<std::string> names;
+    std::vector<std::unique_ptr<text::Analyzer>> made;
+  };
 
   absl::Status Lock();
   absl::Status RemoveOrphans();
@@ -66,12 +74,15 @@ class FolderStore final : public Store {
   absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held
   std::shared_ptr<const Snapshot> snapshot() const;
   absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot) const;
+  absl::StatusOr<QueryAnalyzers> TakeAnalyzers(const Snapshot& snapshot) const;
   absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start,
                                        int64_t size) const;
   std::string SegmentName(std::string_view kind);
 
   // Writing; catalogue_mutex_ is taken inside.
   absl::StatusOr<NewRows> AssignIds(std::span<const Prepared> batch);
+  absl::Status ChooseLanguages(NewRows& rows, const Context& context) const;
+  absl::Status AddLanguages(const LanguageChoice& choice);
   absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
   absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
   absl::Status CommitVectors(const SegmentInfo& info);
@@ -116,7 +127,8 @@ class FolderStore final : public Store {
   std::shared_ptr<const Snapshot> snapshot_;
   Bm25Options bm25_;  // under snapshot_mutex_
   mutable std::mutex analyzers_mutex_;
-  mutable std::vector<std::unique_ptr<text::Analyzer>> analyzers_;
+  mutable std::vector<QueryAnalyzers> analyzers_;  // not in use
+  std::string query_language_;  // under analyzers_mutex_; "" for all that the store has
 };
 
 }  // namespace weir::index

@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kAnalyzer[] = "english";
 constexpr int kLockTries = 50;
 constexpr std::chrono::milliseconds kLockPause(20);
 
@@ -78,7 +77,7 @@ absl::Status FolderStore::Start() {
   WEIR_ASSIGN_OR_RETURN(const std::string analyzer, catalogue_->Setting("analyzer"));
   if (analyzer.empty()) {
     WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
-    WEIR_RETURN_IF_ERROR(catalogue_->Set("analyzer", kAnalyzer));
+    WEIR_RETURN_IF_ERROR(catalogue_->Set("analyzer", kDefaultLanguage));
     WEIR_RETURN_IF_ERROR(transaction.Commit());
     WEIR_RETURN_IF_ERROR(SyncFolder(folder_));
   }

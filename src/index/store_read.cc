@@ -5,11 +5,26 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "index/store_folder.h"
+#include "text/detect.h"
 
 namespace weir::index {
 namespace {
 
 constexpr size_t kMaxQueryBytes = size_t{1} << 20;
+
+// The query's language, when it shows, else that of most passages.
+std::vector<text::Analyzer*> OwnLanguageFirst(
+    std::string_view query, const std::vector<std::unique_ptr<text::Analyzer>>& analyzers) {
+  std::vector<text::Analyzer*> all;
+  for (const auto& analyzer : analyzers) all.push_back(analyzer.get());
+  if (all.size() < 2) return all;
+  const std::string_view language = text::DetectLanguage(query);
+  const auto own = std::find_if(all.begin(), all.end(), [&](const text::Analyzer* analyzer) {
+    return analyzer->name().substr(0, analyzer->name().find(':')) == language;
+  });
+  if (own != all.end()) std::rotate(all.begin(), own, own + 1);
+  return all;
+}
 
 }  // namespace
 
@@ -19,21 +34,50 @@ absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query,
     return absl::ResourceExhaustedError(
         absl::StrCat("query of ", query.size(), " bytes; at most ", kMaxQueryBytes));
   }
-  std::unique_ptr<text::Analyzer> analyzer;
+  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers analyzers, TakeAnalyzers(snapshot));
+  std::vector<text::Analyzer*> all = OwnLanguageFirst(query, analyzers.made);
+  LexicalQuery parsed = ParseLexicalQuery(query, all);
+  std::lock_guard lock(analyzers_mutex_);
+  analyzers_.push_back(std::move(analyzers));
+  return parsed;
+}
+
+// Those of the snapshot's languages, or of the one that was set for queries.
+absl::StatusOr<FolderStore::QueryAnalyzers> FolderStore::TakeAnalyzers(
+    const Snapshot& snapshot) const {
+  QueryAnalyzers out;
+  for (const auto& [name, passages] : snapshot.analyzers) out.names.push_back(name);
   {
     std::lock_guard lock(analyzers_mutex_);
-    if (!analyzers_.empty()) {
-      analyzer = std::move(analyzers_.back());
+    if (!query_language_.empty()) out.names = {query_language_};
+    while (!analyzers_.empty()) {  // those of an older generation may be of other languages
+      QueryAnalyzers kept = std::move(analyzers_.back());
       analyzers_.pop_back();
+      if (kept.names == out.names) return kept;
     }
   }
-  if (analyzer == nullptr) {
-    WEIR_ASSIGN_OR_RETURN(analyzer, text::Analyzer::Make(snapshot.analyzer));
+  for (const std::string& name : out.names) {
+    absl::StatusOr<std::unique_ptr<text::Analyzer>> made = text::Analyzer::Make(name);
+    if (!made.ok()) return Annotate(made.status(), folder_);
+    out.made.push_back(*std::move(made));
   }
-  LexicalQuery parsed = ParseLexicalQuery(query, *analyzer);
-  std::lock_guard lock(analyzers_mutex_);
-  analyzers_.push_back(std::move(analyzer));
-  return parsed;
+  return out;
+}
+
+absl::Status FolderStore::SetQueryLanguage(std::string_view language) {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  WEIR_ASSIGN_OR_RETURN(const auto analyzer, text::Analyzer::Make(language));
+  std::string known;
+  for (const auto& [name, passages] : now->analyzers) {
+    absl::StrAppend(&known, known.empty() ? "" : ", ", name);
+    if (name != analyzer->name()) continue;
+    std::lock_guard lock(analyzers_mutex_);
+    query_language_ = name;
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(folder_, ": nothing in this store was analysed as ",
+                   std::string(analyzer->name()), "; it has ", known));
 }
 
 absl::StatusOr<std::vector<Scored>> FolderStore::SearchLexical(std::string_view query, int64_t k,
@@ -201,6 +245,9 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
     status.sparse_pending = status.passages - now->live_sparse();
   }
   status.bytes = now->bytes;
+  status.language = now->analyzer;
+  WEIR_ASSIGN_OR_RETURN(const auto languages, catalogue_->Languages());
+  status.languages.assign(languages.begin(), languages.end());
   for (const char* name : {"catalogue.sqlite", "catalogue.sqlite-wal"}) {
     std::error_code error;
     const auto size = std::filesystem::file_size(absl::StrCat(folder_, "/", name), error);

@@ -48,6 +48,7 @@ struct FolderStore::NewRows {
   std::vector<DocumentRow> documents;
   std::vector<PassageFields> fields;  // of all passages, in order
   std::vector<int64_t> ids;           // of all passages, consecutive
+  LanguageChoice languages;           // of all documents' passages; empty when all have one
 };
 
 absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prepared> batch) {
@@ -85,6 +86,60 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
   return rows;
 }
 
+absl::Status FolderStore::ChooseLanguages(NewRows& rows, const Context& context) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  if (now->analyzer != kAutoLanguage) return absl::OkStatus();
+  const auto& [most, passages] = now->analyzers.front();
+  const std::string_view usual =
+      passages > 0 ? std::string_view(most).substr(0, most.find(':')) : std::string_view();
+  WEIR_ASSIGN_OR_RETURN(rows.languages, LanguageChoice::Make(rows.prepared, usual, context));
+  size_t row = 0;
+  for (size_t i = 0; i < rows.prepared.size(); ++i) {
+    for (size_t p = 0; p < rows.prepared[i]->passages.size(); ++p) {
+      rows.fields[row++].analyzer = rows.languages.analyzer(i, p);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Those that queries must pass through. None is taken out when its last passage goes: it costs a
+// query little.
+absl::Status FolderStore::AddLanguages(const LanguageChoice& choice) {
+  if (choice.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const std::string before, catalogue_->Setting("languages"));
+  return catalogue_->Set("languages", LanguageCountsWith(ParseLanguageCounts(before), choice));
+}
+
+absl::Status FolderStore::SetLanguageIfNew(std::string_view language) {
+  {
+    std::lock_guard lock(catalogue_mutex_);
+    WEIR_ASSIGN_OR_RETURN(const int64_t passages, catalogue_->Counter("next_passage"));
+    if (passages > 0) return absl::OkStatus();
+  }
+  return SetLanguage(language);
+}
+
+absl::Status FolderStore::SetLanguage(std::string_view language) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  std::string name(kAutoLanguage);
+  if (language != kAutoLanguage) {
+    WEIR_ASSIGN_OR_RETURN(const auto analyzer, text::Analyzer::Make(language));
+    name = analyzer->name();
+  }
+  if (name == snapshot()->analyzer) return absl::OkStatus();
+  std::lock_guard lock(catalogue_mutex_);
+  // Deleted passages count, too: they are in segments until these are merged.
+  WEIR_ASSIGN_OR_RETURN(const int64_t passages, catalogue_->Counter("next_passage"));
+  if (passages > 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder_, ": this store was made with the language ", snapshot()->analyzer,
+                     ", not ", name, "; index into a new store (--store)"));
+  }
+  WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
+  WEIR_RETURN_IF_ERROR(catalogue_->Set("analyzer", name));
+  return Finish(transaction);
+}
+
 absl::Status FolderStore::WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files) {
   WEIR_ASSIGN_OR_RETURN(auto writer,
                         TextSegmentWriter::Create(segments_folder_, SegmentName("text")));
@@ -113,6 +168,9 @@ absl::Status FolderStore::CommitBatch(const NewRows& rows, const std::vector<Seg
     if (old.has_value()) WEIR_RETURN_IF_ERROR(catalogue_->RemoveDocument(*old));
     row.text_segment = text_segment;
     WEIR_RETURN_IF_ERROR(catalogue_->AddDocument(row));
+    if (!rows.languages.empty()) {
+      WEIR_RETURN_IF_ERROR(catalogue_->NoteLanguages(row.id, rows.languages.Counts(i)));
+    }
     int64_t id = row.first_passage;
     for (text::Passage p : rows.prepared[i]->passages) {
       p.id = id++;
@@ -123,6 +181,7 @@ absl::Status FolderStore::CommitBatch(const NewRows& rows, const std::vector<Seg
   }
   WEIR_RETURN_IF_ERROR(catalogue_->Set("next_document", rows.documents.back().id + 1));
   if (next_passage >= 0) WEIR_RETURN_IF_ERROR(catalogue_->Set("next_passage", next_passage));
+  WEIR_RETURN_IF_ERROR(AddLanguages(rows.languages));
   return Finish(transaction);
 }
 
@@ -144,6 +203,7 @@ absl::Status FolderStore::AddBatch(std::span<const Prepared> batch, const Contex
   if (batch.empty()) return absl::OkStatus();
   WEIR_RETURN_IF_ERROR(context.CheckCancelled());
   WEIR_ASSIGN_OR_RETURN(NewRows rows, AssignIds(batch));
+  WEIR_RETURN_IF_ERROR(ChooseLanguages(rows, context));
   std::vector<SegmentInfo> files;
   absl::Status written = WriteTexts(rows, files);
   if (written.ok() && !rows.ids.empty()) {

@@ -70,5 +70,7 @@ absl::StatusOr<text::Document> ReadInProcess(std::string_view path, std::string_
                                              const ReadLimits& limits);
 // True when some reader claims the path by its name (directory walks).
 bool Readable(std::string_view path);
+// True when the name is that of source code.
+bool IsSourceCode(std::string_view path);
 
 }  // namespace weir::ingest

@@ -10,6 +10,7 @@ namespace weir::ingest {
 std::vector<std::unique_ptr<Reader>> MakeReaders() {
   std::vector<std::unique_ptr<Reader>> readers;
   readers.push_back(MakeTextReader());
+  readers.push_back(MakeCodeReader());
   readers.push_back(MakeMarkdownReader());
   readers.push_back(MakeHtmlReader());
   readers.push_back(MakePdfReader());

@@ -1,5 +1,6 @@
 #include "ingest/text_reader.h"
 
+#include <algorithm>
 #include <array>
 
 #include "ingest/document_builder.h"
@@ -11,7 +12,15 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kExtensions = {"txt", "text", "log", "rst"};
 
-class TextReader final : public Reader {
+// C, C++, C#, CMake, CSS, Go, Haskell, Java, JavaScript, Kotlin, Lua, Objective-C, Perl, PHP,
+// Python, R, Ruby, Rust, Scala, shell, SQL, Swift, TypeScript.
+constexpr std::array<std::string_view, 46> kCodeExtensions = {
+    "bash", "c",    "cc",   "cjs", "cmake", "cpp", "cs",  "css", "cu",  "cxx", "go",  "h",
+    "hh",   "hpp",  "hs",   "hxx", "inl",   "java", "jl", "js",  "jsx", "kt",  "kts", "lua",
+    "m",    "mjs",  "ml",   "mm",  "php",   "pl",  "pm",  "proto", "ps1", "py", "pyi", "r",
+    "rb",   "rs",   "scala", "sh", "sql",   "swift", "ts", "tsx", "vue", "zig"};
+
+class TextReader : public Reader {
  public:
   std::string_view format() const override { return "text"; }
 
@@ -86,8 +95,28 @@ class TextReader final : public Reader {
   }
 };
 
+class CodeReader final : public TextReader {
+ public:
+  std::string_view format() const override { return "code"; }
+  int Claims(std::string_view path, std::string_view) const override {
+    return IsSourceCode(path) ? 50 : 0;
+  }
+  absl::StatusOr<text::Document> Read(std::string_view bytes, const ReadLimits& limits) override {
+    absl::StatusOr<text::Document> read = TextReader::Read(bytes, limits);
+    if (read.ok()) read->meta["language"] = "code";
+    return read;
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<Reader> MakeTextReader() { return std::make_unique<TextReader>(); }
+
+bool IsSourceCode(std::string_view path) {
+  return std::find(kCodeExtensions.begin(), kCodeExtensions.end(), Extension(path)) !=
+         kCodeExtensions.end();
+}
+
+std::unique_ptr<Reader> MakeCodeReader() { return std::make_unique<CodeReader>(); }
 
 }  // namespace weir::ingest

@@ -28,7 +28,7 @@ class Walk {
       return absl::NotFoundError(absl::StrCat(path, ": no such file or folder"));
     }
     if (!fs::is_directory(status)) {
-      AddFile(path, fs::is_regular_file(status));
+      AddFile(path, fs::is_regular_file(status), /*code=*/true);
       return CheckCount();
     }
     root_ = fs::canonical(path, error);
@@ -84,7 +84,7 @@ class Walk {
       return false;
     }
     if (entry.is_directory(error)) return true;
-    AddFile(path, entry.is_regular_file(error));
+    AddFile(path, entry.is_regular_file(error), options_.code);
     return false;
   }
 
@@ -98,14 +98,14 @@ class Walk {
     } else if (!target.string().starts_with(root_.string() + "/")) {
       Skip(path, "link that leads outside");
     } else {
-      AddFile(path, fs::is_regular_file(target, error));
+      AddFile(path, fs::is_regular_file(target, error), options_.code);
     }
   }
 
-  void AddFile(const std::string& path, bool regular) {
+  void AddFile(const std::string& path, bool regular, bool code) {
     if (!regular) {
       Skip(path, "not a regular file");
-    } else if (!Readable(path)) {
+    } else if (!Readable(path) || (IsSourceCode(path) && !code)) {
       Skip(path, "no reader for this kind of file");
     } else {
       result_.files.push_back(path);

@@ -10,6 +10,7 @@
 namespace weir::ingest {
 
 struct WalkOptions {
+  bool code = false;              // also source code, which a path that is a file always may be
   bool hidden = false;            // also names that begin with a dot
   int64_t max_files = 1'000'000;  // found and skipped together; kResourceExhausted beyond
   int64_t max_depth = 64;         // folders below a given path

@@ -31,7 +31,7 @@ void Place(ModelRecord& record, const std::string& home) {
   for (const ModelFile& file : record.files) {
     if (!HasSize(folder + file.file, file.bytes)) record.installed = false;
   }
-  if (record.kind == ModelKind::kDecoder) {
+  if (record.kind != ModelKind::kEncoder) {
     record.path = folder + record.files[0].file;
   } else {
     record.encoder.weights = folder + record.encoder.weights;
@@ -58,6 +58,17 @@ bool LooksLikePath(std::string_view name) {
 
 }  // namespace
 
+std::string_view KindName(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kEncoder:
+      return "encoder";
+    case ModelKind::kDictionary:
+      return "dictionary";
+    default:
+      return "decoder";
+  }
+}
+
 absl::StatusOr<std::vector<ModelRecord>> ListModels() {
   const std::string home = WeirHome();
   WEIR_ASSIGN_OR_RETURN(std::vector<ModelRecord> models, ParseModels(kCatalogueJson));
@@ -83,7 +94,7 @@ absl::StatusOr<ModelRecord> Locate(std::string_view name_or_path) {
     return absl::UnavailableError(
         record.own
             ? fmt::format("model {}: {} has gone", record.name,
-                          record.kind == ModelKind::kDecoder ? record.path : record.encoder.weights)
+                          record.kind != ModelKind::kEncoder ? record.path : record.encoder.weights)
             : fmt::format("model {}: not installed; run `weir model add {}`", record.name,
                           record.name));
   }

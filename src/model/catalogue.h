@@ -14,7 +14,9 @@
 
 namespace weir::model {
 
-enum class ModelKind { kDecoder, kEncoder };
+// kDictionary: data for the analysis of a language (text/languages), one file.
+enum class ModelKind { kDecoder, kEncoder, kDictionary };
+std::string_view KindName(ModelKind kind);  // "decoder"
 
 struct ModelPackage {
   std::string client;  // "pip" or "maven"
@@ -41,7 +43,7 @@ struct ModelRecord {
   EncoderSpec encoder;      // kEncoder: paths filled by Locate
   bool is_default = false;  // of its kind, for those who name none
   bool installed = false;
-  std::string path;  // kDecoder: of the GGUF file, when installed
+  std::string path;  // kDecoder, kDictionary: of the file, when installed
   bool own = false;  // added by the user (models.json), not of the catalogue
 };
 

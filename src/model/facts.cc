@@ -127,7 +127,7 @@ absl::StatusOr<ModelFacts> ReadFacts(const ModelRecord& record, bool hash) {
   ModelFacts facts;
   facts.name = record.name;
   facts.kind = record.kind;
-  facts.path = record.kind == ModelKind::kDecoder ? record.path : record.encoder.weights;
+  facts.path = record.kind != ModelKind::kEncoder ? record.path : record.encoder.weights;
   std::error_code error;
   facts.bytes = static_cast<int64_t>(std::filesystem::file_size(facts.path, error));
   if (error) return ErrnoStatus(error.value(), facts.path);
@@ -135,6 +135,8 @@ absl::StatusOr<ModelFacts> ReadFacts(const ModelRecord& record, bool hash) {
   if (record.kind == ModelKind::kDecoder) {
     WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const GgufFile> file, GgufFile::Open(facts.path));
     status = ReadGgufFacts(*file, facts);
+  } else if (record.kind == ModelKind::kDictionary) {
+    facts.architecture = KindName(record.kind);
   } else {
     status = ReadBertFacts(record, facts);
   }

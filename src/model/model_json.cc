@@ -130,8 +130,10 @@ absl::StatusOr<ModelRecord> ParseModel(const Json& json) {
   out.name = f.Text("name");
   if (!IsModelName(out.name)) f.Fail("name");
   const std::string kind = f.Text("kind");
-  if (kind != "decoder" && kind != "encoder") f.Fail("kind");
-  out.kind = kind == "encoder" ? ModelKind::kEncoder : ModelKind::kDecoder;
+  if (kind != "decoder" && kind != "encoder" && kind != "dictionary") f.Fail("kind");
+  out.kind = kind == "encoder"      ? ModelKind::kEncoder
+             : kind == "dictionary" ? ModelKind::kDictionary
+                                    : ModelKind::kDecoder;
   out.licence = f.Text("licence");
   out.terms = f.Text("terms", false);
   out.description = f.Text("description", false);
@@ -210,11 +212,11 @@ std::string WriteModels(const std::vector<ModelRecord>& models) {
   Json list = Json::array();
   for (const ModelRecord& m : models) {
     Json entry = {{"name", m.name},
-                  {"kind", m.kind == ModelKind::kEncoder ? "encoder" : "decoder"},
+                  {"kind", KindName(m.kind)},
                   {"description", m.description},
                   {"licence", m.licence},
                   {"context", m.context}};
-    if (m.kind == ModelKind::kDecoder) entry["path"] = m.path;
+    if (m.kind != ModelKind::kEncoder) entry["path"] = m.path;
     if (m.kind == ModelKind::kEncoder) entry["encoder"] = EncoderJson(m.encoder);
     Json files = Json::array();
     for (const ModelFile& file : m.files) {

@@ -192,7 +192,8 @@ absl::Status WritePackedFile(const GgufFile& source, const std::string& path,
 absl::StatusOr<std::string> PackModel(const ModelRecord& record, const Context& context) {
   if (record.kind != ModelKind::kDecoder) {
     return absl::InvalidArgumentError(
-        absl::StrCat(record.name, ": an encoder; only decoders are kept packed"));
+        absl::StrCat(record.name, ": of the kind ", std::string(KindName(record.kind)),
+                     "; only decoders are kept packed"));
   }
   const std::string path = PackedPathOf(record.path);
   WEIR_ASSIGN_OR_RETURN(const auto source, GgufFile::Open(record.path));

@@ -1,53 +1,37 @@
 #include "text/analysis.h"
 
 #include <libstemmer.h>
-#include <unicode/bytestream.h>
-#include <unicode/normalizer2.h>
 
+#include <algorithm>
 #include <array>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/options.h"
+#include "base/status.h"
+#include "text/case_folder.h"
+#include "text/language.h"
+#include "text/stemmer.h"
+#include "text/stop_words.h"
 #include "text/words.h"
 
 namespace weir::text {
 namespace {
 
-// Lucene's EnglishAnalyzer list (33 words): short enough that "not" questions lose little.
-constexpr std::array<std::string_view, 33> kStopWords = {
-    "a",    "an",   "and",   "are",  "as",   "at",   "be",    "but",   "by",   "for",  "if",
-    "in",   "into", "is",    "it",   "no",   "not",  "of",    "on",    "or",   "such", "that",
-    "the",  "their", "then", "there", "these", "they", "this", "to",   "was",  "will", "with"};
-constexpr size_t kLongestStopWord = 5;
-
-// Lower-case ASCII; for the rest NFKC case folding, which also drops soft hyphens and unfolds
-// ligatures.
-void Fold(std::string_view surface, bool ascii, const icu::Normalizer2& folder, std::string& out) {
-  out.clear();
-  if (ascii) {
-    for (char c : surface) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
-    return;
-  }
-  icu::StringByteSink<std::string> sink(&out);
-  UErrorCode error = U_ZERO_ERROR;
-  folder.normalizeUTF8(0, icu::StringPiece(surface.data(), static_cast<int32_t>(surface.size())),
-                       sink, nullptr, error);
-  if (U_FAILURE(error)) out.assign(surface);
-  // A typographic apostrophe is the same letter as a typewriter's.
-  for (size_t at; (at = out.find("\xE2\x80\x99")) != std::string::npos;) out.replace(at, 3, "'");
-}
-
+// Fold, stop, stem: the chain of every language without one of its own.
 class WordAnalyzer final : public Analyzer {
  public:
-  WordAnalyzer(std::string name, sb_stemmer* stemmer, const icu::Normalizer2& folder)
-      : name_(std::move(name)), stemmer_(stemmer), folder_(folder) {}
-  ~WordAnalyzer() override {
-    if (stemmer_ != nullptr) sb_stemmer_delete(stemmer_);
-  }
-  WordAnalyzer(const WordAnalyzer&) = delete;
-  WordAnalyzer& operator=(const WordAnalyzer&) = delete;
+  WordAnalyzer(const Language& language, CaseFolder folder, Stemmer stemmer)
+      : language_(language),
+        folder_(folder),
+        stemmer_(std::move(stemmer)),
+        stop_words_(language.stop_words, folder),
+        elisions_(absl::StrSplit(language.elisions, ' ', absl::SkipEmpty())) {}
 
-  std::string_view name() const override { return name_; }
+  std::string_view name() const override { return language_.name; }
 
   void Analyze(std::string_view utf8, std::vector<Token>& out) override {
     out.clear();
@@ -56,59 +40,91 @@ class WordAnalyzer final : public Analyzer {
     Span word;
     bool ascii = false;
     while (NextWord(utf8, at, word, ascii)) {
-      Fold(utf8.substr(word.start, word.size()), ascii, folder_, term_);
+      FoldWord(utf8.substr(word.start, word.size()), ascii);
       if (term_.empty()) continue;
       const int32_t here = position++;
-      if (stemmer_ != nullptr && !English()) continue;
-      out.push_back({term_, word, here});
+      CutApostrophes();
+      if (term_.empty() || stop_words_.Contains(term_)) continue;
+      stemmer_.Stem(term_);
+      if (!term_.empty()) out.push_back({term_, word, here});
     }
   }
 
  private:
-  // Turns term_ into its stem; false for stop words.
-  bool English() {
-    if (term_.size() > 2 && term_.ends_with("'s")) term_.resize(term_.size() - 2);
-    if (IsStopWord(term_)) return false;
-    if (term_.size() < 3) return true;  // Porter leaves them as they are
-    const sb_symbol* stem = sb_stemmer_stem(
-        stemmer_, reinterpret_cast<const sb_symbol*>(term_.data()), static_cast<int>(term_.size()));
-    if (stem == nullptr) return true;  // out of memory: the unstemmed word still matches itself
-    term_.assign(reinterpret_cast<const char*>(stem), sb_stemmer_length(stemmer_));
-    return !term_.empty();
+  void FoldWord(std::string_view surface, bool ascii) {
+    if (!language_.turkic || surface.find_first_of("I\xC4") == surface.npos) {
+      folder_.Fold(surface, ascii, term_);
+      return;
+    }
+    std::string mapped;
+    for (size_t i = 0; i < surface.size(); ++i) {
+      if (surface[i] == 'I') {
+        mapped += "\u0131";
+      } else if (surface.substr(i, 2) == "\u0130") {
+        mapped += 'i';
+        ++i;
+      } else {
+        mapped += surface[i];
+      }
+    }
+    folder_.Fold(mapped, false, term_);
   }
 
-  const std::string name_;
-  sb_stemmer* stemmer_;  // owned; null without stemming
-  const icu::Normalizer2& folder_;
+  void CutApostrophes() {
+    if (language_.possessive) {
+      if (term_.size() > 2 && term_.ends_with("'s")) term_.resize(term_.size() - 2);
+      return;
+    }
+    if (!language_.cut_at_apostrophe && elisions_.empty()) return;
+    const size_t at = term_.find('\'');
+    if (at == std::string::npos) return;
+    if (language_.cut_at_apostrophe) {
+      term_.resize(at);
+    } else if (std::find(elisions_.begin(), elisions_.end(), term_.substr(0, at)) !=
+               elisions_.end()) {
+      term_.erase(0, at + 1);
+    }
+  }
+
+  const Language& language_;
+  const CaseFolder folder_;
+  Stemmer stemmer_;
+  const StopWords stop_words_;
+  const std::vector<std::string> elisions_;
   std::string term_;
 };
 
+absl::Status Unknown(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Language& language : Languages()) names.emplace_back(language.name);
+  const std::string near = NearestName(name, names);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "language: \"", std::string(name), "\"; expected one of ", absl::StrJoin(names, ", "),
+      near.empty() ? "" : absl::StrCat("; did you mean ", near, "?")));
+}
+
 }  // namespace
 
-bool IsStopWord(std::string_view word) {
-  if (word.size() > kLongestStopWord) return false;
-  static const auto* const kSet =
-      new absl::flat_hash_set<std::string_view>(kStopWords.begin(), kStopWords.end());
-  return kSet->contains(word);
+const Language* FindLanguage(std::string_view name_or_code) {
+  for (const Language& language : Languages()) {
+    if (language.name == name_or_code) return &language;
+    for (std::string_view code : absl::StrSplit(language.codes, ' ', absl::SkipEmpty())) {
+      if (code == name_or_code) return &language;
+    }
+  }
+  return nullptr;
 }
 
 absl::StatusOr<std::unique_ptr<Analyzer>> Analyzer::Make(std::string_view name) {
-  if (name != "english" && name != "plain") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("analyzer: \"", std::string(name), "\"; expected english or plain"));
-  }
-  UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* folder = icu::Normalizer2::getNFKCCasefoldInstance(error);
-  if (U_FAILURE(error) || folder == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("ICU case folding: ", u_errorName(error), "; expected its data files"));
-  }
-  sb_stemmer* stemmer = nullptr;
-  if (name == "english") {
-    stemmer = sb_stemmer_new("porter", "UTF_8");
-    if (stemmer == nullptr) return absl::UnavailableError("Snowball has no porter stemmer");
-  }
-  return std::make_unique<WordAnalyzer>(std::string(name), stemmer, *folder);
+  const size_t colon = name.find(':');
+  const Language* language = FindLanguage(name.substr(0, colon));
+  if (language == nullptr) return Unknown(name);
+  const std::string_view variant = colon == name.npos ? "" : name.substr(colon + 1);
+  if (language->make != nullptr) return language->make(*language, variant);
+  if (!variant.empty()) return Unknown(name);
+  WEIR_ASSIGN_OR_RETURN(CaseFolder folder, CaseFolder::Make());
+  WEIR_ASSIGN_OR_RETURN(Stemmer stemmer, Stemmer::Make(language->stemmer));
+  return std::make_unique<WordAnalyzer>(*language, folder, std::move(stemmer));
 }
 
 }  // namespace weir::text

@@ -27,6 +27,8 @@ struct IndexOptions {
   std::string encoder;
   bool sparse = false;
   std::string sparse_encoder;
+  std::string language;
+  bool code = false;
   std::string passage_cache;
   PassageBeforeOptions passages;
   template <class V>
@@ -42,6 +44,11 @@ struct IndexOptions {
                        "that has them keeps them up to date without it."});
     v(sparse_encoder, {.name = "sparse-encoder",
                        .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
+    v(language, {.name = "language",
+                 .help = "How words are analysed in a new store: auto (by the language of each "
+                         "passage, the default), or a name or code for all (polish, pl, code, "
+                         "plain)."});
+    v(code, {.name = "code", .help = "Read source code too."});
     v(passage_cache, {.name = "passage-cache",
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});
@@ -55,12 +62,14 @@ class IndexVerb : public Verb {
     return {.name = "index",
             .summary = "Read files and folders into the store; unchanged files are skipped.",
             .arguments = "PATH...",
-            .example = "weir index ~/papers",
+            .example = "weir index ~/papers ~/notes --language auto --code",
             .description =
                 "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
                 "network. A document that was reported is kept, whatever happens after. Files that "
                 "fail are listed by `weir index status`. Without an installed encoder the store is "
-                "searched by words alone; index again once one is installed.",
+                "searched by words alone; index again once one is installed. Words are "
+                "analysed by the language that a passage is in; see weir text languages, and weir "
+                "model add morfologik-polish for Polish.",
             .min_arguments = 1,
             .max_arguments = -1};
   }
@@ -74,6 +83,7 @@ class IndexVerb : public Verb {
       if (error) return absl::NotFoundError(absl::StrCat(path, ": ", error.message()));
       paths.push_back(full.string());
     }
+    options_.walk.code = options_.code;
     WEIR_ASSIGN_OR_RETURN(const ingest::WalkResult walk, ingest::WalkFiles(paths, options_.walk));
     for (const auto& skipped : walk.skipped) {
       session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
@@ -81,6 +91,8 @@ class IndexVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
     WEIR_RETURN_IF_ERROR(LoadSparseEncoderIfAsked(*store, session, sparse_encoder));
+    WEIR_RETURN_IF_ERROR(options_.language.empty() ? store->SetLanguageIfNew(index::kAutoLanguage)
+                                                   : store->SetLanguage(options_.language));
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(*store, session, encoder));
     options_.indexer.roots = paths;

@@ -26,6 +26,8 @@ class IndexStatusVerb : public Verb {
       Json failed = Json::array();
       for (const auto& [path, reason] : status.failed)
         failed.push_back({{"path", path}, {"reason", reason}});
+      Json languages = Json::object();
+      for (const auto& [name, passages] : status.languages) languages[name] = passages;
       session.Print(Json{{"version", 1},
                          {"documents", status.documents},
                          {"passages", status.passages},
@@ -34,7 +36,9 @@ class IndexStatusVerb : public Verb {
                          {"bytes", status.bytes},
                          {"encoder", status.encoder},
                          {"sparse_encoder", status.sparse_encoder},
-                         {"sparse_pending", status.sparse_pending}}
+                         {"sparse_pending", status.sparse_pending},
+                         {"language", status.language},
+                         {"languages", std::move(languages)}}
                         .dump(-1, ' ', false, Json::error_handler_t::replace));
       return kExitDone;
     }
@@ -46,6 +50,12 @@ class IndexStatusVerb : public Verb {
       session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
                                  status.sparse_pending, " passages without a sparse vector"));
     }
+    std::string languages = absl::StrCat("language ", status.language);
+    for (const auto& [name, passages] : status.languages) {
+      absl::StrAppend(&languages, &name == &status.languages.front().first ? ": " : ", ", passages,
+                      " ", name);
+    }
+    session.Print(languages);
     for (const auto& [path, reason] : status.failed) {
       session.Print(absl::StrCat("failed: ", path, ": ", reason));
     }

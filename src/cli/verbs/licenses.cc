@@ -20,6 +20,7 @@ struct Linked {
 // Debian's copyright files are in /usr/share/doc/<package>/copyright.
 constexpr Linked kLinked[] = {
     {"Abseil", "Apache-2.0", "status values, containers, strings"},
+    {"CLD2", "Apache-2.0", "language detection"},
     {"CLI11", "BSD-3-Clause", "command line"},
     {"glibc", "LGPL-2.1-or-later", "C library"},
     {"Gumbo", "Apache-2.0", "HTML parsing"},
@@ -28,12 +29,16 @@ constexpr Linked kLinked[] = {
     {"libstdc++", "GPL-3.0 with GCC runtime exception", "C++ library"},
     {"libzip", "BSD-3-Clause", "archives of model packages"},
     {"MD4C", "MIT", "Markdown parsing"},
+    {"morfologik-polish", "BSD-2-Clause",
+     "Polish endings learnt from it; the dictionary, where it was added"},
     {"nlohmann-json", "MIT", "JSON"},
     {"OpenSSL", "Apache-2.0", "SHA-256"},
     {"PDFium", "BSD-3-Clause and Apache-2.0",
      "PDF reading; loaded at run time in a reader process"},
     {"simdjson", "Apache-2.0", "corpora in JSON lines"},
-    {"Snowball", "BSD-3-Clause", "stemming"},
+    {"Snowball", "BSD-3-Clause", "stemming, stop words"},
+    {"stop words", "BSD and Apache-2.0",
+     "of Carrot2, J. Savoy and Apache Lucene, for languages without Snowball's"},
     {"SQLite", "public domain", "catalogue"},
     {"toml++", "MIT", "weir.toml"},
     {"xxHash", "BSD-2-Clause", "checksums of segments"},
@@ -50,10 +55,10 @@ class LicensesVerb : public Verb {
   }
   absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
     Json libraries = Json::array();
-    std::string text = absl::StrFormat("%-14s %-36s %s\n", "Weir", "Apache-2.0", "this program");
+    std::string text = absl::StrFormat("%-18s %-36s %s\n", "Weir", "Apache-2.0", "this program");
     for (const Linked& l : kLinked) {
       libraries.push_back({{"name", l.name}, {"licence", l.licence}, {"use", l.use}});
-      absl::StrAppendFormat(&text, "%-14s %-36s %s\n", l.name, l.licence, l.use);
+      absl::StrAppendFormat(&text, "%-18s %-36s %s\n", l.name, l.licence, l.use);
     }
     session.Print(session.json() ? Json{{"version", 1}, {"libraries", libraries}}.dump() : text);
     return kExitDone;

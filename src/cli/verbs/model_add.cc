@@ -37,6 +37,12 @@ std::string FactsJson(const model::ModelFacts& f) {
 }
 
 std::string FactsText(const model::ModelFacts& f) {
+  if (f.kind == model::ModelKind::kDictionary) {
+    return absl::StrFormat(
+        "name          %s\npath          %s\nsha256        %s\nlicence       %s\nsize          "
+        "%.1f MB\n",
+        f.name, f.path, f.sha256, f.licence, f.bytes * 1e-6);
+  }
   std::string types;
   for (const auto& [type, count] : f.tensor_types) absl::StrAppend(&types, " ", type, " ", count);
   const std::string terms = f.terms.empty() ? "" : absl::StrCat("terms         ", f.terms, "\n");

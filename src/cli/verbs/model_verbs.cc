@@ -20,10 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* KindName(model::ModelKind kind) {
-  return kind == model::ModelKind::kEncoder ? "encoder" : "decoder";
-}
-
 struct ListOptions {
   bool defaults = false;
   template <class V>
@@ -60,7 +56,7 @@ class ModelListVerb : public Verb {
       if (options_.defaults) {
         absl::StrAppend(&text, m.name, "\n");
       } else {
-        absl::StrAppendFormat(&text, "%-20s %-8s %7.1f MB  %-10s %-8s %s\n", m.name,
+        absl::StrAppendFormat(&text, "%-20s %-10s %7.1f MB  %-10s %-8s %s\n", m.name,
                               KindName(m.kind), bytes * 1e-6, m.installed ? "installed" : "",
                               m.is_default ? "default" : "", m.licence);
       }

@@ -16,12 +16,16 @@ struct SearchVerbOptions {
   retrieve::SearchOptions search;
   index::Bm25Options bm25;
   std::string encoder;
+  std::string language;
   bool explain = false;
   template <class V>
   void Visit(V& v) {
     search.Visit(v);
     bm25.Visit(v);
     v(encoder, {.name = "encoder", .help = "Encoder of the query; must be the store's."});
+    v(language, {.name = "language",
+                 .help = "Language of the query, where the store has several; by default each is "
+                         "tried."});
     v(explain, {.name = "explain", .help = "Show every stage's score and every term's share."});
   }
 };
@@ -47,6 +51,9 @@ class SearchVerb : public Verb {
     const std::string query = absl::StrJoin(arguments, " ");
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     store->SetBm25(options_.bm25);
+    if (!options_.language.empty()) {
+      WEIR_RETURN_IF_ERROR(store->SetQueryLanguage(options_.language));
+    }
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));

@@ -26,6 +26,12 @@ CREATE TABLE tombstones(first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE failures(path TEXT PRIMARY KEY, reason TEXT NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
+// Only in stores whose passages are analysed by their own language; older builds pass it over.
+constexpr char kLanguages[] = R"sql(
+CREATE TABLE IF NOT EXISTS languages(document INTEGER NOT NULL, name TEXT NOT NULL, passages INTEGER NOT NULL,
+  PRIMARY KEY(document, name)) WITHOUT ROWID;
+)sql";
+
 constexpr char kDocumentColumns[] =
     "id, path, sha256, size, mtime, title, format, text_segment, text_start, text_size, "
     "first_passage, passage_count";
@@ -236,6 +242,39 @@ absl::StatusOr<std::vector<std::string>> Catalogue::Paths() {
   }
 }
 
+absl::StatusOr<bool> Catalogue::HasLanguages() {
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s, database_->Prepare(
+                       "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='languages'"));
+  return s.Step();
+}
+
+absl::Status Catalogue::NoteLanguages(int64_t document,
+                                      const std::map<std::string, int64_t>& passages) {
+  if (passages.empty()) return absl::OkStatus();
+  WEIR_RETURN_IF_ERROR(database_->Exec(kLanguages));
+  for (const auto& [name, count] : passages) {
+    WEIR_ASSIGN_OR_RETURN(Statement s,
+                          database_->Prepare("INSERT OR REPLACE INTO languages VALUES(?,?,?)"));
+    WEIR_RETURN_IF_ERROR(s.Bind(document).Bind(std::string_view(name)).Bind(count).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, int64_t>> Catalogue::Languages() {
+  std::map<std::string, int64_t> out;
+  WEIR_ASSIGN_OR_RETURN(const bool there, HasLanguages());
+  if (!there) return out;
+  WEIR_ASSIGN_OR_RETURN(
+      Statement s,
+      database_->Prepare("SELECT name, sum(passages) FROM languages GROUP BY name ORDER BY name"));
+  while (true) {
+    WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
+    if (!more) return out;
+    out[s.Text(0)] = s.Int(1);
+  }
+}
+
 absl::StatusOr<int64_t> Catalogue::DocumentCount() {
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("SELECT count(*) FROM documents"));
   WEIR_RETURN_IF_ERROR(s.Step().status());
@@ -264,6 +303,12 @@ absl::Status Catalogue::AddDocument(const DocumentRow& row) {
 absl::Status Catalogue::RemoveDocument(const DocumentRow& row) {
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("DELETE FROM documents WHERE id=?"));
   WEIR_RETURN_IF_ERROR(s.Bind(row.id).Run());
+  WEIR_ASSIGN_OR_RETURN(const bool languages, HasLanguages());
+  if (languages) {
+    WEIR_ASSIGN_OR_RETURN(Statement l,
+                          database_->Prepare("DELETE FROM languages WHERE document=?"));
+    WEIR_RETURN_IF_ERROR(l.Bind(row.id).Run());
+  }
   if (row.passage_count == 0) return absl::OkStatus();
   const int64_t last = row.first_passage + row.passage_count - 1;
   WEIR_ASSIGN_OR_RETURN(Statement p,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,11 @@ class Catalogue {
   absl::Status MoveText(int64_t document, int64_t segment, int64_t start);
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns);
 
+  // How many of a document's passages each analyser took; RemoveDocument forgets them.
+  absl::Status NoteLanguages(int64_t document, const std::map<std::string, int64_t>& passages);
+  // Of all documents.
+  absl::StatusOr<std::map<std::string, int64_t>> Languages();
+
   absl::Status AddPassage(const text::Passage& passage);
   absl::StatusOr<text::Passage> GetPassage(int64_t id);  // without text; kNotFound
   absl::StatusOr<std::vector<text::Passage>> PassagesOf(int64_t document);
@@ -99,6 +105,7 @@ class Catalogue {
  private:
   explicit Catalogue(std::unique_ptr<Sqlite> database) : database_(std::move(database)) {}
   absl::Status CheckVersion();
+  absl::StatusOr<bool> HasLanguages();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
   std::unique_ptr<Sqlite> database_;

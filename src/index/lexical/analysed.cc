@@ -1,6 +1,7 @@
 #include "index/lexical/analysed.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -38,21 +39,49 @@ std::string EncoderInput(const PassageFields& fields) {
   return out;
 }
 
+namespace {
+
+// The analysers of a run, made when the first passage needs them.
+class RunAnalyzers {
+ public:
+  absl::StatusOr<text::Analyzer*> Get(std::string_view name) {
+    if (last_ != nullptr && name == last_name_) return last_;
+    std::unique_ptr<text::Analyzer>& made = analyzers_[name];
+    if (made == nullptr) {
+      WEIR_ASSIGN_OR_RETURN(made, text::Analyzer::Make(name));
+    }
+    last_name_ = name;
+    last_ = made.get();
+    return last_;
+  }
+
+ private:
+  absl::flat_hash_map<std::string_view, std::unique_ptr<text::Analyzer>> analyzers_;
+  std::string_view last_name_;
+  text::Analyzer* last_ = nullptr;
+};
+
+}  // namespace
+
 absl::StatusOr<AnalysedRun> AnalysedRun::Analyse(std::span<const PassageFields> passages,
                                                  std::string_view analyzer_name) {
-  WEIR_ASSIGN_OR_RETURN(auto analyzer, text::Analyzer::Make(analyzer_name));
+  RunAnalyzers analyzers;
   AnalysedRun run;
   absl::flat_hash_map<std::string, uint32_t> numbers;
   std::vector<text::Token> tokens;
   run.lengths_.reserve(passages.size());
   for (uint32_t row = 0; row < passages.size(); ++row) {
     uint32_t base = 0, length = 0;
+    const std::string_view named = passages[row].analyzer;
+    WEIR_ASSIGN_OR_RETURN(text::Analyzer* const analyzer,
+                          analyzers.Get(named.empty() ? analyzer_name : named));
     for (std::string_view field :
          {passages[row].title, passages[row].heading, passages[row].text}) {
       if (field.empty()) continue;
       tokens.clear();
       analyzer->Analyze(field, tokens);
       uint32_t last = base;
+      int32_t place = -1;  // terms of one word count once in the length
       for (const text::Token& token : tokens) {
         // Longer words are cut: what differs only later is found as the same term.
         const std::string_view term = CutField(token.term, kMaxTermBytes);
@@ -61,10 +90,11 @@ absl::StatusOr<AnalysedRun> AnalysedRun::Analyse(std::span<const PassageFields> 
           at = numbers.emplace(std::string(term), static_cast<uint32_t>(run.terms_.size())).first;
           run.terms_.emplace_back(term);
         }
+        length += token.position != place;
+        place = token.position;
         last = base + static_cast<uint32_t>(token.position);
         run.occurrences_.push_back({at->second, row, last});
       }
-      length += static_cast<uint32_t>(tokens.size());
       base = last + kFieldGap;
     }
     run.lengths_.push_back(length);

@@ -19,6 +19,7 @@ namespace weir::index {
 // heading equal to the title counts once.
 struct PassageFields {
   std::string_view title, heading, text;
+  std::string_view analyzer = {};  // "": that of the run
 };
 inline constexpr size_t kMaxFieldBytes = 512;
 PassageFields MakeFields(std::string_view title, std::string_view heading, std::string_view text);
@@ -35,13 +36,13 @@ class AnalysedRun {
   struct Occurrence {
     uint32_t term, row, position;
   };
-  // `analyzer` is the name that text::Analyzer::Make knows.
+  // `analyzer` is a name that text::Analyzer::Make knows, as are those that passages name.
   static absl::StatusOr<AnalysedRun> Analyse(std::span<const PassageFields> passages,
                                              std::string_view analyzer);
 
   const std::vector<std::string>& terms() const { return terms_; }
   const std::vector<Occurrence>& occurrences() const { return occurrences_; }
-  const std::vector<uint32_t>& lengths() const { return lengths_; }  // tokens of each passage
+  const std::vector<uint32_t>& lengths() const { return lengths_; }  // terms' places of each
 
  private:
   std::vector<std::string> terms_;

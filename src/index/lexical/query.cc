@@ -1,8 +1,10 @@
 #include "index/lexical/query.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -70,6 +72,56 @@ std::vector<Part> SplitParts(std::string_view text) {
   return parts;
 }
 
+// Clauses as they come, equal ones joined.
+class Clauses {
+ public:
+  explicit Clauses(LexicalQuery& query) : query_(query) {}
+
+  void Add(LexicalClause clause) {
+    std::string key = absl::StrCat(static_cast<int>(clause.need), clause.Text());
+    for (int32_t offset : clause.offsets) absl::StrAppend(&key, "/", offset);
+    auto [at, fresh] = known_.try_emplace(std::move(key), query_.clauses.size());
+    if (!fresh) {
+      query_.clauses[at->second].weight += clause.weight;
+    } else if (query_.clauses.size() < kMaxClauses) {
+      query_.clauses.push_back(std::move(clause));
+    } else {
+      known_.erase(at);
+    }
+  }
+
+ private:
+  LexicalQuery& query_;
+  absl::flat_hash_map<std::string, size_t> known_;
+};
+
+// The first term of each position; fewer than two are no phrase.
+LexicalClause PhraseOf(const std::vector<text::Token>& tokens) {
+  LexicalClause clause;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && tokens[i].position == tokens[i - 1].position) continue;
+    clause.offsets.push_back(tokens[i].position - tokens[0].position);
+    clause.terms.push_back(tokens[i].term);
+  }
+  return clause;
+}
+
+// The tokens of one analyser without those that others made of the same bytes before.
+class FreshTokens {
+ public:
+  void Keep(std::vector<text::Token>& tokens, bool last) {
+    std::erase_if(tokens, [&](const text::Token& t) { return seen_.contains(KeyOf(t)); });
+    if (last) return;
+    for (const text::Token& t : tokens) seen_.insert(KeyOf(t));
+  }
+
+ private:
+  static std::string KeyOf(const text::Token& t) {
+    return absl::StrCat(t.span.start, "/", t.span.end, "/", t.term);
+  }
+  absl::flat_hash_set<std::string> seen_;
+};
+
 }  // namespace
 
 std::string LexicalClause::Text() const {
@@ -77,34 +129,39 @@ std::string LexicalClause::Text() const {
 }
 
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer) {
+  text::Analyzer* const one = &analyzer;
+  return ParseLexicalQuery(text, std::span(&one, 1));
+}
+
+LexicalQuery ParseLexicalQuery(std::string_view text, std::span<text::Analyzer* const> analyzers) {
   LexicalQuery query;
-  absl::flat_hash_map<std::string, size_t> known;
-  auto add = [&](LexicalClause clause) {
-    std::string key = clause.Text();
-    absl::StrAppend(&key, "/", static_cast<int>(clause.need));
-    for (int32_t offset : clause.offsets) absl::StrAppend(&key, "/", offset);
-    auto [at, fresh] = known.try_emplace(std::move(key), query.clauses.size());
-    if (!fresh) {
-      query.clauses[at->second].weight += 1;
-    } else if (query.clauses.size() < kMaxClauses) {
-      query.clauses.push_back(std::move(clause));
-    } else {
-      known.erase(at);
-    }
-  };
+  Clauses clauses(query);
   std::vector<text::Token> tokens;
   for (const Part& part : SplitParts(text)) {
-    tokens.clear();
-    analyzer.Analyze(part.text, tokens);
-    if (part.quoted && tokens.size() > 1 && tokens.size() <= kMaxPhraseTerms) {
-      LexicalClause clause{.need = part.need};
-      for (text::Token& token : tokens) {
-        clause.offsets.push_back(token.position - tokens[0].position);
-        clause.terms.push_back(std::move(token.term));
+    FreshTokens fresh;
+    std::vector<std::vector<std::string>> phrases;  // of this part
+    for (text::Analyzer* const analyzer : analyzers) {
+      tokens.clear();
+      analyzer->Analyze(part.text, tokens);
+      if (part.quoted) {
+        LexicalClause phrase = PhraseOf(tokens);
+        phrase.need = part.need;
+        // What must match is what the query's own language makes of it, one term for a word.
+        const bool one = part.need == Need::kMust && !phrase.terms.empty();
+        if ((one || phrase.terms.size() > 1) && phrase.terms.size() <= kMaxPhraseTerms) {
+          const bool known =
+              std::find(phrases.begin(), phrases.end(), phrase.terms) != phrases.end();
+          if (!known) phrases.push_back(phrase.terms);
+          if (!known) clauses.Add(std::move(phrase));
+          if (one) break;
+          continue;
+        }
       }
-      add(std::move(clause));
-    } else {
-      for (text::Token& token : tokens) add({{std::move(token.term)}, {0}, 1, part.need});
+      if (analyzers.size() > 1) fresh.Keep(tokens, analyzer == analyzers.back());
+      const float share = analyzer == analyzers.front() ? 1 : kOtherLanguageWeight;
+      for (text::Token& token : tokens) {
+        clauses.Add({{std::move(token.term)}, {0}, share * token.weight, part.need});
+      }
     }
   }
   return query;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@ enum class Need { kShould, kMust, kMustNot };
 struct LexicalClause {
   std::vector<std::string> terms;  // one, or a phrase
   std::vector<int32_t> offsets;    // of each term from the phrase's first
-  float weight = 1;                // how often the query names it
+  float weight = 1;                // how often the query names it, times what its tokens weigh
   Need need = Need::kShould;
   std::string Text() const;        // `term` or `"a b"`
 };
@@ -35,7 +36,12 @@ struct LexicalQuery {
 // unclosed quote is ordinary text. A phrase adds to the score, it does not filter: what else
 // matches comes below it. A `+` or `-` right before a word or a quote, at the start or behind a
 // space, makes it kMust or kMustNot (a `-` before a digit is a number's). Clauses past kMaxClauses
-// are dropped.
+// are dropped. Of a word with several terms a phrase and a kMust take the first.
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
+// The same for passages that were analysed in different ways: the terms of all analysers, the first
+// of which is the query's own. What two of them make of the same word counts once, and what the
+// others alone make of it little: a wrong language's stems are right only by chance.
+inline constexpr float kOtherLanguageWeight = 0.2f;
+LexicalQuery ParseLexicalQuery(std::string_view text, std::span<text::Analyzer* const> analyzers);
 
 }  // namespace weir::index
