@@ -40,8 +40,9 @@ struct IndexOptions {
     v(sparse, {.name = "sparse",
                .help = "Whether passages get learned sparse vectors, for --mode sparse; a store "
                        "that has them keeps them up to date without it."});
-    v(sparse_encoder, {.name = "sparse-encoder",
-                       .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
+    v(sparse_encoder,
+      {.name = "sparse-encoder",
+       .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
     v(passage_cache, {.name = "passage-cache",
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});
