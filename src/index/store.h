@@ -35,7 +35,8 @@ struct StoreStatus {
   int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason
   std::string encoder;                                      // name, "" while lexical only
-  int64_t sparse_pending = 0;  // passages without a sparse vector; 0 while no sparse encoder is used
+  // passages without a sparse vector; 0 while no sparse encoder is used
+  int64_t sparse_pending = 0;
   std::string sparse_encoder;  // name, "" while there is none
   std::string language;  // kAutoLanguage or the analyser of all passages
   std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
@@ -112,8 +113,8 @@ class Store {
   virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                           const Context& context) const = 0;
   virtual bool has_vectors() const = 0;
-  // Inner product of 8-bit weights and impacts; see sparse/sparse_search.h. kNotFound when the store
-  // has no sparse vectors.
+  // Inner product of 8-bit weights and impacts; see sparse/sparse_search.h. kNotFound when the
+  // store has no sparse vectors.
   virtual absl::StatusOr<std::vector<Scored>> SearchSparse(const text::SparseVector& query,
                                                            int64_t k,
                                                            const SparseSearchOptions& options,

@@ -62,7 +62,7 @@ absl::Status FolderStore::UseEncoder(const std::vector<Loaded<Segment>>& segment
   return absl::OkStatus();
 }
 
-absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids,
+absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids, bool titles_once,
                                         std::vector<std::string>& texts) const {
   texts.clear();
   std::lock_guard lock(catalogue_mutex_);
@@ -80,7 +80,9 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids,
           absl::StrCat("passage ", id, ": its span passes the text of ", document.path));
     }
     const std::string_view text = std::string_view(whole).substr(p.span.start, p.span.size());
-    texts.push_back(EncoderInput(MakeFields(document.title, p.heading, text)));
+    PassageFields fields = MakeFields(document.title, p.heading, text);
+    if (titles_once && text.starts_with(fields.title)) fields.title = {};
+    texts.push_back(EncoderInput(fields));
   }
   return absl::OkStatus();
 }
@@ -94,7 +96,7 @@ absl::Status FolderStore::CommitVectors(const SegmentInfo& info) {
 }
 
 absl::Status FolderStore::EncodeAll(
-    const std::vector<int64_t>& pending, const Context& context,
+    const std::vector<int64_t>& pending, bool titles_once, const Context& context,
     absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
     absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write) {
   if (pending.empty()) return absl::OkStatus();
@@ -114,7 +116,7 @@ absl::Status FolderStore::EncodeAll(
   while (at < pending.size() && status.ok()) {
     const size_t n = std::min(kEncodeRows, pending.size() - at);
     status = context.CheckCancelled();
-    if (status.ok()) status = EncoderInputs(std::span(pending).subspan(at, n), texts);
+    if (status.ok()) status = EncoderInputs(std::span(pending).subspan(at, n), titles_once, texts);
     if (status.ok()) status = encode(std::vector<std::string_view>(texts.begin(), texts.end()));
     if (!status.ok()) break;
     at += n;
@@ -150,7 +152,7 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
   std::vector<float> vectors;
   const std::shared_ptr<const Snapshot> now = snapshot();
   return EncodeAll(
-      PendingPassages(*now, now->vectors), context,
+      PendingPassages(*now, now->vectors), /*titles_once=*/false, context,
       [&](std::span<const std::string_view> texts) {
         const size_t before = vectors.size();
         vectors.resize(before + texts.size() * static_cast<size_t>(d));
@@ -183,7 +185,7 @@ absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
   std::vector<text::SparseVector> vectors;
   const std::shared_ptr<const Snapshot> now = snapshot();
   return EncodeAll(
-      PendingPassages(*now, now->sparse), context,
+      PendingPassages(*now, now->sparse), /*titles_once=*/true, context,
       [&](std::span<const std::string_view> texts) {
         const size_t before = vectors.size();
         vectors.resize(before + texts.size());

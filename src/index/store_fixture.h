@@ -62,7 +62,8 @@ class HashSparseEncoder final : public text::SparseEncoder {
     std::mt19937_64 random(std::hash<std::string_view>()(text));
     text::SparseVector v;
     for (int32_t t = 0; t < vocabulary_; ++t) {
-      if (random() % (4 + t / 4) == 0) v.push_back({t, 0.01f * static_cast<float>(1 + random() % 300)});
+      if (random() % (4 + t / 4) == 0)
+        v.push_back({t, 0.01f * static_cast<float>(1 + random() % 300)});
     }
     return v;
   }

@@ -97,10 +97,12 @@ class FolderStore final : public Store {
   // Gives the texts of `pending` to `encode`, a few at a time, which keeps what it makes of them,
   // and every few seconds the ids since the last time to `write`, which makes a segment of it.
   absl::Status EncodeAll(
-      const std::vector<int64_t>& pending, const Context& context,
+      const std::vector<int64_t>& pending, bool titles_once, const Context& context,
       absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
       absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write);
-  absl::Status EncoderInputs(std::span<const int64_t> ids, std::vector<std::string>& texts) const;
+  // `titles_once`: a text that begins with its title is not given the title before it again.
+  absl::Status EncoderInputs(std::span<const int64_t> ids, bool titles_once,
+                             std::vector<std::string>& texts) const;
   // Bumps the generation, commits, loads the new snapshot.
   absl::Status Finish(Transaction& transaction);
   void Discard(const std::vector<SegmentInfo>& files);  // of a commit that failed

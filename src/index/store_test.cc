@@ -176,7 +176,8 @@ TEST_F(StoreFixture, RandomHistoryEqualsAFreshStore) {
   ASSERT_EQ(one.size(), other.size());
   for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);
   const text::SparseVector terms = HashSparseEncoder().One("weir gate");
-  one = *store->SearchSparse(terms, 1000, {}, {}), other = *fresh->SearchSparse(terms, 1000, {}, {});
+  one = *store->SearchSparse(terms, 1000, {}, {}),
+  other = *fresh->SearchSparse(terms, 1000, {}, {});
   ASSERT_EQ(one.size(), other.size());
   ASSERT_FALSE(one.empty());
   for (size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].score, other[i].score);

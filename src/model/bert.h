@@ -1,8 +1,8 @@
 // The BERT encoder stack over ragged batches: sequences lie one after another, without padding.
 //   x = LayerNorm(word + type_0 + position)
 //   per layer: x = LayerNorm(x + Wo attention(Wq x, Wk x, Wv x)); x = LayerNorm(x + W2 gelu(W1 x))
-// and the masked-language head, when asked for: logits = E LayerNorm(gelu(W x)) + b, with E the word
-// embeddings.
+// and the masked-language head, when asked for: logits = E LayerNorm(gelu(W x)) + b, with E the
+// word embeddings.
 // Weights are immutable; Run is thread-safe. A row of the result depends on its own sequence only,
 // bit for bit, because the products and the attention below do (tensor/matmul.h).
 #pragma once

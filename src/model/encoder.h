@@ -1,6 +1,6 @@
-// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port, splade-tiny behind
-// SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not depend on
-// its batch.
+// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port, splade-tiny
+// behind SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not
+// depend on its batch.
 #pragma once
 
 #include <cstdint>

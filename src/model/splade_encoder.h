@@ -16,8 +16,8 @@ namespace weir::model {
 
 class SpladeEncoder : public text::SparseEncoder {
  public:
-  // REQUIRES: 2 <= spec.max_tokens <= positions, ids of the tokenizer are rows of the embedding, the
-  // BERT has its head.
+  // REQUIRES: 2 <= spec.max_tokens <= positions, ids of the tokenizer are rows of the embedding,
+  // the BERT has its head.
   SpladeEncoder(EncoderSpec spec, std::unique_ptr<const Tokenizer> tokenizer,
                 std::unique_ptr<const Bert> bert);
 

@@ -1,5 +1,5 @@
-// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank. Stages are
-// registered techniques (kind RetrievalStage); a mode names a list of them.
+// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank. Stages
+// are registered techniques (kind RetrievalStage); a mode names a list of them.
 #pragma once
 
 #include <cstdint>
@@ -43,10 +43,11 @@ struct SparseOptions {
   std::string search = "exact";
   template <class V>
   void Visit(V& v) {
-    v(search, {.name = "sparse-search",
-               .help = "Whether sparse search finds the best passages for certain, or nearly always "
-                       "and faster.",
-               .choices = {"exact", "approximate"}});
+    v(search,
+      {.name = "sparse-search",
+       .help = "Whether sparse search finds the best passages for certain, or nearly always "
+               "and faster.",
+       .choices = {"exact", "approximate"}});
   }
 };
 

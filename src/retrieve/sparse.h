@@ -2,16 +2,18 @@
 // Source: Formal, Piwowarski and Clinchant, SPLADE: Sparse Lexical and Expansion Model for First
 //   Stage Ranking, SIGIR 2021; Bruch, Nardini, Rulli and Venturini, Efficient Inverted Indexes for
 //   Approximate Retrieval over Learned Sparse Representations (Seismic), SIGIR 2024
-// Idea: Fetches the passages whose weighted terms fit the query's best; the encoder gives both terms
-//   that their texts do not hold. Exact, or approximate: the heaviest postings of the heaviest query
-//   terms propose, the forward index decides.
+// Idea: Fetches the passages whose weighted terms fit the query's best; the encoder gives both
+//   terms that their texts do not hold. Exact, or approximate: the heaviest postings of the
+//   heaviest query terms propose, the forward index decides.
 // Formulas: score = sum_t w(query, t) * w(passage, t), w in 8 bits, w_t = max over tokens of
 //   log(1 + relu(logit_t))
 // Cost: exact: the postings of the query's rare terms, and windows of 64 passages of its frequent
-//   ones where their largest impacts can matter; approximate: at most cut * heavy postings
+//   ones where their largest impacts can matter; approximate: the heavy postings of the terms that
+//   make up 60% of the query's weight, and max(50, 5 k) rows
 // Differs: exact search adds sums for windows of 64 instead of walking blocks of documents, and the
-//   approximate one adds the kept postings instead of testing summaries of blocks of them: with 8-bit
-//   impacts and 64 rows to a step that is less work than the summaries are (docs/performance.md)
+//   approximate one adds the kept postings instead of testing summaries of blocks of them: with
+//   8-bit impacts and 64 rows to a step that is less work than the summaries are
+//   (docs/performance.md)
 // Checked by: PipelineTest.SparseEqualsStore, SparseTest.ExactEqualsExhaustive
 // Measured by: weir bench search; weir eval --pipelines lexical,sparse
 #pragma once

@@ -1,7 +1,7 @@
 // The arithmetic of a sparse index: sums over the terms of a query of weight times impact, exact in
 // integers, so the order of the terms, the threads and the CPU change nothing. Positions go in
-// windows of 64. Weights are at most 127 and impacts at most 255, so sums of 65,536 terms stay below
-// 2^31.
+// windows of 64. Weights are at most 127 and impacts at most 255, so sums of 65,536 terms stay
+// below 2^31.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +32,8 @@ struct ImpactKernels {
   // The first of the windows [begin, end) that has a total of at least `least`, or `end`. Totals
   // are sums[64 w, 64 w + 64) plus the terms' products; where no sum plus bounds[w] (0 where
   // `bounds` is null) reaches `least`, the terms are not looked at. The sums of windows that are
-  // passed are zeroed; those of the one returned hold its totals, and `found` has the positions that
-  // reach `least`, as bits in natural order. REQUIRES: least >= 1; sums 64-byte aligned.
+  // passed are zeroed; those of the one returned hold its totals, and `found` has the positions
+  // that reach `least`, as bits in natural order. REQUIRES: least >= 1; sums 64-byte aligned.
   size_t (*next_window)(const MaskedTerm* terms, size_t n, const uint32_t* bounds, size_t begin,
                         size_t end, uint32_t least, uint32_t* sums, uint64_t* found);
   // sums[i] += weight * impacts[i]; n is a multiple of 16.

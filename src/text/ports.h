@@ -1,5 +1,6 @@
-// The ports through which lower rooms use models they may not see: text to vectors, text to weighted
-// terms, prompt to tokens. model and generate implement them; the program wires them; tests use scripted fakes.
+// The ports through which lower rooms use models they may not see: text to vectors, text to
+// weighted terms, prompt to tokens. model and generate implement them; the program wires them;
+// tests use scripted fakes.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,8 @@ def build(vectors, postings, neighbours):
         index = SeismicIndexRaw.build(path, n_postings=postings, centroid_fraction=0.1,
                                       min_cluster_size=2, summary_energy=0.4, nknn=neighbours)
         index.save(os.path.join(folder, "saved"))
-        size = os.path.getsize(os.path.join(folder, "saved.index.seismic"))
+        size = sum(entry.stat().st_size for entry in os.scandir(folder)
+                   if entry.name.startswith("saved"))
     print(f"seismic: {len(vectors)} vectors, {size / 1e6:.1f} MB saved", file=sys.stderr)
     return index
 

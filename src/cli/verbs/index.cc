@@ -42,8 +42,9 @@ struct IndexOptions {
     v(sparse, {.name = "sparse",
                .help = "Whether passages get learned sparse vectors, for --mode sparse; a store "
                        "that has them keeps them up to date without it."});
-    v(sparse_encoder, {.name = "sparse-encoder",
-                       .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
+    v(sparse_encoder,
+      {.name = "sparse-encoder",
+       .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
     v(language, {.name = "language",
                  .help = "How words are analysed in a new store: auto (by the language of each "
                          "passage, the default), or a name or code for all (polish, pl, code, "

@@ -12,7 +12,8 @@
 
 namespace weir::index {
 
-// Where terms become masked: lists then serve both searches, and only masked terms have a list besides.
+// Where terms become masked: lists then serve both searches, and only masked terms have a list
+// besides.
 uint64_t HeavyLimit(size_t rows) { return std::max<uint64_t>(1000, rows / kMaskedRarity); }
 
 std::vector<SparseInverted::Heavy> SparseInverted::FindHeavy(const SparseRows& rows,

@@ -53,7 +53,8 @@ class BestSums {
   std::vector<Sum> heap_;  // worst on top
 };
 
-// Working memory of a thread, all zeros between searches: fresh pages would cost more than a search.
+// Working memory of a thread, all zeros between searches: fresh pages would cost more than a
+// search.
 struct Scratch {
   alignas(64) uint32_t sums[kChunkRows] = {};
   uint32_t bounds[kChunkRows / kImpactWindow] = {};
@@ -161,6 +162,15 @@ class Candidates {
   std::vector<Row> rows_;
 };
 
+// The first terms of the query that have `share` of its weight together.
+std::span<const SparseQuery::Term> Heaviest(const SparseQuery& query, float share) {
+  float all = 0, sum = 0;
+  for (const SparseQuery::Term& t : query.terms) all += t.weight;
+  size_t n = 0;
+  while (n < query.terms.size() && (n == 0 || sum < share * all)) sum += query.terms[n++].weight;
+  return std::span(query.terms).first(n);
+}
+
 void ProposeFromChunk(const SparseView& view, size_t chunk,
                       std::span<const SparseQuery::Term> terms, Scratch& s, Candidates& found) {
   const SparseSegment& segment = *view.segment;
@@ -243,10 +253,7 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   Scratch& scratch = ThreadScratch();
   BestSums best(static_cast<size_t>(k));
-  const auto of_cut = std::span(query.terms)
-                          .first(std::min<size_t>(query.terms.size(),
-                                                  static_cast<size_t>(std::max<int64_t>(
-                                                      options.cut, 1))));
+  const std::span<const SparseQuery::Term> heaviest = Heaviest(query, options.share);
   Candidates candidates(static_cast<size_t>(
       std::max({options.candidates, std::min(k, kMostHits) * options.candidates_per_hit, k})));
   for (const SparseView& view : segments) {
@@ -255,7 +262,7 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
       if (options.exact) {
         SearchChunk(view, c, query, scratch, best);
       } else {
-        ProposeFromChunk(view, c, of_cut, scratch, candidates);
+        ProposeFromChunk(view, c, heaviest, scratch, candidates);
       }
     }
   }

@@ -1,5 +1,5 @@
-// Learned sparse vectors of passages in one file: a forward index (the rows) and an inverted one (the
-// terms), impacts in 8 bits. Format page: docs/formats/sparse-segment.md. Thread-safe.
+// Learned sparse vectors of passages in one file: a forward index (the rows) and an inverted one
+// (the terms), impacts in 8 bits. Format page: docs/formats/sparse-segment.md. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -98,8 +98,8 @@ struct SparseView {
   const DeletedRows* deleted = nullptr;  // null: none
 };
 
-// ids ascend; one vector an id, empty ones too. kInvalidArgument for terms outside of [0, vocabulary)
-// or out of order, weights that are not finite and above 0, vocabularies above
+// ids ascend; one vector an id, empty ones too. kInvalidArgument for terms outside of [0,
+// vocabulary) or out of order, weights that are not finite and above 0, vocabularies above
 // kMaxSparseVocabulary. Weights that round to no impact are left out.
 absl::StatusOr<SegmentInfo> WriteSparseSegment(std::span<const int64_t> ids,
                                                std::span<const text::SparseVector> vectors,

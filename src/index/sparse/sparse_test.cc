@@ -157,7 +157,8 @@ TEST_F(SparseTest, ExactOverChunks) {
 }
 
 TEST_F(SparseTest, SegmentsDeletesAndMerges) {
-  const auto a = Write(1000, 1500, "a.seg"), b = Write(0, 400, "b.seg"), c = Write(9000, 77, "c.seg");
+  const auto a = Write(1000, 1500, "a.seg"), b = Write(0, 400, "b.seg"),
+             c = Write(9000, 77, "c.seg");
   const DeletedRows gone_a = Delete(*a, 3), gone_c = Delete(*c, 2);
   const std::vector<SparseView> views = {
       {a.get(), &gone_a}, {b.get(), nullptr}, {c.get(), &gone_c}};

@@ -1,6 +1,6 @@
-// The AVX-512 target of impacts.h: four terms of a window at a time. Their packed impacts are spread
-// over the 64 bytes of a register by their masks, interleaved, and multiplied and added in one VNNI
-// instruction for 16 positions.
+// The AVX-512 target of impacts.h: four terms of a window at a time. Their packed impacts are
+// spread over the 64 bytes of a register by their masks, interleaved, and multiplied and added in
+// one VNNI instruction for 16 positions.
 #include <immintrin.h>
 
 #include "tensor/impacts.h"
@@ -14,7 +14,8 @@ namespace weir::tensor::avx512 {
 namespace {
 
 __m512i Spread(const MaskedTerm& term, size_t w) {
-  const uint8_t* impacts = term.impacts + (term.starts[w] < term.count ? term.starts[w] : term.count);
+  const uint8_t* impacts =
+      term.impacts + (term.starts[w] < term.count ? term.starts[w] : term.count);
   return _mm512_maskz_expand_epi8(term.masks[w], _mm512_loadu_si512(impacts));
 }
 
