@@ -67,7 +67,8 @@ class LanguageStoreTest : public StoreFixture {
  protected:
   static std::vector<std::string> Found(const Store& store, std::string_view query) {
     std::vector<std::string> paths;
-    for (const Scored& hit : *store.SearchLexical(query, 10, {})) {
+    const std::vector<Scored> hits = *store.SearchLexical(query, 10, {});
+    for (const Scored& hit : hits) {
       const text::Passage passage = *store.GetPassage(hit.passage);
       paths.push_back((*store.GetDocument(passage.document)).path);
     }
