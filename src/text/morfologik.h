@@ -9,8 +9,8 @@
 // Differs: Only version C6 (CFSA2) without numbered nodes, with the encoder "PREFIX" and the
 //   separator ';', which is what the Polish dictionary has; tags are not read. A word that is not
 //   there is looked up once more with Polish letters in place of their plain ones.
-// Checked by: MorfologikTest.AgreesWithTheListOfASmallDictionary   Measured by: weir text analyze
-//   --repeat, PolishSpeedTest (WEIR_HOME with the dictionary)
+// Checked by: MorfologikTest.AgreesWithTheListOfASmallDictionary   Measured by:
+//   PolishSpeedTest.LookUp (with the dictionary installed)
 //
 // The file is hostile input: it is walked once when it is opened (kDataLoss unless every arc and
 // target lies in the file), and a look-up stops at fixed numbers of arcs, lemmas and bytes.
