@@ -84,11 +84,11 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids,
 
 absl::Status FolderStore::CommitVectors(std::span<const int64_t> ids,
                                         std::span<const float> vectors,
-                                        const text::Encoder& encoder) {
+                                        const text::Encoder& encoder, const Context& context) {
   if (ids.empty()) return absl::OkStatus();
   WEIR_ASSIGN_OR_RETURN(const SegmentInfo info,
                         WriteVectorSegment(ids, vectors, encoder.dimensions(), segments_folder_,
-                                           SegmentName("vector")));
+                                           SegmentName("vector"), context));
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
@@ -131,7 +131,8 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
     if (at - committed >= kCommitRows || context.now_ns() - since >= kCommitNs) {
       status =
-          CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
+          CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder,
+                        context);
       if (status.ok()) committed = at;
       vectors.clear();
       since = context.now_ns();
@@ -141,7 +142,8 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
   // What was encoded before the cancellation or the error is kept.
   if (committed < at && !vectors.empty()) {
     const absl::Status last =
-        CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder);
+        CommitVectors(std::span(pending).subspan(committed, at - committed), vectors, encoder,
+                      Context{.threads = context.threads});
     if (status.ok()) status = last;
   }
   if (context.progress != nullptr) context.progress->Finish();

@@ -41,6 +41,9 @@ class FolderStore final : public Store {
                                                     const Context& context) const override;
   absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
                                                         int64_t passage) const override;
+  absl::StatusOr<std::vector<std::vector<Scored>>> SearchDenseMany(
+      std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
+      const Context& context) const override;
   absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                   const Context& context) const override;
   bool has_vectors() const override;
@@ -68,7 +71,8 @@ class FolderStore final : public Store {
   absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
   absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
   absl::Status CommitVectors(std::span<const int64_t> ids, std::span<const float> vectors,
-                             const text::Encoder& encoder);
+                             const text::Encoder& encoder,
+                             const Context& context);
   absl::Status DropForeignVectors(const text::Encoder& encoder);
   std::vector<int64_t> PendingPassages() const;
   absl::Status EncoderInputs(std::span<const int64_t> ids, std::vector<std::string>& texts) const;
