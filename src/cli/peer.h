@@ -14,7 +14,7 @@
 namespace weir::cli {
 
 struct PeerOptions {
-  std::string_view engine;  // the one that `script` drives
+  std::string_view engine;  // the one that `script` drives, where there is one only
   std::string script;
   std::string name = "";  // `engine`, or "" for no peer
   std::string python = "python3";
@@ -40,8 +40,12 @@ class WorkPeer {
                                                          std::vector<std::string> arguments);
   // `kind` is "add" or another word that the script knows. Errors: kUnavailable.
   absl::Status Send(std::string_view kind, std::string_view text);
+  // As Send, and what the peer says to it.
+  absl::StatusOr<std::string> Ask(std::string_view kind, std::string_view text);
   // The number the round gives; the first error stays in `status`.
   double Run(absl::Status& status);
+  // As Run, of a part of the work: {KIND: TEXT}.
+  double Run(std::string_view kind, std::string_view text, absl::Status& status);
 
  private:
   explicit WorkPeer(std::unique_ptr<generate::BenchPeer> process) : process_(std::move(process)) {}

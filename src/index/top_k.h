@@ -24,22 +24,21 @@ class TopK {
   bool full() const { return heap_.size() == k_; }
   // The least score that may still enter. With `ascending`, what comes has a higher passage id than
   // all before, so it must beat the worst score, not only reach it.
-  float Least(bool ascending) const {
-    if (!full()) return -std::numeric_limits<float>::infinity();
-    const float worst = heap_.front().score;
-    return ascending ? std::nextafter(worst, std::numeric_limits<float>::infinity()) : worst;
-  }
+  float Least(bool ascending) const { return ascending ? above_worst_ : worst_; }
   // True when it entered.
   bool Add(Scored hit) {
-    if (!full()) {
+    if (full()) {
+      if (!Better(hit, heap_.front())) return false;
+      std::pop_heap(heap_.begin(), heap_.end(), Better);
+      heap_.back() = hit;
+    } else {
       heap_.push_back(hit);
-      std::push_heap(heap_.begin(), heap_.end(), Better);
-      return true;
     }
-    if (!Better(hit, heap_.front())) return false;
-    std::pop_heap(heap_.begin(), heap_.end(), Better);
-    heap_.back() = hit;
     std::push_heap(heap_.begin(), heap_.end(), Better);
+    if (full()) {
+      worst_ = heap_.front().score;
+      above_worst_ = std::nextafter(worst_, std::numeric_limits<float>::infinity());
+    }
     return true;
   }
   std::vector<Scored> Take() {
@@ -50,6 +49,8 @@ class TopK {
  private:
   size_t k_;  // REQUIRES: at least 1
   std::vector<Scored> heap_;  // worst on top
+  // of a full heap
+  float worst_ = -std::numeric_limits<float>::infinity(), above_worst_ = worst_;
 };
 
 }  // namespace weir::index

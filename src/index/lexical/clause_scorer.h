@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "index/lexical/bm25.h"
+#include "index/lexical/conjunction.h"
 #include "index/lexical/cursor.h"
-#include "index/lexical/phrase.h"
 
 namespace weir::index {
 
@@ -49,13 +49,15 @@ class ClauseScorer {
   const uint32_t* docs() const { return docs_; }
   const float* Scores();  // of the loaded block
 
-  // The score of `doc`: 0 when it does not match, -1 when its block's bound is below `least`, so
-  // that the caller may drop it.
-  float ScoreOf(uint32_t doc, float least);
+  // Adds its scores to candidates in ascending order; those that its blocks' bounds keep below
+  // `least` get -infinity and need no other clause. `required`: so do those that do not match.
+  void AddScores(const uint32_t* docs, double* scores, size_t n, double least, bool required);
 
   const absl::Status& status() const { return cursor_.has_value() ? cursor_->status() : ok_; }
 
  private:
+  float ScoreAt(uint32_t place);
+  uint32_t PlaceOf(uint32_t doc) const;
   uint32_t Find(uint32_t from, uint32_t doc) const;
   float Bound(const Impacts& impacts) const;
 
@@ -65,7 +67,7 @@ class ClauseScorer {
   float factor_;
   Bm25Saturation saturation_;
   uint32_t document_count_ = 0, block_count_ = 0;
-  uint32_t block_ = 0, loaded_ = ~0u, count_ = 0, at_ = 0;
+  uint32_t block_ = 0, loaded_ = ~0u, count_ = 0;
   uint32_t bound_block_ = ~0u;
   float bound_ = 0, list_bound_ = 0;
   bool scores_ready_ = false;

@@ -95,16 +95,15 @@ int BitsNeeded(const uint32_t* values, size_t n) {
   return 32 - std::countl_zero(all);
 }
 
-void Pack128(const uint32_t* values, int bits, std::string& out) {
+void Pack(const uint32_t* values, size_t n, int bits, std::string& out) {
   std::array<uint32_t, kBlockSize> words{};
-  for (uint32_t i = 0; i < kBlockSize; ++i) {
+  for (size_t i = 0; i < n && bits > 0; ++i) {
     const int lane = static_cast<int>(i % 4), at = static_cast<int>(i / 4) * bits;
     const int word = at / 32, shift = at % 32;
-    if (bits == 0) break;
     words[word * 4 + lane] |= values[i] << shift;
     if (shift + bits > 32) words[(word + 1) * 4 + lane] |= values[i] >> (32 - shift);
   }
-  out.append(reinterpret_cast<const char*>(words.data()), PackedBytes(bits));
+  out.append(reinterpret_cast<const char*>(words.data()), PackedBytes(n, bits));
 }
 
 void Unpack128(const uint8_t* in, int bits, uint32_t* values) { kPlain[bits](in, 0, values); }
@@ -115,18 +114,108 @@ void UnpackGaps128(const uint8_t* in, int bits, uint32_t base, uint32_t* values)
   kGaps[bits](in, base, values);
 }
 
+uint8_t PackPatched(const uint32_t* values, size_t n, int least_bits, int max_patches,
+                    std::string& out) {
+  std::array<size_t, 33> of_width{};
+  for (size_t i = 0; i < n; ++i) ++of_width[BitsNeeded(values + i, 1)];
+  const int top = std::max(least_bits, BitsNeeded(values, n));
+  int best = top;
+  size_t best_bytes = PackedBytes(n, top), wider = 0;
+  // A patch holds eight bits.
+  for (int bits = top - 1; bits >= std::max(least_bits, top - 8); --bits) {
+    wider += of_width[bits + 1];
+    if (wider > static_cast<size_t>(max_patches)) break;
+    const size_t bytes = PackedBytes(n, bits) + 1 + 2 * wider;
+    if (bytes < best_bytes) best = bits, best_bytes = bytes;
+  }
+  if (best == top) {
+    Pack(values, n, top, out);
+    return static_cast<uint8_t>(top);
+  }
+  std::array<uint32_t, kBlockSize> low{};
+  std::string patches;
+  for (size_t i = 0; i < n; ++i) {
+    low[i] = values[i] & ((uint32_t{1} << best) - 1);
+    if (low[i] == values[i]) continue;
+    patches.push_back(static_cast<char>(i));
+    patches.push_back(static_cast<char>(values[i] >> best));
+  }
+  out.push_back(static_cast<char>(patches.size() / 2));
+  out.append(patches);
+  Pack(low.data(), n, best, out);
+  return static_cast<uint8_t>(best | kPatched);
+}
+
+bool FindPacked(uint8_t head, size_t n, const uint8_t* in, const uint8_t* end,
+                PackedBlock& block) {
+  block.bits = head & kWidthMask;
+  block.patch_count = 0;
+  if ((head & ~(kWidthMask | kPatched)) != 0 || block.bits > 32 || in > end) return false;
+  if ((head & kPatched) != 0) {
+    if (block.bits > 31 || in == end || *in > kMaxPatches) return false;
+    block.patch_count = *in++;
+    if (static_cast<size_t>(end - in) < 2 * size_t{block.patch_count}) return false;
+    block.patches = in;
+    in += 2 * block.patch_count;
+  }
+  block.values = in;
+  const size_t bytes = PackedBytes(n, block.bits);
+  if (static_cast<size_t>(end - in) < bytes) return false;
+  block.end = in + bytes;
+  return true;
+}
+
+namespace {
+
+// The patch's place (hostile bytes stay inside the block) and what it adds.
+struct Patch {
+  uint32_t index, add;
+};
+Patch PatchAt(const PackedBlock& block, uint32_t i) {
+  return {block.patches[2 * i] % kBlockSize, uint32_t{block.patches[2 * i + 1]} << block.bits};
+}
+
+void AddPatches(const PackedBlock& block, uint32_t* values) {
+  for (uint32_t i = 0; i < block.patch_count; ++i) {
+    const Patch patch = PatchAt(block, i);
+    values[patch.index] += patch.add;
+  }
+}
+
+}  // namespace
+
+void UnpackPlusOne(const PackedBlock& block, uint32_t* values) {
+  UnpackPlusOne128(block.values, block.bits, values);
+  AddPatches(block, values);
+}
+
+void UnpackGaps(const PackedBlock& block, uint32_t base, uint32_t* values) {
+  UnpackGaps128(block.values, block.bits, base, values);
+  // A gap moves all documents behind it.
+  for (uint32_t i = 0; i < block.patch_count; ++i) {
+    const Patch patch = PatchAt(block, i);
+    for (uint32_t j = patch.index; j < kBlockSize; ++j) values[j] += patch.add;
+  }
+}
+
+void Unpack(const PackedBlock& block, size_t n, uint32_t* values) {
+  if (n == kBlockSize) {
+    Unpack128(block.values, block.bits, values);
+  } else {
+    // What is missing of a whole block must not be read.
+    std::array<uint8_t, PackedBytes(32)> padded{};
+    std::copy(block.values, block.end, padded.begin());
+    Unpack128(padded.data(), block.bits, values);
+  }
+  AddPatches(block, values);
+}
+
 void PutVarint(uint64_t value, std::string& out) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));
     value >>= 7;
   }
   out.push_back(static_cast<char>(value));
-}
-
-uint32_t DecodeCode(uint8_t code) {
-  if (code < 32) return code;
-  const int shift = (code - 32) / 16 + 1;
-  return static_cast<uint32_t>(16 + (code - 32) % 16) << shift;
 }
 
 uint8_t FloorCode(uint32_t value) {

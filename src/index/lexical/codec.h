@@ -18,14 +18,43 @@ inline constexpr size_t PackedBytes(int bits) { return static_cast<size_t>(bits)
 // Bits of the largest of `n` values, 0 to 32.
 int BitsNeeded(const uint32_t* values, size_t n);
 
-// REQUIRES: 0 <= bits <= 32, each of the 128 values below 2^bits. Appends PackedBytes(bits).
-void Pack128(const uint32_t* values, int bits, std::string& out);
+// REQUIRES: 0 <= bits <= 32, n <= 128, each value below 2^bits. Appends PackedBytes(bits) for 128
+// values, for fewer as many 16-byte words as hold them.
+void Pack(const uint32_t* values, size_t n, int bits, std::string& out);
+inline constexpr size_t PackedBytes(size_t n, int bits) {
+  return ((n + 3) / 4 * static_cast<size_t>(bits) + 31) / 32 * 16;
+}
 // Reads exactly PackedBytes(bits).
 void Unpack128(const uint8_t* in, int bits, uint32_t* values);
 // values[i] = base + sum over j <= i of (packed[j] + 1), modulo 2^32: document ids from their gaps.
 void UnpackGaps128(const uint8_t* in, int bits, uint32_t base, uint32_t* values);
 // values[i] = packed[i] + 1: frequencies.
 void UnpackPlusOne128(const uint8_t* in, int bits, uint32_t* values);
+
+// Patched packing (Zukowski et al., "Super-scalar RAM-CPU cache compression", ICDE 2006): few large
+// values do not widen a block; they are packed without their high bits, which stand before the
+// block. A head byte has the width in its low six bits and kPatched.
+inline constexpr uint8_t kPatched = 0x40, kWidthMask = 0x3f;
+inline constexpr int kMaxPatches = 8;
+// Packs at the width of at least `least_bits` that takes the fewest bytes; returns the head byte.
+uint8_t PackPatched(const uint32_t* values, size_t n, int least_bits, int max_patches,
+                    std::string& out);
+
+// Where the parts of a packed block lie.
+struct PackedBlock {
+  int bits = 0;
+  uint32_t patch_count = 0;
+  const uint8_t* patches = nullptr;  // {u8 index, u8 high bits} each
+  const uint8_t* values = nullptr;
+  const uint8_t* end = nullptr;
+};
+// False when the head or what follows in [in, end) is no block of n values.
+bool FindPacked(uint8_t head, size_t n, const uint8_t* in, const uint8_t* end, PackedBlock& block);
+// Of 128 values.
+void UnpackPlusOne(const PackedBlock& block, uint32_t* values);
+void UnpackGaps(const PackedBlock& block, uint32_t base, uint32_t* values);
+// n values; writes 128.
+void Unpack(const PackedBlock& block, size_t n, uint32_t* values);
 
 void PutVarint(uint64_t value, std::string& out);
 
@@ -74,7 +103,9 @@ class ByteReader {
 // exceeds the value, Ceil is never below it (255 then stands for "without bound").
 uint8_t FloorCode(uint32_t value);
 uint8_t CeilCode(uint32_t value);
-uint32_t DecodeCode(uint8_t code);
+constexpr uint32_t DecodeCode(uint8_t code) {
+  return code < 32 ? code : (16u + (code - 32) % 16) << ((code - 32) / 16 + 1);
+}
 inline constexpr uint8_t kUnboundedCode = 255;
 
 }  // namespace weir::index

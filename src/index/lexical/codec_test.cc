@@ -14,7 +14,7 @@ TEST(Codec, PackedValuesComeBackAtEveryWidth) {
     uint32_t values[kBlockSize];
     for (uint32_t& v : values) v = bits == 0 ? 0 : static_cast<uint32_t>(random()) >> (32 - bits);
     std::string packed;
-    Pack128(values, bits, packed);
+    Pack(values, kBlockSize, bits, packed);
     ASSERT_EQ(packed.size(), PackedBytes(bits));
     // An exact copy on the heap: a read past the end shows under ASan.
     std::vector<uint8_t> bytes(packed.begin(), packed.end());
@@ -30,6 +30,51 @@ TEST(Codec, PackedValuesComeBackAtEveryWidth) {
       ASSERT_EQ(gaps[i], sum) << bits << " bits, value " << i;
     }
     EXPECT_LE(BitsNeeded(values, kBlockSize), bits);
+  }
+}
+
+TEST(Codec, PatchedBlocksComeBackAtEverySize) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 4000; ++round) {
+    const size_t n = round % 4 == 0 ? kBlockSize : 1 + random() % kBlockSize;
+    const int bits = static_cast<int>(random() % 33), wide = static_cast<int>(random() % 33);
+    std::vector<uint32_t> values(n);
+    for (uint32_t& v : values) {
+      const int width = random() % 40 == 0 ? wide : bits;
+      v = width == 0 ? 0 : static_cast<uint32_t>(random()) >> (32 - width);
+    }
+    std::string packed;
+    const uint8_t head = PackPatched(values.data(), n, round % 2, kMaxPatches, packed);
+    ASSERT_LE(packed.size(), PackedBytes(n, std::max(round % 2, BitsNeeded(values.data(), n))));
+    const std::vector<uint8_t> bytes(packed.begin(), packed.end());
+    PackedBlock block;
+    ASSERT_TRUE(FindPacked(head, n, bytes.data(), bytes.data() + bytes.size(), block));
+    ASSERT_EQ(block.end, bytes.data() + bytes.size());
+    uint32_t out[kBlockSize];
+    Unpack(block, n, out);
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], values[i]) << n << " values, " << i;
+    if (!bytes.empty()) {
+      ASSERT_FALSE(FindPacked(head, n, bytes.data(), bytes.data() + bytes.size() - 1, block));
+    }
+    if (n < kBlockSize) continue;
+    uint32_t gaps[kBlockSize], sum = 7;
+    UnpackPlusOne(block, out);
+    UnpackGaps(block, 7, gaps);
+    for (size_t i = 0; i < n; ++i) {
+      sum += values[i] + 1;
+      ASSERT_EQ(out[i], values[i] + 1);
+      ASSERT_EQ(gaps[i], sum);
+    }
+  }
+}
+
+TEST(Codec, OtherHeadsAreRefused) {
+  const std::vector<uint8_t> bytes(600, 0xff);
+  PackedBlock block;
+  for (int head : {33, 0x3f, 0x80, 0xff, kPatched | 32, kPatched | 3}) {
+    EXPECT_FALSE(FindPacked(static_cast<uint8_t>(head), kBlockSize, bytes.data(),
+                            bytes.data() + bytes.size(), block))
+        << head;
   }
 }
 

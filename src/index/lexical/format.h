@@ -19,7 +19,10 @@ enum LexicalSection {
   kPositionsSection,
   kLexicalSections
 };
-enum LexicalParam { kFirstPassageParam, kTermCountParam, kTotalTokensParam, kLengthBytesParam };
+enum LexicalParam { kFirstPassageParam, kTermCountParam, kTotalTokensParam, kLengthBytesParam, kFormatParam };
+
+// 2: blocks as bit sets and with patches, ids left out where they are consecutive.
+inline constexpr uint64_t kLexicalFormat = 2;
 
 inline constexpr int kTermsPerBlock = 32;
 inline constexpr size_t kTermIndexEntryBytes = 24;  // offsets into terms, postings, positions
@@ -39,11 +42,18 @@ struct SkipEntry {
   uint32_t last_doc = 0;
   uint32_t data_offset = 0;      // of the block, from the end of the skip table
   uint32_t positions_offset = 0;  // of the block, from the start of the term's positions
-  uint8_t doc_bits = 0;
-  uint8_t frequency_bits = 0;
+  uint8_t doc_head = 0;        // of the packed gaps, or kBitSet
+  uint8_t frequency_head = 0;  // of the packed frequencies less one
   Impacts impacts;
 };
 inline constexpr size_t kSkipBytes = 20;
+// The block's documents are bits in u64 words, the first for the document after the block before.
+inline constexpr uint8_t kBitSet = 0x80;
+inline constexpr uint32_t kMaxBitSetWords = 64;
+// Patches move every document behind them, so there are few.
+inline constexpr int kMaxGapPatches = 4;
+// Groups of positions of at most this many are variable bytes.
+inline constexpr size_t kFewPositions = 32;
 static_assert(sizeof(SkipEntry) == kSkipBytes);
 
 // of the whole list, before the skip table; two are zero

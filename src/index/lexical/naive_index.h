@@ -48,7 +48,6 @@ class NaiveIndex {
     for (const auto& [id, length] : lengths_) statistics.tokens += length;
     const Bm25Saturation saturation(options, statistics);
     std::map<int64_t, double> sums;
-    std::map<int64_t, size_t> matched;
     for (const LexicalClause& clause : query.clauses) {
       double idf = 0;
       bool present = true;
@@ -62,18 +61,22 @@ class NaiveIndex {
       }
       if (!present) continue;
       const float factor = static_cast<float>(clause.weight * idf);
+      if (clause.need == Need::kMustNot) continue;
       for (const auto& [id, unused] : positions_.at(clause.terms[0])) {
         const uint32_t frequency = Frequency(clause, id);
         if (frequency == 0) continue;
         sums[id] += double{factor * saturation(static_cast<float>(frequency),
                                                static_cast<float>(lengths_.at(id)))};
-        ++matched[id];
       }
     }
     std::vector<Scored> hits;
     for (const auto& [id, sum] : sums) {
-      if (!query.all || matched[id] == query.clauses.size())
-        hits.push_back({id, static_cast<float>(sum)});
+      bool good = true;
+      for (const LexicalClause& clause : query.clauses) {
+        const bool must = clause.need == Need::kMust || (query.all && clause.need == Need::kShould);
+        if (must || clause.need == Need::kMustNot) good = good && Holds(clause, id) == must;
+      }
+      if (good) hits.push_back({id, static_cast<float>(sum)});
     }
     std::sort(hits.begin(), hits.end(), Better);
     if (hits.size() > static_cast<size_t>(k)) hits.resize(static_cast<size_t>(k));
@@ -88,6 +91,10 @@ class NaiveIndex {
   }
 
  private:
+  bool Holds(const LexicalClause& clause, int64_t id) const {
+    auto at = positions_.find(clause.terms[0]);
+    return at != positions_.end() && at->second.contains(id) && Frequency(clause, id) > 0;
+  }
   uint32_t Frequency(const LexicalClause& clause, int64_t id) const {
     uint32_t frequency = 0;
     for (uint32_t start : positions_.at(clause.terms[0]).at(id)) {

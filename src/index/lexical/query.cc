@@ -18,25 +18,55 @@ size_t QuoteAt(std::string_view text, size_t at) {
 
 struct Part {
   std::string_view text;
-  bool quoted;
+  bool quoted = false;
+  Need need = Need::kShould;
 };
 
-std::vector<Part> SplitQuotes(std::string_view text) {
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// The sign at `at`, kShould if there is none.
+Need SignAt(std::string_view text, size_t at) {
+  const char sign = text[at];
+  if ((sign != '+' && sign != '-') || (at > 0 && !IsSpace(text[at - 1])) || at + 1 == text.size())
+    return Need::kShould;
+  const char next = text[at + 1];
+  if (IsSpace(next) || next == '+' || next == '-') return Need::kShould;
+  if (sign == '-' && next >= '0' && next <= '9') return Need::kShould;
+  return sign == '+' ? Need::kMust : Need::kMustNot;
+}
+
+// Where the quote that opens at `at` closes; npos if it does not.
+size_t ClosingQuote(std::string_view text, size_t at) {
+  for (at += QuoteAt(text, at); at < text.size(); ++at) {
+    if (QuoteAt(text, at) > 0) return at;
+  }
+  return std::string_view::npos;
+}
+
+std::vector<Part> SplitParts(std::string_view text) {
   std::vector<Part> parts;
-  size_t begin = 0;
-  bool quoted = false;
+  size_t begin = 0;  // of plain text
   for (size_t at = 0; at < text.size();) {
-    const size_t quote = QuoteAt(text, at);
-    if (quote == 0) {
-      ++at;
+    const Need need = SignAt(text, at);
+    const size_t word = at + (need == Need::kShould ? 0 : 1), quote = QuoteAt(text, word);
+    const size_t close = quote == 0 ? std::string_view::npos : ClosingQuote(text, word);
+    if (close == std::string_view::npos && need == Need::kShould) {
+      at += quote == 0 ? 1 : quote;
       continue;
     }
-    parts.push_back({text.substr(begin, at - begin), quoted});
-    at += quote;
+    parts.push_back({text.substr(begin, at - begin)});
+    if (close != std::string_view::npos) {
+      parts.push_back({text.substr(word + quote, close - word - quote), true, need});
+      at = close + QuoteAt(text, close);
+    } else {
+      at = word;
+      while (at < text.size() && !IsSpace(text[at])) ++at;
+      // A word that the analyser cuts stays together.
+      parts.push_back({text.substr(word, at - word), true, need});
+    }
     begin = at;
-    quoted = !quoted;
   }
-  parts.push_back({text.substr(begin), false});
+  parts.push_back({text.substr(begin)});
   return parts;
 }
 
@@ -51,6 +81,7 @@ LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer) 
   absl::flat_hash_map<std::string, size_t> known;
   auto add = [&](LexicalClause clause) {
     std::string key = clause.Text();
+    absl::StrAppend(&key, "/", static_cast<int>(clause.need));
     for (int32_t offset : clause.offsets) absl::StrAppend(&key, "/", offset);
     auto [at, fresh] = known.try_emplace(std::move(key), query.clauses.size());
     if (!fresh) {
@@ -62,18 +93,18 @@ LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer) 
     }
   };
   std::vector<text::Token> tokens;
-  for (const Part& part : SplitQuotes(text)) {
+  for (const Part& part : SplitParts(text)) {
     tokens.clear();
     analyzer.Analyze(part.text, tokens);
     if (part.quoted && tokens.size() > 1 && tokens.size() <= kMaxPhraseTerms) {
-      LexicalClause clause;
+      LexicalClause clause{.need = part.need};
       for (text::Token& token : tokens) {
         clause.offsets.push_back(token.position - tokens[0].position);
         clause.terms.push_back(std::move(token.term));
       }
       add(std::move(clause));
     } else {
-      for (text::Token& token : tokens) add({{std::move(token.term)}, {0}, 1});
+      for (text::Token& token : tokens) add({{std::move(token.term)}, {0}, 1, part.need});
     }
   }
   return query;

@@ -4,12 +4,16 @@
 #include <array>
 #include <bit>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "index/lexical/clause_scorer.h"
+#include "index/lexical/conjunction.h"
+#include "index/lexical/documents.h"
+#include "index/lexical/phrase.h"
 #include "index/top_k.h"
 
 namespace weir::index {
@@ -18,13 +22,55 @@ namespace {
 constexpr uint32_t kWindow = 4096;
 constexpr uint32_t kWideWindow = 65536;  // while one clause is essential, nothing is accumulated
 // Bounds are compared after this much slack: f32 and f64 roundings of bounds are far below it.
-constexpr double kSlack = 1 + 1e-6;
+constexpr double kSlack = 1 + 1e-6, kLessSlack = 1 / kSlack;
+
+// Takes live documents of one segment into the top k.
+class Taker {
+ public:
+  // ascending: all passages of the segment come after those seen before.
+  Taker(const SegmentView& view, bool ascending, TopK& top)
+      : view_(view), ascending_(ascending), top_(top) {}
+  // Reads the query's clauses that filter. False when one that must match does not occur here.
+  absl::StatusOr<bool> Filter(const LexicalQuery& query) {
+    for (const LexicalClause& clause : query.clauses) {
+      if (clause.need == Need::kShould || (clause.need == Need::kMust && query.all)) continue;
+      const bool must = clause.need == Need::kMust;
+      WEIR_ASSIGN_OR_RETURN(const bool found,
+                            AddClause(*view_.segment, clause, must ? required_ : refused_));
+      if (must && !found) return false;
+    }
+    return true;
+  }
+  absl::Status status() const {
+    absl::Status status;
+    for (const Documents& d : required_) status.Update(d.status());
+    for (const Documents& d : refused_) status.Update(d.status());
+    return status;
+  }
+  const LexicalSegment& segment() const { return *view_.segment; }
+  float Least() const { return top_.Least(ascending_); }
+  void Offer(uint32_t doc, float score) {
+    if (score < Least()) return;
+    if (view_.deleted != nullptr && view_.deleted->Contains(doc)) return;
+    for (Documents& d : required_) {
+      if (!d.Contains(doc)) return;
+    }
+    for (Documents& d : refused_) {
+      if (d.Contains(doc)) return;
+    }
+    top_.Add({view_.segment->passage(doc), score});
+  }
+
+ private:
+  const SegmentView& view_;
+  const bool ascending_;
+  TopK& top_;
+  std::deque<Documents> required_, refused_;  // documents are offered in ascending order
+};
 
 class SegmentSearch {
  public:
-  SegmentSearch(const SegmentView& view, std::deque<ClauseScorer>& clauses, bool ascending,
-                TopK& top)
-      : view_(view), ascending_(ascending), top_(top) {
+  SegmentSearch(std::deque<ClauseScorer>& clauses, Taker& taker) : taker_(taker) {
     for (ClauseScorer& c : clauses) order_.push_back({&c, 0});
     below_.resize(order_.size() + 1);
   }
@@ -38,28 +84,25 @@ class SegmentSearch {
     float bound;  // in this window
   };
 
-  double Least() const { return top_.Least(ascending_); }
+  double Least() const { return taker_.Least(); }
   uint32_t Bounds(uint32_t begin, uint32_t end);
   size_t NonEssential(double least) const;
   void Single(uint32_t begin, uint32_t end);
   void Many(uint32_t begin, uint32_t end, size_t essential);
-  void Finish(uint32_t doc, double score, size_t open);
-  void Offer(uint32_t doc, double score) {
-    const float rounded = static_cast<float>(score);
-    if (rounded < top_.Least(ascending_)) return;
-    if (view_.deleted != nullptr && view_.deleted->Contains(doc)) return;
-    top_.Add({view_.segment->passage(doc), rounded});
-  }
+  double Cut() const { return double{taker_.Least()} * kLessSlack; }
+  void Finish(size_t n, size_t open);
+  size_t Compress(size_t n, double least);
   absl::Status Damage() const {
     for (const Entry& e : order_) WEIR_RETURN_IF_ERROR(e.clause->status());
     return absl::OkStatus();
   }
 
-  const SegmentView& view_;
-  const bool ascending_;
-  TopK& top_;
+  Taker& taker_;
   std::vector<Entry> order_;   // bounds ascending
   std::vector<double> below_;  // below_[i] = sum of the bounds of order_[0 .. i)
+  // documents of a window that may win, ascending, with their scores so far
+  std::array<uint32_t, kWindow> docs_;
+  std::array<double, kWindow> scores_;
   std::array<double, kWindow> sums_{};
   std::array<uint64_t, kWindow / 64> seen_{};
 };
@@ -91,7 +134,7 @@ size_t SegmentSearch::NonEssential(double least) const {
 }
 
 absl::Status SegmentSearch::Any() {
-  const uint32_t rows = view_.segment->rows();
+  const uint32_t rows = taker_.segment().rows();
   const bool one = order_.size() == 1;
   uint32_t begin = 0, width = one ? rows : kWindow;
   while (begin < rows) {
@@ -133,23 +176,22 @@ absl::Status SegmentSearch::Any() {
 void SegmentSearch::Single(uint32_t begin, uint32_t end) {
   ClauseScorer& clause = *order_.back().clause;
   const size_t open = order_.size() - 1;
-  const double rest = below_[open];
   for (uint32_t b = clause.block(); b < clause.block_count() && clause.FirstPossible(b) < end;
        ++b) {
     clause.set_block(b);
-    double cut = Least() / kSlack - rest;
+    const double cut = Cut() - below_[open];
     if (double{clause.BlockBound(b)} < cut) continue;
     if (!clause.Load(b)) return;
     const float* scores = clause.Scores();
     const uint32_t* docs = clause.docs();
     const uint32_t count = clause.count();
-    uint32_t i = 0;
-    while (i < count && docs[i] < begin) ++i;
-    for (; i < count && docs[i] < end; ++i) {
-      if (double{scores[i]} < cut) continue;
-      Finish(docs[i], scores[i], open);
-      cut = Least() / kSlack - rest;
+    size_t n = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      docs_[n] = docs[i];
+      scores_[n] = scores[i];
+      n += double{scores[i]} >= cut && docs[i] >= begin && docs[i] < end ? 1 : 0;
     }
+    if (n > 0) Finish(n, open);
   }
 }
 
@@ -174,33 +216,44 @@ void SegmentSearch::Many(uint32_t begin, uint32_t end, size_t essential) {
       }
     }
   }
-  double cut = Least() / kSlack - below_[essential];
+  const double cut = Cut() - below_[essential];
   const uint32_t words = (end - begin + 63) / 64;
+  size_t n = 0;
   for (uint32_t w = 0; w < words; ++w) {
     for (uint64_t left = std::exchange(seen_[w], 0); left != 0; left &= left - 1) {
       const uint32_t at = w * 64 + static_cast<uint32_t>(std::countr_zero(left));
-      const double score = std::exchange(sums_[at], 0.0);
-      if (score < cut) continue;
-      Finish(begin + at, score, essential);
-      cut = Least() / kSlack - below_[essential];
+      docs_[n] = begin + at;
+      scores_[n] = std::exchange(sums_[at], 0.0);
+      n += scores_[n] >= cut ? 1 : 0;
     }
   }
+  if (n > 0) Finish(n, essential);
 }
 
-// Adds what the clauses order_[0 .. open) give, strongest first, and stops as soon as `doc` cannot
-// win.
-void SegmentSearch::Finish(uint32_t doc, double score, size_t open) {
-  const double least = Least() / kSlack;
-  while (open > 0) {
-    if (score + below_[open] < least) return;
-    --open;
-    if (order_[open].bound == 0) break;  // neither it nor those below it occur here
-    const float more = order_[open].clause->ScoreOf(
-        doc, static_cast<float>((least - score - below_[open]) / kSlack));
-    if (more < 0) return;
-    score += double{more};
+// Keeps the candidates with at least this score; -infinity is none.
+size_t SegmentSearch::Compress(size_t n, double least) {
+  least = std::max(least, std::numeric_limits<double>::lowest());
+  size_t kept = 0;
+  for (size_t i = 0; i < n; ++i) {
+    docs_[kept] = docs_[i];
+    scores_[kept] = scores_[i];
+    kept += scores_[kept] >= least ? 1 : 0;
   }
-  Offer(doc, score);
+  return kept;
+}
+
+// Adds to the first n candidates what the clauses order_[0 .. open) give, strongest first, and
+// drops those that cannot win any more.
+void SegmentSearch::Finish(size_t n, size_t open) {
+  const double cut = Cut();
+  // Neither a clause whose bound is 0 nor those below it occur here.
+  while (open > 0 && n > 0 && order_[open - 1].bound > 0) {
+    --open;
+    const double rest = below_[open];
+    order_[open].clause->AddScores(docs_.data(), scores_.data(), n, cut - rest, false);
+    n = Compress(n, cut - rest);
+  }
+  for (size_t i = 0; i < n; ++i) taker_.Offer(docs_[i], static_cast<float>(scores_[i]));
 }
 
 absl::Status SegmentSearch::All() {
@@ -213,24 +266,20 @@ absl::Status SegmentSearch::All() {
     rest[i] = rest[i + 1] + double{order_[i].clause->list_bound()};
   ClauseScorer& lead = *order_[0].clause;
   for (uint32_t b = 0; b < lead.block_count(); ++b) {
-    double cut = Least() / kSlack;
+    const double cut = Cut();
     if (double{lead.BlockBound(b)} + rest[1] < cut) continue;
     if (!lead.Load(b)) break;
     const float* scores = lead.Scores();
     for (uint32_t i = 0; i < lead.count(); ++i) {
-      double score = scores[i];
-      if (score + rest[1] < cut) continue;
-      size_t c = 1;
-      for (; c < order_.size(); ++c) {
-        const float more = order_[c].clause->ScoreOf(
-            lead.docs()[i], static_cast<float>((cut - score - rest[c + 1]) / kSlack));
-        if (more <= 0) break;
-        score += double{more};
-      }
-      if (c < order_.size()) continue;
-      Offer(lead.docs()[i], score);
-      cut = Least() / kSlack;
+      docs_[i] = lead.docs()[i];
+      scores_[i] = scores[i];
     }
+    size_t n = Compress(lead.count(), cut - rest[1]);
+    for (size_t c = 1; c < order_.size() && n > 0; ++c) {
+      order_[c].clause->AddScores(docs_.data(), scores_.data(), n, cut - rest[c + 1], true);
+      n = Compress(n, cut - rest[c + 1]);
+    }
+    for (size_t i = 0; i < n; ++i) taker_.Offer(docs_[i], static_cast<float>(scores_[i]));
   }
   return Damage();
 }
@@ -265,6 +314,7 @@ absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segment
                                             const CollectionStatistics& statistics) {
   std::vector<Plan> plans;
   for (const LexicalClause& clause : query.clauses) {
+    if (clause.need == Need::kMustNot) continue;
     Plan plan{&clause, {}, std::vector<std::vector<TermInfo>>(segments.size()), 0};
     bool present = true;
     for (const std::string& term : clause.terms) {
@@ -286,6 +336,75 @@ absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segment
     if (present) plans.push_back(std::move(plan));
   }
   return plans;
+}
+
+std::vector<ConjunctionTerm> PhraseTerms(const Plan& plan, size_t segment, float factor) {
+  std::vector<ConjunctionTerm> terms;
+  for (size_t i = 0; i < plan.infos[segment].size(); ++i)
+    terms.push_back({plan.infos[segment][i], factor, plan.clause->offsets[i]});
+  return terms;
+}
+
+// A query of one phrase, or of terms that all must match, has a path of its own.
+bool IsPhrase(const std::vector<Plan>& plans) {
+  return plans.size() == 1 && plans[0].clause->terms.size() > 1;
+}
+bool IsConjunction(const std::vector<Plan>& plans, const LexicalQuery& query) {
+  return query.all && plans.size() > 1 &&
+         std::all_of(plans.begin(), plans.end(),
+                     [](const Plan& plan) { return plan.clause->terms.size() == 1; });
+}
+
+float FactorOf(const Plan& plan) { return static_cast<float>(plan.clause->weight * plan.idf); }
+
+absl::Status SearchClauses(const std::vector<Plan>& plans, size_t s, const LexicalQuery& query,
+                           const Bm25Saturation& saturation, Taker& taker) {
+  std::deque<ClauseScorer> clauses;
+  for (const Plan& plan : plans) {
+    const std::vector<TermInfo>& infos = plan.infos[s];
+    if (infos.empty()) continue;
+    if (infos.size() == 1) {
+      clauses.emplace_back(taker.segment(), infos[0], FactorOf(plan), saturation);
+      continue;
+    }
+    PhraseMatches matches;
+    WEIR_RETURN_IF_ERROR(
+        MatchPhrase(taker.segment(), PhraseTerms(plan, s, FactorOf(plan)), matches));
+    if (!matches.docs.empty())
+      clauses.emplace_back(taker.segment(), std::move(matches), FactorOf(plan), saturation);
+  }
+  if (clauses.empty() || (query.all && clauses.size() < plans.size())) return absl::OkStatus();
+  SegmentSearch search(clauses, taker);
+  return query.all && clauses.size() > 1 ? search.All() : search.Any();
+}
+
+absl::Status SearchSegment(const std::vector<Plan>& plans, size_t s, const LexicalQuery& query,
+                           const Bm25Saturation& saturation, Taker& taker) {
+  const bool phrase = IsPhrase(plans);
+  if (!phrase && !IsConjunction(plans, query))
+    return SearchClauses(plans, s, query, saturation, taker);
+  std::vector<ConjunctionTerm> terms;
+  for (const Plan& plan : plans) {
+    if (plan.infos[s].empty()) return absl::OkStatus();
+    for (const ConjunctionTerm& term : PhraseTerms(plan, s, FactorOf(plan))) terms.push_back(term);
+  }
+  auto offer = [&](uint32_t doc, float score) {
+    taker.Offer(doc, score);
+    return taker.Least();
+  };
+  return phrase ? SearchPhrase(taker.segment(), terms, saturation, taker.Least(), offer)
+                : SearchConjunction(taker.segment(), terms, saturation, taker.Least(), offer);
+}
+
+// Of a term, or of a phrase, in one document.
+absl::StatusOr<int64_t> Frequency(const LexicalSegment& segment,
+                                  const std::vector<ConjunctionTerm>& terms, uint32_t doc) {
+  std::vector<PhraseCounter::Term> counted;
+  for (const ConjunctionTerm& term : terms) counted.push_back({term.info, term.offset});
+  PhraseCounter counter(segment, counted);
+  const uint32_t frequency = counter.Count(doc);
+  WEIR_RETURN_IF_ERROR(counter.status());
+  return int64_t{frequency};
 }
 
 }  // namespace
@@ -315,37 +434,32 @@ absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments,
 }
 
 absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> segments,
-                                                   const LexicalQuery& query, int64_t k,
+                                                   const LexicalQuery& given, int64_t k,
                                                    const Bm25Options& options) {
+  LexicalQuery query = given;
+  // When all that match must, the path for that is the fast one.
+  query.all = query.all || std::none_of(query.clauses.begin(), query.clauses.end(), [](const auto& c) {
+    return c.need == Need::kShould;
+  });
   if (k < 1) return absl::InvalidArgumentError(absl::StrCat("k: ", k, "; expected at least 1"));
   const CollectionStatistics statistics = Statistics(segments);
   const Bm25Saturation saturation(options, statistics);
   WEIR_ASSIGN_OR_RETURN(const std::vector<Plan> plans, MakePlans(segments, query, statistics));
-  if (plans.empty() || (query.all && plans.size() < query.clauses.size()))
+  const auto positive = std::count_if(query.clauses.begin(), query.clauses.end(),
+                                      [](const auto& c) { return c.need != Need::kMustNot; });
+  if (plans.empty() || (query.all && static_cast<int64_t>(plans.size()) < positive))
     return std::vector<Scored>();
   TopK top(k);
   int64_t highest = -1;
   for (size_t s = 0; s < segments.size(); ++s) {
     const SegmentView& view = segments[s];
-    std::deque<ClauseScorer> clauses;
-    for (const Plan& plan : plans) {
-      const float factor = static_cast<float>(plan.clause->weight * plan.idf);
-      const std::vector<TermInfo>& infos = plan.infos[s];
-      if (infos.empty()) continue;
-      if (infos.size() == 1) {
-        clauses.emplace_back(*view.segment, infos[0], factor, saturation);
-      } else {
-        PhraseMatches matches;
-        WEIR_RETURN_IF_ERROR(MatchPhrase(*view.segment, infos, plan.clause->offsets, matches));
-        if (!matches.docs.empty())
-          clauses.emplace_back(*view.segment, std::move(matches), factor, saturation);
-      }
-    }
     const bool ascending = view.segment->first_passage() > highest;
     highest = std::max(highest, view.segment->last_passage());
-    if (clauses.empty() || (query.all && clauses.size() < plans.size())) continue;
-    SegmentSearch search(view, clauses, ascending, top);
-    WEIR_RETURN_IF_ERROR(query.all && clauses.size() > 1 ? search.All() : search.Any());
+    Taker taker(view, ascending, top);
+    WEIR_ASSIGN_OR_RETURN(const bool possible, taker.Filter(query));
+    if (!possible) continue;
+    WEIR_RETURN_IF_ERROR(SearchSegment(plans, s, query, saturation, taker));
+    WEIR_RETURN_IF_ERROR(taker.status());
   }
   return top.Take();
 }
@@ -376,23 +490,10 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
     score.idf = plan.idf;
     score.document_frequency =
         *std::min_element(plan.document_frequencies.begin(), plan.document_frequencies.end());
-    const std::vector<TermInfo>& infos = plan.infos[static_cast<size_t>(view - segments.data())];
-    if (infos.size() == 1) {
-      PostingsCursor cursor(*view->segment, infos[0]);
-      cursor.Load(0);
-      const uint32_t block = cursor.FindBlock(0, doc);
-      if (block < cursor.block_count() && cursor.Load(block)) {
-        const uint32_t* at = std::lower_bound(cursor.docs(), cursor.docs() + cursor.count(), doc);
-        if (at != cursor.docs() + cursor.count() && *at == doc)
-          score.frequency = cursor.Frequencies()[at - cursor.docs()];
-      }
-      WEIR_RETURN_IF_ERROR(cursor.status());
-    } else if (!infos.empty()) {
-      PhraseMatches matches;
-      WEIR_RETURN_IF_ERROR(MatchPhrase(*view->segment, infos, plan.clause->offsets, matches));
-      auto at = std::lower_bound(matches.docs.begin(), matches.docs.end(), doc);
-      if (at != matches.docs.end() && *at == doc)
-        score.frequency = matches.frequencies[at - matches.docs.begin()];
+    const std::vector<ConjunctionTerm> terms =
+        PhraseTerms(plan, static_cast<size_t>(view - segments.data()), 0);
+    if (!terms.empty()) {
+      WEIR_ASSIGN_OR_RETURN(score.frequency, Frequency(*view->segment, terms, doc));
     }
     if (score.frequency > 0) {
       score.score = static_cast<float>(plan.clause->weight * plan.idf) *

@@ -1,3 +1,4 @@
+#include "index/lexical/count.h"
 #include "index/lexical/search.h"
 
 #include <gmock/gmock.h>
@@ -109,6 +110,9 @@ class Fixture : public ::testing::Test {
       ASSERT_EQ((*got)[i].passage, expected[i].passage) << "rank " << i << " of " << k;
       ASSERT_EQ((*got)[i].score, expected[i].score) << "rank " << i << " of " << k;
     }
+    auto count = CountSegments(Views(), query);
+    ASSERT_TRUE(count.ok()) << count.status();
+    ASSERT_EQ(*count, static_cast<int64_t>(naive_.Search(query, 1 << 30, options).size()));
   }
 
   LexicalQuery Words(const std::vector<std::string>& terms) {
@@ -133,7 +137,11 @@ class Fixture : public ::testing::Test {
       LexicalQuery query = Words({chosen.begin(), chosen.end()});
       for (LexicalClause& c : query.clauses) c.weight = 1 + random() % 2;
       query.all = random() % 4 == 0;
-      const Bm25Options options = random() % 2 == 0 ? Bm25Options{} : Bm25Options{1.2, 0.75};
+      if (random() % 3 == 0 && query.clauses.size() > 1) {
+        for (LexicalClause& c : query.clauses) c.need = static_cast<Need>(random() % 3);
+      }
+      Bm25Options options = random() % 2 == 0 ? Bm25Options{} : Bm25Options{1.2, 0.75};
+      if (random() % 4 == 0) options.lengths = "byte";
       ExpectSame(query, 1 + random() % 20, options);
       ExpectSame(query, 1000, options);
       if (HasFatalFailure()) return;
@@ -283,6 +291,23 @@ TEST_F(Fixture, BadKIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(SearchSegments(Views(), Words({"one"}), 0, {}).status()));
   EXPECT_TRUE(SearchSegments(Views(), Words({"absent"}), 3, {})->empty());
   EXPECT_TRUE(SearchSegments(Views(), LexicalQuery{}, 3, {})->empty());
+}
+
+TEST(ParseLexicalQuery, SignsFilter) {
+  auto analyzer = *text::Analyzer::Make("plain");
+  auto needs = [&](std::string_view text) {
+    std::string out;
+    for (const LexicalClause& c : ParseLexicalQuery(text, *analyzer).clauses)
+      absl::StrAppend(&out, c.need == Need::kMust ? "+" : c.need == Need::kMustNot ? "-" : "",
+                      c.Text(), " ");
+    return out;
+  };
+  EXPECT_EQ(needs("one +two -three"), "one +two -three ");
+  EXPECT_EQ(needs("+\"one two\" three -\"four five\""), "+\"one two\" three -\"four five\" ");
+  EXPECT_EQ(needs("state-of-the-art a - b + c -5 --x"), "state of the art a b c 5 x ");
+  EXPECT_EQ(needs("-well-known"), "-\"well known\" ");
+  EXPECT_EQ(needs("+\"open one"), "+open one ");
+  EXPECT_EQ(needs("x +"), "x ");
 }
 
 TEST(ParseLexicalQuery, CountsRepeatedTermsAndReadsCurlyQuotes) {

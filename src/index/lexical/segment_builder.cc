@@ -56,8 +56,10 @@ absl::StatusOr<SegmentInfo> LexicalSegmentBuilder::Write(const std::string& fold
         absl::StrCat(name, ": passage ids of one segment span more than 2^32"));
   }
   WEIR_ASSIGN_OR_RETURN(auto writer, SegmentWriter::Create(folder, name, SegmentKind::kLexical));
-  std::vector<uint32_t> offsets(ids_.size());
-  for (size_t i = 0; i < ids_.size(); ++i)
+  // Consecutive ids are known from the first.
+  const bool dense = ids_.back() - ids_.front() == static_cast<int64_t>(ids_.size()) - 1;
+  std::vector<uint32_t> offsets(dense ? 0 : ids_.size());
+  for (size_t i = 0; i < offsets.size(); ++i)
     offsets[i] = static_cast<uint32_t>(ids_[i] - ids_.front());
   const uint32_t longest = *std::max_element(lengths_.begin(), lengths_.end());
   const int width = longest < 256 ? 1 : longest < 65536 ? 2 : 4;
@@ -80,6 +82,7 @@ absl::StatusOr<SegmentInfo> LexicalSegmentBuilder::Write(const std::string& fold
   writer->set_param(kTermCountParam, term_count_);
   writer->set_param(kTotalTokensParam, total_tokens_);
   writer->set_param(kLengthBytesParam, static_cast<uint64_t>(width));
+  writer->set_param(kFormatParam, kLexicalFormat);
   return writer->Commit();
 }
 

@@ -18,12 +18,18 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::Open(
 
 absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
     std::shared_ptr<const SegmentFile> file) {
+  if (file->param(kFormatParam) != kLexicalFormat) {
+    return absl::UnimplementedError(absl::StrCat(
+        file->path(), ": lexical format ", file->param(kFormatParam), "; this Weir reads format ",
+        kLexicalFormat, ", so index the documents again"));
+  }
   const uint64_t rows = file->rows(), width = file->param(kLengthBytesParam);
   const uint64_t terms = file->param(kTermCountParam);
   // Document numbers stay below 2^31, so that sums of gaps in 32 bits cannot wrap unseen.
   if (rows == 0 || rows > (uint64_t{1} << 31))
     return file->Damaged(kIdsSection, 0, absl::StrCat(rows, " rows"));
-  if (file->section(kIdsSection).size() != rows * sizeof(uint32_t)) {
+  const size_t id_bytes = file->section(kIdsSection).size();
+  if (id_bytes != 0 && id_bytes != rows * sizeof(uint32_t)) {
     return file->Damaged(kIdsSection, file->section_offset(kIdsSection),
                          "size does not match the rows");
   }
@@ -46,7 +52,8 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
   segment->rows_ = static_cast<uint32_t>(rows);
   segment->first_ = static_cast<int64_t>(file->param(kFirstPassageParam));
   segment->length_bytes_ = static_cast<int>(width);
-  segment->ids_ = reinterpret_cast<const uint32_t*>(file->section(kIdsSection).data());
+  if (id_bytes != 0)
+    segment->ids_ = reinterpret_cast<const uint32_t*>(file->section(kIdsSection).data());
   segment->lengths_ = file->section(kLengthsSection).data();
   segment->term_blocks_ = blocks;
   segment->file_ = std::move(file);
@@ -56,6 +63,7 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
 int64_t LexicalSegment::Row(int64_t passage) const {
   if (passage < first_ || passage - first_ > std::numeric_limits<uint32_t>::max()) return -1;
   const uint32_t offset = static_cast<uint32_t>(passage - first_);
+  if (ids_ == nullptr) return offset < rows_ ? offset : -1;
   const uint32_t* end = ids_ + rows_;
   const uint32_t* at = std::lower_bound(ids_, end, offset);
   return at != end && *at == offset ? at - ids_ : -1;

@@ -28,7 +28,7 @@ class LexicalSegment {
   uint64_t term_count() const { return file_->param(kTermCountParam); }
   int64_t first_passage() const { return first_; }
   int64_t last_passage() const { return passage(rows_ - 1); }
-  int64_t passage(uint32_t doc) const { return first_ + ids_[doc]; }
+  int64_t passage(uint32_t doc) const { return first_ + (ids_ == nullptr ? doc : ids_[doc]); }
   // The row of a passage, or -1.
   int64_t Row(int64_t passage) const;
   uint32_t length(uint32_t doc) const {
@@ -75,7 +75,7 @@ class LexicalSegment {
   uint32_t rows_ = 0;
   int64_t first_ = 0;
   int length_bytes_ = 1;
-  const uint32_t* ids_ = nullptr;
+  const uint32_t* ids_ = nullptr;  // null: consecutive
   const uint8_t* lengths_ = nullptr;
   uint64_t term_blocks_ = 0;
 };

@@ -21,13 +21,28 @@ double Bound(uint32_t frequency, uint32_t length, double mean_length) {
 
 void PutPositions(const std::vector<uint32_t>& deltas, std::string& out) {
   size_t at = 0;
-  for (; at + kBlockSize <= deltas.size(); at += kBlockSize) {
+  while (deltas.size() - at > kFewPositions) {
+    const size_t n = std::min<size_t>(kBlockSize, deltas.size() - at), head = out.size();
+    out.push_back('\0');
     // At least one bit: a reader may then bound the count of positions by the bytes that are there.
-    const int bits = std::max(1, BitsNeeded(&deltas[at], kBlockSize));
-    out.push_back(static_cast<char>(bits));
-    Pack128(&deltas[at], bits, out);
+    out[head] = static_cast<char>(PackPatched(&deltas[at], n, 1, kMaxPatches, out));
+    at += n;
   }
   for (; at < deltas.size(); ++at) PutVarint(deltas[at], out);
+}
+
+// The shorter of packed gaps and a bit set; returns the head byte. first: the lowest possible.
+uint8_t PutDocuments(const std::vector<uint32_t>& docs, uint32_t first, std::string& out) {
+  uint32_t gaps[kBlockSize];
+  for (uint32_t i = 0; i < kBlockSize; ++i) gaps[i] = docs[i] - (i == 0 ? first : docs[i - 1] + 1);
+  const size_t before = out.size(), words = (docs.back() - first) / 64 + 1;
+  const uint8_t head = PackPatched(gaps, kBlockSize, 0, kMaxGapPatches, out);
+  if (words > kMaxBitSetWords || words * 8 >= out.size() - before) return head;
+  std::vector<uint64_t> bits(words, 0);
+  for (uint32_t doc : docs) bits[(doc - first) / 64] |= uint64_t{1} << ((doc - first) % 64);
+  out.resize(before);
+  out.append(reinterpret_cast<const char*>(bits.data()), words * 8);
+  return kBitSet;
 }
 
 // Points sorted by length, frequencies rising strictly: longer documents only count when they hold
@@ -108,15 +123,10 @@ void TermWriter::FlushBlock() {
     }
   }
   if (docs_.size() == kBlockSize) {
-    uint32_t gaps[kBlockSize], less_one[kBlockSize];
-    for (uint32_t i = 0; i < kBlockSize; ++i) {
-      gaps[i] = docs_[i] - (i == 0 ? previous_ : docs_[i - 1]) - 1;
-      less_one[i] = frequencies_[i] - 1;
-    }
-    skip.doc_bits = static_cast<uint8_t>(BitsNeeded(gaps, kBlockSize));
-    skip.frequency_bits = static_cast<uint8_t>(BitsNeeded(less_one, kBlockSize));
-    Pack128(gaps, skip.doc_bits, data_);
-    Pack128(less_one, skip.frequency_bits, data_);
+    uint32_t less_one[kBlockSize];
+    for (uint32_t i = 0; i < kBlockSize; ++i) less_one[i] = frequencies_[i] - 1;
+    skip.doc_head = PutDocuments(docs_, previous_ + 1, data_);
+    skip.frequency_head = PackPatched(less_one, kBlockSize, 0, kMaxPatches, data_);
   } else {
     uint32_t previous = previous_;
     for (size_t i = 0; i < docs_.size(); ++i) {
