@@ -44,22 +44,23 @@ def faiss_settings(x, queries, truth):
         index.train(x)
         index.add(x)
         build = time.perf_counter() - start
+        size = faiss.serialize_index(index).nbytes / 1e6
         faiss.omp_set_num_threads(1)
         if name.startswith("HNSW"):
             for ef in (24, 48, 96, 128, 192, 384):
                 index.hnsw.efSearch = ef
-                yield measure(f"HNSW-ef{ef}", build, x.nbytes * 1.09 / 1e6, queries, truth,
+                yield measure(f"HNSW-ef{ef}", build, size, queries, truth,
                               lambda q: index.search(q, TOP)[1])
         elif name.startswith("IVF"):
             for probes in (16, 32, 64, 128, 256):
                 faiss.extract_index_ivf(index).nprobe = probes
                 index.k_factor = 8
-                yield measure(f"IVF2048-PQ192-probe{probes}", build, x.nbytes * 1.08 / 1e6, queries,
+                yield measure(f"IVF2048-PQ192-probe{probes}", build, size, queries,
                               truth, lambda q: index.search(q, TOP)[1])
         else:
             for factor in (4, 8, 16):
                 index.k_factor = factor
-                yield measure(f"{name.split(',')[0]}-k{factor}", build, x.nbytes * 1.05 / 1e6,
+                yield measure(f"{name.split(',')[0]}-k{factor}", build, size,
                               queries, truth, lambda q: index.search(q, TOP)[1])
 
 
@@ -73,8 +74,8 @@ def hnswlib_settings(x, queries, truth):
     index.set_num_threads(1)
     for ef in (24, 48, 96, 128, 192, 384):
         index.set_ef(ef)
-        yield measure(f"hnswlib-ef{ef}", build, x.nbytes * 1.1 / 1e6, queries, truth,
-                      lambda q: index.knn_query(q, k=TOP, num_threads=1)[0])
+        yield measure(f"hnswlib-ef{ef}", build, index.index_file_size() / 1e6, queries,
+                      truth, lambda q: index.knn_query(q, k=TOP, num_threads=1)[0])
 
 
 def usearch_settings(x, queries, truth):
@@ -85,8 +86,8 @@ def usearch_settings(x, queries, truth):
     build = time.perf_counter() - start
     for ef in (24, 48, 96, 192, 384):
         index.expansion_search = ef
-        yield measure(f"usearch-ef{ef}", build, x.nbytes * 1.1 / 1e6, queries, truth,
-                      lambda q: index.search(q[0], TOP, threads=1).keys)
+        yield measure(f"usearch-ef{ef}", build, index.serialized_length / 1e6, queries,
+                      truth, lambda q: index.search(q[0], TOP, threads=1).keys)
 
 
 def main():

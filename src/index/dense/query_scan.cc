@@ -20,21 +20,28 @@ using tensor::kPartWidth;
 constexpr uint16_t kNever = 65535;     // more than any sum
 constexpr size_t kRunBlocks = 32;      // whose thresholds stay in the first cache
 constexpr size_t kPendingRows = 48;    // candidates whose codes are asked for before they are scored
-constexpr size_t kNearestClusters = 32;  // looked at first, best first, for a good threshold
+constexpr size_t kNearestClusters = 16;  // looked at first, best first, for a good threshold
+constexpr size_t kNearestGroup = 16;     // clusters that are compared by their best
 constexpr size_t kSeedRows = 64;       // scored without a look at their scan codes
 constexpr size_t kRescoreAhead = 8;    // f32 rows
+constexpr float kLeastExpected = 0.05f;  // of a score, from the centre
 constexpr float kInt8Deviations = 4;    // that a score of int8 codes may be off
 
-// In standard deviations: how far above its cluster's centre a row may score, and how far below its
-// true score the scan codes may put it.
+// How far a row's score may be above what its cluster's centre, and what its scan codes, make one
+// expect, in standard deviations.
+//
+// A row is x = c + o, centre and offset, where o.c is nothing on average, so o.x = |o|^2. A query q
+// with q.x = s looks, apart from chance, along s x: q.o is about s |o|^2, and q.c = s (1 - |o|^2).
+// Codes give the centre's part and all but an error e of the offset, and q.e is s |e|^2. Of chance,
+// q.o and q.e have the variance of o and e along q. Both shrink with the cluster's spread.
 struct Reach {
   float cluster, code;
 };
 Reach ReachOf(Effort effort) {
   switch (effort) {
-    case Effort::kQuick: return {6.0f, 5.0f};
-    case Effort::kNormal: return {8.0f, 7.0f};
-    case Effort::kThorough: return {12.0f, 8.0f};
+    case Effort::kQuick: return {0.5f, 1.5f};
+    case Effort::kNormal: return {3.0f, 3.0f};
+    case Effort::kThorough: return {4.0f, 4.0f};
     case Effort::kExact: break;
   }
   return {0, 0};  // never asked
@@ -70,23 +77,29 @@ bool QueryScan::Wanted(const VectorView& view, size_t row) const {
   return options_.allowed == nullptr || options_.allowed->Contains(view.segment->passage(row));
 }
 
+void QueryScan::Keep(const Candidate& candidate) {
+  best_.Add({0, candidate.score});
+  kept_.push_back(candidate);
+  if (kept_.size() > 8 * k_ + 1024) Prune();
+}
+
 // Rounding to int8 is off by a twelfth of a step squared in each product, on either side.
 void QueryScan::Offer(const VectorView& view, size_t position, float score) {
   if (!(score >= Threshold())) return;
-  const size_t row = view.segment->row_at(position);
-  if (row >= view.segment->rows() || !Wanted(view, row)) return;
+  const bool whole = view.deleted == nullptr || view.deleted->bits.empty();
+  if (!whole || options_.allowed != nullptr) {
+    const size_t row = view.segment->row_at(position);
+    if (row >= view.segment->rows() || !Wanted(view, row)) return;
+  }
   const float step = view.segment->scales()[position] * norm_;
   slack_ = std::max(slack_,
                     kInt8Deviations * std::sqrt((scale_ * scale_ + step * step) * (2.0f / 12)));
-  const Scored hit = {view.segment->passage(row), score};
-  best_.Add(hit);
-  kept_.push_back({view.segment, row, hit});
-  if (kept_.size() > 8 * k_ + 1024) Prune();
+  Keep({view.segment, position, false, score});
 }
 
 void QueryScan::Prune() {
   const float threshold = Threshold();
-  std::erase_if(kept_, [&](const Candidate& c) { return !(c.hit.score >= threshold); });
+  std::erase_if(kept_, [&](const Candidate& c) { return !(c.score >= threshold); });
 }
 
 void QueryScan::ScanCodes(const VectorView& view, size_t begin, size_t end) {
@@ -101,23 +114,19 @@ void QueryScan::ScanCodes(const VectorView& view, size_t begin, size_t end) {
 
 void QueryScan::ScoreAllowed(const VectorView& view) {
   for (const int64_t passage : options_.allowed->ids()) {
-    const int64_t row = view.segment->Row(passage);
-    if (row < 0 || !Wanted(view, static_cast<size_t>(row))) continue;
-    const float* x = view.segment->vector(static_cast<size_t>(row));
-    const Scored hit = {passage, tensor::Dot(query_.data(), x, query_.size())};
-    best_.Add(hit);
-    kept_.push_back({view.segment, static_cast<size_t>(row), hit});
-    if (kept_.size() > 8 * k_ + 1024) Prune();
+    const int64_t found = view.segment->Row(passage);
+    if (found < 0 || !Wanted(view, static_cast<size_t>(found))) continue;
+    const size_t row = static_cast<size_t>(found);
+    const float* x = view.segment->vector(row);
+    Keep({view.segment, row, true, tensor::Dot(query_.data(), x, query_.size())});
   }
 }
 
 void QueryScan::ScanRows(const VectorView& view, size_t begin, size_t end) {
   for (size_t row = begin; row < end; ++row) {
     if (!Wanted(view, row)) continue;
-    const Scored hit = {view.segment->passage(row),
-                        tensor::Dot(query_.data(), view.segment->vector(row), query_.size())};
-    if (best_.Add(hit)) kept_.push_back({view.segment, row, hit});
-    if (kept_.size() > 8 * k_ + 1024) Prune();
+    const float score = tensor::Dot(query_.data(), view.segment->vector(row), query_.size());
+    if (score >= best_.Least(false)) Keep({view.segment, row, true, score});
   }
 }
 
@@ -140,11 +149,18 @@ void QueryScan::MakeTables(const QuantiserView& quantiser) {
 
 // The clusters with the highest centre scores, best first.
 std::vector<uint32_t> QueryScan::Nearest() const {
-  const size_t n = std::min(centre_scores_.size(), kNearestClusters);
-  std::vector<float> sorted = centre_scores_;
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(n - 1), sorted.end(),
+  // As many groups have a maximum that is at least `least`, so as many clusters have; a few more do.
+  std::vector<float> maxima;
+  for (size_t c = 0; c < centre_scores_.size(); c += kNearestGroup) {
+    const size_t end = std::min(centre_scores_.size(), c + kNearestGroup);
+    float most = centre_scores_[c];
+    for (size_t i = c + 1; i < end; ++i) most = std::max(most, centre_scores_[i]);
+    maxima.push_back(most);
+  }
+  const size_t n = std::min(maxima.size(), kNearestClusters);
+  std::nth_element(maxima.begin(), maxima.begin() + static_cast<ptrdiff_t>(n - 1), maxima.end(),
                    std::greater<float>());
-  const float least = sorted[n - 1];
+  const float least = maxima[n - 1];
   std::vector<uint32_t> nearest;
   for (size_t c = 0; c < centre_scores_.size(); ++c) {
     if (centre_scores_[c] >= least) nearest.push_back(static_cast<uint32_t>(c));
@@ -165,23 +181,32 @@ void QueryScan::BeginClusters(const VectorView& view) {
   turned_.resize(quantiser.axes());
   quantiser.Turn(query_.data(), codes_.data(), scale_, turned_.data());
   MakeTables(quantiser);
-  float spread = 0, error = static_cast<float>(quantiser.parts) * step_ * step_ / 12;
+  float offset = 0, error = static_cast<float>(quantiser.parts) * step_ * step_ / 12;
+  float all_offset = 0;
+  all_error_ = 0;
   for (size_t a = 0; a < turned_.size(); ++a) {
-    spread += turned_[a] * turned_[a] * quantiser.variances[a];
-    error += turned_[a] * turned_[a] * quantiser.errors[a];
+    const float square = turned_[a] * turned_[a];
+    offset += square * quantiser.variances[a];
+    error += square * quantiser.errors[a];
+    all_offset += quantiser.variances[a];
+    all_error_ += quantiser.errors[a];
   }
   const Reach reach = ReachOf(options_.effort);
   margin_ = reach.code * std::sqrt(error);
-  spread = reach.cluster * std::sqrt(spread);
+  offset = reach.cluster * std::sqrt(offset);
   reach_.resize(clusters);
-  for (size_t c = 0; c < clusters; ++c)
-    reach_[c] = centre_scores_[c] + spread * quantiser.spreads[c];
+  expected_.resize(clusters);
+  for (size_t c = 0; c < clusters; ++c) {
+    const float spread = quantiser.spreads[c];
+    reach_[c] = centre_scores_[c] + offset * spread;
+    expected_[c] = std::max(kLeastExpected, 1 - all_offset * spread * spread);
+  }
   size_t scored = 0;
   for (const uint32_t c : Nearest()) {
     if (scored < std::max(kSeedRows, 2 * k_)) {
       ScanCodes(view, quantiser.begins[c], quantiser.begins[c + 1]);
       scored += quantiser.begins[c + 1] - quantiser.begins[c];
-    } else if (reach_[c] >= Threshold()) {
+    } else if (MayReach(c)) {
       AddRange(view, c);
       FlushRun(view);
       Rescore(view);
@@ -190,8 +215,14 @@ void QueryScan::BeginClusters(const VectorView& view) {
   }
 }
 
-uint16_t QueryScan::LeastSum(size_t cluster) const {
-  const float least = (Threshold() - margin_ - centre_scores_[cluster] - base_) / step_;
+bool QueryScan::MayReach(size_t cluster) const {
+  return reach_[cluster] >= Threshold() * expected_[cluster];
+}
+
+uint16_t QueryScan::LeastSum(size_t cluster, float spread) const {
+  const float threshold = Threshold();
+  const float margin = std::max(threshold, 0.0f) * all_error_ * spread * spread + margin_ * spread;
+  const float least = (threshold - margin - centre_scores_[cluster] - base_) / step_;
   if (!(least > 0)) return 0;  // no number either
   return least < static_cast<float>(kNever) - 1 ? static_cast<uint16_t>(least + 1) : kNever;
 }
@@ -199,7 +230,7 @@ uint16_t QueryScan::LeastSum(size_t cluster) const {
 void QueryScan::AddRange(const VectorView& view, size_t cluster) {
   size_t begin = view.segment->quantiser().begins[cluster];
   const size_t end = view.segment->quantiser().begins[cluster + 1];
-  const uint16_t least = LeastSum(cluster);
+  const uint16_t least = LeastSum(cluster, view.segment->quantiser().spreads[cluster]);
   if (least == kNever) return;
   while (begin < end) {
     const size_t first = begin / kLookupRows, last = (end - 1) / kLookupRows + 1;
@@ -232,6 +263,7 @@ void QueryScan::FlushRun(const VectorView& view) {
       const size_t position = (run_begin_ + b) * kLookupRows + std::countr_zero(left);
       if (position >= s.rows()) break;
       PrefetchBytes(s.codes() + position * s.dimensions(), s.dimensions());
+      PrefetchBytes(s.scales() + position, sizeof(float));
       pending_.push_back(static_cast<uint32_t>(position));
     }
   }
@@ -251,7 +283,7 @@ void QueryScan::Rescore(const VectorView& view) {
 
 void QueryScan::ScanClusters(const VectorView& view, size_t begin, size_t end) {
   for (size_t c = begin; c < end; ++c) {
-    if (reach_[c] >= Threshold()) AddRange(view, c);
+    if (MayReach(c)) AddRange(view, c);
   }
   FlushRun(view);
   Rescore(view);
@@ -259,14 +291,22 @@ void QueryScan::ScanClusters(const VectorView& view, size_t begin, size_t end) {
 
 std::vector<Scored> QueryScan::Take() {
   Prune();
+  std::vector<size_t> rows;
+  for (const Candidate& c : kept_) rows.push_back(c.is_row ? c.at : c.segment->row_at(c.at));
   TopK top(static_cast<int64_t>(k_));
   for (size_t i = 0; i < kept_.size(); ++i) {
     if (i + kRescoreAhead < kept_.size()) {
-      const Candidate& next = kept_[i + kRescoreAhead];
-      PrefetchBytes(next.segment->vector(next.row), query_.size() * sizeof(float));
+      const VectorSegment& next = *kept_[i + kRescoreAhead].segment;
+      const size_t row = rows[i + kRescoreAhead];
+      if (row < next.rows()) {
+        PrefetchBytes(next.vector(row), query_.size() * sizeof(float));
+        PrefetchBytes(next.passages() + row, sizeof(int64_t));
+      }
     }
-    const Candidate& c = kept_[i];
-    top.Add({c.hit.passage, tensor::Dot(query_.data(), c.segment->vector(c.row), query_.size())});
+    const VectorSegment& segment = *kept_[i].segment;
+    if (rows[i] >= segment.rows()) continue;  // a damaged file
+    top.Add({segment.passage(rows[i]),
+             tensor::Dot(query_.data(), segment.vector(rows[i]), query_.size())});
   }
   return top.Take();
 }

@@ -31,19 +31,23 @@ class QueryScan {
   std::vector<Scored> Take();
 
  private:
+  // Which row stands at a position is looked up for those that stay to the end.
   struct Candidate {
     const VectorSegment* segment;
-    size_t row;
-    Scored hit;  // by int8 codes
+    size_t at;
+    bool is_row;  // `at`; else it is a position
+    float score;
   };
 
   bool Wanted(const VectorView& view, size_t row) const;
+  void Keep(const Candidate& candidate);
   float Threshold() const { return best_.Least(false) - slack_; }
   void Offer(const VectorView& view, size_t position, float score);
   void Prune();
   void MakeTables(const QuantiserView& quantiser);
   std::vector<uint32_t> Nearest() const;
-  uint16_t LeastSum(size_t cluster) const;
+  bool MayReach(size_t cluster) const;
+  uint16_t LeastSum(size_t cluster, float spread) const;
   void AddRange(const VectorView& view, size_t cluster);
   void FlushRun(const VectorView& view);
   void Rescore(const VectorView& view);
@@ -53,13 +57,13 @@ class QueryScan {
   const VectorSearchOptions& options_;
   std::vector<int8_t> codes_;
   float scale_ = 0, norm_ = 0, slack_ = 0;
-  TopK best_;  // int8 scores, for the threshold
+  TopK best_;  // scores alone, for the threshold
   std::vector<Candidate> kept_;
 
   // Of the segment in hand.
-  std::vector<float> centre_scores_, reach_, turned_, products_;
+  std::vector<float> centre_scores_, reach_, expected_, turned_, products_;
   std::vector<uint8_t> tables_;
-  float base_ = 0, step_ = 0, margin_ = 0;
+  float base_ = 0, step_ = 0, margin_ = 0, all_error_ = 0;
   std::vector<uint16_t> least_;  // of the rows of the run's blocks
   size_t run_begin_ = 0, run_end_ = 0;  // blocks
   std::vector<uint64_t> found_;

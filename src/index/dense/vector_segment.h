@@ -33,6 +33,7 @@ class VectorSegment {
   size_t rows() const { return rows_; }
   size_t dimensions() const { return dimensions_; }
   int64_t passage(size_t row) const { return ids_[row]; }
+  const int64_t* passages() const { return ids_; }  // of the rows
   int64_t Row(int64_t passage) const;  // -1 when it is not here
   const float* vector(size_t row) const { return vectors_ + row * dimensions_; }
   const int8_t* codes() const { return codes_; }
