@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "index/dense/vector_search.h"
 #include "index/lexical/bm25.h"
 #include "index/scored.h"
 #include "index/sparse/sparse_search.h"
@@ -109,9 +110,14 @@ class Store {
                                                             const Context& context) const = 0;
   virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
                                                                 int64_t passage) const = 0;
-  // Inner product over int8 codes, the best rescored in f32. query: [dimensions] f32, unit length.
+  // Inner product; what dense/vector_search.h does with its defaults. query: [dimensions] f32, unit
+  // length.
   virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                           const Context& context) const = 0;
+  // Several queries share a scan; a result for each. queries: [n, dimensions].
+  virtual absl::StatusOr<std::vector<std::vector<Scored>>> SearchDenseMany(
+      std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
+      const Context& context) const = 0;
   virtual bool has_vectors() const = 0;
   // Inner product of 8-bit weights and impacts; see sparse/sparse_search.h. kNotFound when the
   // store has no sparse vectors.

@@ -162,7 +162,9 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
         return status;
       },
       [&](std::span<const int64_t> ids) {
-        auto info = WriteVectorSegment(ids, vectors, d, segments_folder_, SegmentName("vector"));
+        // Not cancelled: what is encoded is kept.
+        auto info = WriteVectorSegment(ids, vectors, d, segments_folder_, SegmentName("vector"),
+                                       Context{.threads = context.threads});
         vectors.clear();
         return info;
       });

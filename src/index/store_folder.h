@@ -47,6 +47,9 @@ class FolderStore final : public Store {
                                                     const Context& context) const override;
   absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
                                                         int64_t passage) const override;
+  absl::StatusOr<std::vector<std::vector<Scored>>> SearchDenseMany(
+      std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
+      const Context& context) const override;
   absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
                                                   const Context& context) const override;
   bool has_vectors() const override;

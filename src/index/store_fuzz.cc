@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "index/dense/vector_segment.h"
+#include "index/dense/vector_search.h"
 #include "index/segment_image.h"
 #include "index/sparse/sparse_search.h"
 #include "index/texts/text_segment.h"
@@ -27,17 +27,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     }
   }
-  const std::string vector = wi::FuzzImage(data, size, wi::SegmentKind::kVector, 4);
+  const std::string vector = wi::FuzzImage(data, size, wi::SegmentKind::kVector, 7);
   if (!vector.empty()) {
     auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(vector)), "fuzz",
-                                           wi::SegmentKind::kVector, 4);
+                                           wi::SegmentKind::kVector, 7);
     if (file.ok()) {
       if (auto segment = wi::VectorSegment::FromFile(*file);
           segment.ok() && (*segment)->dimensions() < 256) {
         (void)(*segment)->Check();
         const wi::VectorView view{segment->get(), nullptr};
         std::vector<float> query((*segment)->dimensions(), 0.1f);
-        (void)wi::SearchVectors({&view, 1}, query, 3, {});
+        (void)wi::SearchVectors({&view, 1}, query, 1, 3, {}, {});
       }
     }
   }

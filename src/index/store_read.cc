@@ -108,12 +108,19 @@ absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_v
 absl::StatusOr<std::vector<Scored>> FolderStore::SearchDense(std::span<const float> query,
                                                              int64_t k,
                                                              const Context& context) const {
+  WEIR_ASSIGN_OR_RETURN(auto found, SearchDenseMany(query, 1, k, {}, context));
+  return std::move(found[0]);
+}
+
+absl::StatusOr<std::vector<std::vector<Scored>>> FolderStore::SearchDenseMany(
+    std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
+    const Context& context) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   if (now->vectors.empty()) {
     return absl::NotFoundError(
         absl::StrCat(folder_, ": the store has no vectors; index with an encoder first"));
   }
-  return SearchVectors(now->vector_views, query, k, context);
+  return SearchVectors(now->vector_views, queries, n, k, options, context);
 }
 
 bool FolderStore::has_vectors() const { return !snapshot()->vectors.empty(); }

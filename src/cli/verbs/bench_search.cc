@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "cli/bench_record.h"
 #include "cli/bench_texts.h"
+#include "cli/dense_bench.h"
 #include "cli/lexical_bench.h"
 #include "cli/sparse_bench.h"
 #include "cli/verbs.h"
@@ -16,6 +17,7 @@ namespace {
 
 struct BenchSearchOptions {
   LexicalBenchOptions lexical;
+  DenseBenchOptions dense;
   std::string encoder;
   SparseBenchOptions sparse;
   template <class V>
@@ -31,7 +33,8 @@ struct BenchSearchOptions {
     v(encoder, {.name = "encoder", .help = "Encoder of the queries; must be the store's."});
     v(lexical.peer.name, {.name = "peer",
                           .help = "Engine to compare with on the same work, in turns.",
-                          .choices = {"", "tantivy", "lucene"}});
+                          .choices = {"", "tantivy", "lucene", "faiss", "hnswlib", "usearch"}});
+    dense.Visit(v);
     v(lexical.peer.python, {.name = "peer-python",
                             .help = "Python interpreter that has the peer's package.",
                             .fingerprint = false});
@@ -63,6 +66,7 @@ class BenchSearchVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
     std::vector<BenchRow> rows;
+    if (!options_.dense.vectors.empty()) return Vectors(session);
     if (options_.lexical.peer.script.empty()) {
       options_.lexical.peer.script =
           absl::StrCat("tests/peers/", options_.lexical.peer.name, "_bench.py");
@@ -75,6 +79,17 @@ class BenchSearchVerb : public Verb {
   }
 
  private:
+  absl::StatusOr<int> Vectors(Session& session) {
+    std::vector<BenchRow> rows;
+    options_.dense.peer = options_.lexical.peer;
+    options_.dense.rounds = options_.lexical.rounds;
+    if (options_.dense.peer.script.empty())
+      options_.dense.peer.script = "tests/peers/dense_bench.py";
+    WEIR_RETURN_IF_ERROR(BenchDense(options_.dense, session, rows));
+    session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
+    return kExitDone;
+  }
+
   // Mean microseconds of `one` over the queries; the first error sticks in `status`.
   template <class One>
   double MicrosOver(size_t count, Session& session, absl::Status& status, One one) const {

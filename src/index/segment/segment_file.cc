@@ -37,7 +37,7 @@ std::string_view SegmentKindName(SegmentKind kind) {
 }
 
 absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentKind kind,
-                                      int section_count) {
+                                      int section_count, int older_count) {
   if (bytes.size() < sizeof(SegmentHeader)) {
     return absl::DataLossError(absl::StrCat(
         path_, ": ", bytes.size(), " bytes; expected a segment header of ", sizeof(SegmentHeader)));
@@ -64,6 +64,8 @@ absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentK
     return absl::DataLossError(
         absl::StrCat(path_, ": ", bytes.size(), " bytes; expected ", header_.file_size));
   }
+  if (older_count != 0 && header_.section_count == static_cast<uint32_t>(older_count))
+    section_count = older_count;
   if (header_.section_count != static_cast<uint32_t>(section_count)) {
     return absl::DataLossError(
         absl::StrCat(path_, ": ", header_.section_count, " sections; expected ", section_count));
@@ -82,21 +84,23 @@ absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentK
 }
 
 absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::FromBytes(
-    std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count) {
+    std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count,
+    int older_count) {
   auto file = std::make_shared<SegmentFile>();
   file->path_ = std::move(name);
-  WEIR_RETURN_IF_ERROR(file->CheckHeader(bytes, kind, section_count));
+  WEIR_RETURN_IF_ERROR(file->CheckHeader(bytes, kind, section_count, older_count));
   file->data_ = reinterpret_cast<const uint8_t*>(bytes.data());
   return file;
 }
 
 absl::StatusOr<std::shared_ptr<const SegmentFile>> SegmentFile::Open(const std::string& path,
                                                                      SegmentKind kind,
-                                                                     int section_count) {
+                                                                     int section_count,
+                                                                     int older_count) {
   WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> map, MappedFile::Open(path));
   auto file = std::make_shared<SegmentFile>();
   file->path_ = path;
-  WEIR_RETURN_IF_ERROR(file->CheckHeader(map->bytes(), kind, section_count));
+  WEIR_RETURN_IF_ERROR(file->CheckHeader(map->bytes(), kind, section_count, older_count));
   file->data_ = reinterpret_cast<const uint8_t*>(map->bytes().data());
   file->map_ = std::move(map);
   return file;

@@ -51,15 +51,19 @@ static_assert(sizeof(SegmentHeader) == 512);
 class SegmentFile {
  public:
   // kDataLoss for damaged bytes, kUnimplemented for another version or kind, kNotFound.
+  // `older_count`: of files that an older weir wrote; 0 when there was none.
   static absl::StatusOr<std::shared_ptr<const SegmentFile>> Open(const std::string& path,
                                                                  SegmentKind kind,
-                                                                 int section_count);
+                                                                 int section_count,
+                                                                 int older_count = 0);
   // The same over bytes the caller keeps alive (fuzzing and tests).
   static absl::StatusOr<std::shared_ptr<const SegmentFile>> FromBytes(
-      std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count);
+      std::span<const std::byte> bytes, std::string name, SegmentKind kind, int section_count,
+      int older_count = 0);
   const std::string& path() const { return path_; }
   uint64_t rows() const { return header_.rows; }
   uint64_t param(int i) const { return header_.params[i]; }
+  int section_count() const { return static_cast<int>(header_.section_count); }
   uint64_t bytes() const { return header_.file_size; }
   uint64_t checksum() const { return header_.checksum; }
   uint64_t section_offset(int i) const { return header_.sections[i].offset; }
@@ -72,7 +76,8 @@ class SegmentFile {
   absl::Status Damaged(int section, uint64_t offset, std::string_view what) const;
 
  private:
-  absl::Status CheckHeader(std::span<const std::byte> bytes, SegmentKind kind, int section_count);
+  absl::Status CheckHeader(std::span<const std::byte> bytes, SegmentKind kind, int section_count,
+                           int older_count);
 
   std::string path_;
   SegmentHeader header_;
