@@ -59,7 +59,8 @@ struct Bench {
 
   size_t count() const { return queries.size() / d; }
   // Each query alone, on this thread; microseconds of each, ascending.
-  absl::StatusOr<std::vector<double>> Round(index::Effort effort, size_t n, Results& results) const {
+  absl::StatusOr<std::vector<double>> Round(index::Effort effort, size_t n,
+                                            Results& results) const {
     std::vector<double> micros;
     results.clear();
     for (size_t q = 0; q < n; ++q) {

@@ -98,6 +98,20 @@ int64_t Live(const std::vector<Loaded<Segment>>& segments) {
   return n;
 }
 
+// How passages are analysed and by which encoders.
+absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
+  WEIR_ASSIGN_OR_RETURN(out.analyzer, catalogue.Setting("analyzer"));
+  out.analyzers = {{out.analyzer, 0}};
+  if (out.analyzer == kAutoLanguage) {
+    WEIR_ASSIGN_OR_RETURN(const std::string counts, catalogue.Setting("languages"));
+    out.analyzers = ParseLanguageCounts(counts);
+    if (out.analyzers.empty()) out.analyzers = {{std::string(kDefaultLanguage), 0}};
+  }
+  WEIR_ASSIGN_OR_RETURN(out.encoder, ReadEncoder(catalogue, "encoder"));
+  WEIR_ASSIGN_OR_RETURN(out.sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int64_t Snapshot::live_passages() const { return Live(lexical); }
@@ -109,15 +123,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
                                                              const Snapshot* previous) {
   auto out = std::make_shared<Snapshot>();
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
-  WEIR_ASSIGN_OR_RETURN(out->analyzer, catalogue.Setting("analyzer"));
-  out->analyzers = {{out->analyzer, 0}};
-  if (out->analyzer == kAutoLanguage) {
-    WEIR_ASSIGN_OR_RETURN(const std::string counts, catalogue.Setting("languages"));
-    out->analyzers = ParseLanguageCounts(counts);
-    if (out->analyzers.empty()) out->analyzers = {{std::string(kDefaultLanguage), 0}};
-  }
-  WEIR_ASSIGN_OR_RETURN(out->encoder, ReadEncoder(catalogue, "encoder"));
-  WEIR_ASSIGN_OR_RETURN(out->sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
+  WEIR_RETURN_IF_ERROR(ReadSettings(catalogue, *out));
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());
   WEIR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> rows, catalogue.Segments());
   for (const SegmentRow& row : rows) {

@@ -27,8 +27,8 @@ struct LookupScan {
 };
 void ScanLookup(const LookupScan& scan);
 
-// x: [rows][parts][6]; codebooks: [parts][6][16], half_norms: [parts][16] half the squared length of
-// each codeword; codes: [rows][parts], the nearest codeword (the first of equals).
+// x: [rows][parts][6]; codebooks: [parts][6][16], half_norms: [parts][16] half the squared length
+// of each codeword; codes: [rows][parts], the nearest codeword (the first of equals).
 void NearestCodewords(const float* x, size_t rows, size_t parts, const float* codebooks,
                       const float* half_norms, uint8_t* codes);
 

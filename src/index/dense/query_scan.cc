@@ -19,7 +19,8 @@ using tensor::kPartWidth;
 
 constexpr uint16_t kNever = 65535;     // more than any sum
 constexpr size_t kRunBlocks = 32;      // whose thresholds stay in the first cache
-constexpr size_t kPendingRows = 48;    // candidates whose codes are asked for before they are scored
+// candidates whose codes are asked for before they are scored
+constexpr size_t kPendingRows = 48;
 constexpr size_t kNearestClusters = 16;  // looked at first, best first, for a good threshold
 constexpr size_t kNearestGroup = 16;     // clusters that are compared by their best
 constexpr size_t kSeedRows = 64;       // scored without a look at their scan codes
@@ -149,7 +150,8 @@ void QueryScan::MakeTables(const QuantiserView& quantiser) {
 
 // The clusters with the highest centre scores, best first.
 std::vector<uint32_t> QueryScan::Nearest() const {
-  // As many groups have a maximum that is at least `least`, so as many clusters have; a few more do.
+  // As many groups have a maximum that is at least `least`, so as many clusters have; a few more
+  // do.
   std::vector<float> maxima;
   for (size_t c = 0; c < centre_scores_.size(); c += kNearestGroup) {
     const size_t end = std::min(centre_scores_.size(), c + kNearestGroup);

@@ -76,7 +76,8 @@ void Group(std::span<const uint32_t> group_of, size_t groups, std::vector<uint32
   std::partial_sum(begins.begin(), begins.end(), begins.begin());
   members.resize(group_of.size());
   std::vector<uint32_t> next(begins.begin(), begins.end() - 1);
-  for (size_t i = 0; i < group_of.size(); ++i) members[next[group_of[i]]++] = static_cast<uint32_t>(i);
+  for (size_t i = 0; i < group_of.size(); ++i)
+    members[next[group_of[i]]++] = static_cast<uint32_t>(i);
 }
 
 // Lloyd's k-means over every so many-th row; [clusters][padded].
@@ -86,7 +87,8 @@ absl::StatusOr<std::vector<float>> TrainCentres(size_t rows, size_t d, size_t pa
   const size_t n = std::min(rows, std::max(kLeastSample, kRowsPerCentre * clusters));
   auto sampled = [&](size_t i) { return row(i * rows / n); };
   std::vector<float> centres(clusters * padded);
-  for (size_t c = 0; c < clusters; ++c) std::copy_n(sampled(c * n / clusters), d, &centres[c * padded]);
+  for (size_t c = 0; c < clusters; ++c)
+    std::copy_n(sampled(c * n / clusters), d, &centres[c * padded]);
   std::vector<uint32_t> nearest(n), members, begins;
   for (int round = 0; round < kClusterRounds; ++round) {
     WEIR_RETURN_IF_ERROR(

@@ -86,7 +86,8 @@ std::vector<int64_t> BruteForce(std::span<const int64_t> ids, std::span<const fl
   for (size_t r = 0; r < ids.size(); ++r) {
     if (!live(ids[r])) continue;
     double sum = 0;
-    for (size_t i = 0; i < query.size(); ++i) sum += double{query[i]} * vectors[r * query.size() + i];
+    for (size_t i = 0; i < query.size(); ++i)
+      sum += double{query[i]} * vectors[r * query.size() + i];
     all.push_back({-sum, ids[r]});
   }
   std::sort(all.begin(), all.end());

@@ -19,7 +19,8 @@ namespace weir::index {
 
 inline constexpr int kMaxDimensions = 65536;
 inline constexpr int kVectorSections = 7;
-inline constexpr int kFlatVectorSections = 4;  // of files that were written before there were clusters
+// of files that were written before there were clusters
+inline constexpr int kFlatVectorSections = 4;
 
 // Codes, scales and scan codes stand at positions: the rows themselves without clusters, else the
 // rows cluster after cluster.
