@@ -14,4 +14,6 @@ void NearestCodewords(const float* x, size_t rows, size_t parts, const float* co
 
 void MakeLookupTables(LookupTables& made) { LookupKernelsOf(Kernels()).tables(made); }
 
+size_t FirstLargest(const float* x, size_t n) { return LookupKernelsOf(Kernels()).largest(x, n); }
+
 }  // namespace weir::tensor

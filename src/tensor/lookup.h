@@ -45,4 +45,7 @@ struct LookupTables {
 };
 void MakeLookupTables(LookupTables& made);
 
+// Where the largest of x stands, the first of equals. n at least 1; 0 when none is a number.
+size_t FirstLargest(const float* x, size_t n);
+
 }  // namespace weir::tensor

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -36,6 +37,56 @@ TEST(LookupTest, SumsReachTheirLeastOnEveryTarget) {
         EXPECT_EQ(want, got) << kernels->name << " parts " << parts << " blocks " << blocks;
       }
     }
+  }
+}
+
+TEST(LookupTest, TablesKeepTheOrderOfProductsOnEveryTarget) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  const size_t parts = 8;
+  std::vector<float> x(parts * kPartWidth), books(x.size() * kCodewords);
+  for (float& v : x) v = normal(random);
+  for (float& v : books) v = normal(random);
+  std::vector<uint8_t> first;
+  for (const KernelSet* kernels : AllKernels()) {
+    std::vector<float> products(parts * kCodewords);
+    std::vector<uint8_t> tables(products.size());
+    LookupTables made = {.x = x.data(),
+                         .parts = parts,
+                         .codebooks = books.data(),
+                         .products = products.data(),
+                         .tables = tables.data()};
+    LookupKernelsOf(*kernels).tables(made);
+    double base = 0;
+    for (size_t part = 0; part < parts; ++part) {
+      double want[kCodewords] = {}, least = 1e30;
+      for (size_t c = 0; c < kCodewords; ++c) {
+        for (size_t i = 0; i < kPartWidth; ++i) {
+          const size_t axis = part * kPartWidth + i;
+          want[c] += double{x[axis]} * books[axis * kCodewords + c];
+        }
+        least = std::min(least, want[c]);
+      }
+      base += least;
+      for (size_t c = 0; c < kCodewords; ++c) {
+        EXPECT_NEAR(tables[part * kCodewords + c], (want[c] - least) / made.step, 0.501);
+        EXPECT_LE(tables[part * kCodewords + c], kLargestEntry);
+      }
+    }
+    EXPECT_NEAR(made.base, base, 1e-4);
+    if (first.empty()) first = tables;
+    EXPECT_EQ(first, tables) << kernels->name;
+  }
+}
+
+TEST(LookupTest, FirstLargestIsTheFirstOnEveryTarget) {
+  std::mt19937 random(4);
+  for (size_t n = 1; n < 70; ++n) {
+    std::vector<float> x(n);
+    for (float& v : x) v = static_cast<float>(static_cast<int>(random() % 9) - 4);
+    const size_t want = static_cast<size_t>(std::max_element(x.begin(), x.end()) - x.begin());
+    for (const KernelSet* kernels : AllKernels())
+      EXPECT_EQ(LookupKernelsOf(*kernels).largest(x.data(), n), want) << kernels->name << " " << n;
   }
 }
 

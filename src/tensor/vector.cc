@@ -12,6 +12,10 @@ float Dot(const float* a, const float* b, size_t n) { return Kernels().dot(a, b,
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n) { return Kernels().dot_int8(a, b, n); }
 
 float QuantizeInt8(const float* x, int8_t* codes, size_t n) {
+  if (n % 16 == 0) {
+    const float scale = Kernels().quantize_vector(x, n, codes);
+    if (std::isfinite(scale)) return scale;
+  }
   float peak = 0;
   for (size_t i = 0; i < n; ++i) peak = std::max(peak, std::fabs(x[i]));
   if (!(peak > kSmallestPeak) || !std::isfinite(peak)) {

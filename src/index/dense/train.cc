@@ -54,9 +54,8 @@ class Assigner {
         for (size_t r = 0; r < n; ++r) std::copy_n(row(first + r), dimensions, &x[r * padded_]);
         matrix_.Multiply(x.data(), n, scores.data(), workspace, nullptr);
         for (size_t r = 0; r < n; ++r) {
-          const float* at = &scores[r * matrix_.rows()];
-          nearest[first + r] =
-              static_cast<uint32_t>(std::max_element(at, at + matrix_.rows()) - at);
+          nearest[first + r] = static_cast<uint32_t>(
+              tensor::FirstLargest(&scores[r * matrix_.rows()], matrix_.rows()));
         }
       }
     });

@@ -83,7 +83,8 @@ void Scan(const LookupScan& scan) {
 
 namespace weir::tensor {
 const LookupKernels kAvx2Lookup = {avx2::Scan, avx2::NearestCodewords,
-                                       avx2::MakeTables};
+                                       avx2::MakeTables,
+                                       avx2::FirstLargest};
 }  // namespace weir::tensor
 
 #include "tensor/simd/target_end.h"

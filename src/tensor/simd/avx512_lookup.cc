@@ -99,7 +99,8 @@ void Scan(const LookupScan& scan) {
 
 namespace weir::tensor {
 const LookupKernels kAvx512Lookup = {avx512::Scan, avx512::NearestCodewords,
-                                       avx512::MakeTables};
+                                       avx512::MakeTables,
+                                       avx512::FirstLargest};
 }  // namespace weir::tensor
 
 #include "tensor/simd/target_end.h"

@@ -11,6 +11,7 @@ struct LookupKernels {
   void (*nearest)(const float* x, size_t rows, size_t parts, const float* codebooks,
                   const float* half_norms, uint8_t* codes);
   void (*tables)(LookupTables& made);
+  size_t (*largest)(const float* x, size_t n);
 };
 
 extern const LookupKernels kScalarLookup, kAvx2Lookup, kAvx512Lookup;

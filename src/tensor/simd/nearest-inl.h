@@ -40,3 +40,18 @@ void MakeTables(LookupTables& made) {
                ToCodes(Min(Max(entry, zero), top)));
   }
 }
+
+size_t FirstLargest(const float* x, size_t n) {
+  float most = x[0];
+  size_t i = 0;
+  if (n >= 16) {
+    Floats lanes = Load(x);
+    for (i = 16; i + 16 <= n; i += 16) lanes = Max(lanes, Load(x + i));
+    most = ReduceMax(lanes);
+  }
+  for (; i < n; ++i) most = x[i] > most ? x[i] : most;
+  for (i = 0; i < n; ++i) {
+    if (x[i] == most) return i;
+  }
+  return 0;
+}

@@ -36,5 +36,6 @@ void Scan(const LookupScan& scan) {
 
 namespace weir::tensor {
 const LookupKernels kScalarLookup = {scalar::Scan, scalar::NearestCodewords,
-                                       scalar::MakeTables};
+                                       scalar::MakeTables,
+                                       scalar::FirstLargest};
 }  // namespace weir::tensor
