@@ -21,7 +21,7 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
   if (file->param(kFormatParam) != kLexicalFormat) {
     return absl::UnimplementedError(absl::StrCat(
         file->path(), ": lexical format ", file->param(kFormatParam), "; this Weir reads format ",
-        kLexicalFormat, ", so index the documents again"));
+        kLexicalFormat, ": remove the store's folder and index again"));
   }
   const uint64_t rows = file->rows(), width = file->param(kLengthBytesParam);
   const uint64_t terms = file->param(kTermCountParam);
