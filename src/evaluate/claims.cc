@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "evaluate/beir.h"
 #include "evaluate/collection.h"
+#include "index/lexical/query.h"
 #include "evaluate/rationales.h"
 
 namespace weir::evaluate {
@@ -83,7 +84,7 @@ absl::Status FindNearDocuments(const std::string& corpus, ClaimSet& set, const C
   for (const Rationale& row : set.rows) rows[row.query] += row.supports;
   for (const auto& [query, claim] : set.claims) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    const auto hits = store.SearchLexical(claim, kNearDocuments, context);
+    const auto hits = store.SearchLexical(index::WithoutSigns(claim), kNearDocuments, context);
     if (!hits.ok()) return Annotate(hits.status(), absl::StrCat("query ", query));
     std::vector<std::string>& near = set.near[query];
     for (const index::Scored& hit : *hits) {

@@ -5,13 +5,14 @@
 
 #include "index/segment_image.h"
 #include "index/lexical/check.h"
+#include "index/lexical/count.h"
 #include "index/lexical/search.h"
 
 namespace wi = weir::index;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string image =
-      wi::FuzzImage(data, size, wi::SegmentKind::kLexical, wi::kLexicalSections);
+  const std::string image = wi::FuzzImage(data, size, wi::SegmentKind::kLexical,
+                                          wi::kLexicalSections, wi::kLexicalFormat);
   if (image.empty()) return 0;
   auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz",
                                          wi::SegmentKind::kLexical, wi::kLexicalSections);
@@ -27,7 +28,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   query.clauses.push_back({{"water", "gate"}, {0, 1}, 1});
   query.clauses.push_back({{"weir", "weir"}, {0, 2}, 1});
   (void)wi::SearchSegments({&view, 1}, query, 3, {});
+  (void)wi::CountSegments({&view, 1}, query);
+  query.clauses[1].need = wi::Need::kMustNot;
+  (void)wi::SearchSegments({&view, 1}, query, 3, {});
+  (void)wi::CountSegments({&view, 1}, query);
+  query.clauses.resize(3);
   query.all = true;
+  (void)wi::SearchSegments({&view, 1}, query, 3, {});
+  (void)wi::CountSegments({&view, 1}, query);
+  query.clauses = {{{"water", "gate"}, {0, 1}, 1}};
   (void)wi::SearchSegments({&view, 1}, query, 3, {});
   (void)wi::ExplainSegments({&view, 1}, query, (*segment)->first_passage(), {});
   return 0;

@@ -13,8 +13,9 @@
 namespace weir::index {
 
 // Input: rows u16, params 4 x u16, then `sections` x u16 sizes, then the sections' bytes. "" when
-// too short.
-inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind, int sections) {
+// too short. format: the fifth parameter, of kinds that have one.
+inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind, int sections,
+                             uint64_t format = 0) {
   const size_t head = 2 * (5 + static_cast<size_t>(sections));
   if (size < head) return "";
   auto word = [&](size_t i) {
@@ -28,6 +29,7 @@ inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind,
   header.kind = static_cast<uint32_t>(kind);
   header.rows = word(0);
   header.section_count = static_cast<uint32_t>(sections);
+  header.params[4] = format;
   for (int i = 0; i < 4; ++i) header.params[i] = word(1 + static_cast<size_t>(i));
   std::string image(sizeof(header), '\0');
   size_t at = head;

@@ -1,14 +1,17 @@
 #include "retrieve/bm25.h"
 
 #include "base/status.h"
+#include "index/lexical/query.h"
 
 namespace weir::retrieve {
 
 absl::Status Bm25Stage::Run(Query& query, const Resources& resources,
                             const Context& context) const {
+  const std::string text =
+      resources.options.signs ? query.text : index::WithoutSigns(query.text);
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<index::Scored> found,
-      resources.store.SearchLexical(query.text, resources.options.fuse.fetch, context));
+      resources.store.SearchLexical(text, resources.options.fuse.fetch, context));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["bm25"] = hit.score;

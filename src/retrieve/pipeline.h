@@ -57,6 +57,9 @@ struct SearchOptions {
   SparseOptions sparse = {};
   int64_t top_k = 10;
   bool dedupe = true;
+  // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
+  // not for questions and claims in prose.
+  bool signs = false;
   template <class V>
   void Visit(V& v) {
     v(mode, {.name = "mode",

@@ -126,6 +126,19 @@ class PipelineTest : public ::testing::Test {
   std::unique_ptr<index::Store> store_;
 };
 
+TEST_F(PipelineTest, SignsFilterOnlyWhereAskedFor) {
+  const SearchOptions prose{.mode = "lexical", .dedupe = false};
+  SearchOptions typed = prose;
+  typed.signs = true;
+  const size_t both = Search(prose, "river flow").size();
+  ASSERT_GT(both, 0u);
+  EXPECT_THAT(Search(prose, "river -flow"), SizeIs(both));
+  const auto left = Search(typed, "river -flow");
+  EXPECT_LT(left.size(), both);
+  for (const text::Hit& hit : left) EXPECT_EQ(hit.passage.text.find("flow"), std::string::npos);
+  EXPECT_THAT(Search(typed, "-river"), SizeIs(0));
+}
+
 TEST_F(PipelineTest, LexicalEqualsStore) {
   const auto hits = Search({.mode = "lexical", .dedupe = false}, "river flow");
   const auto direct = *store_->SearchLexical("river flow", 10, context_);

@@ -10,10 +10,9 @@
 // Cost: exact: the postings of the query's rare terms, and windows of 64 passages of its frequent
 //   ones where their largest impacts can matter; approximate: the heavy postings of the terms that
 //   make up 60% of the query's weight, and max(50, 5 k) rows
-// Differs: exact search adds sums for windows of 64 instead of walking blocks of documents, and the
-//   approximate one adds the kept postings instead of testing summaries of blocks of them: with
-//   8-bit impacts and 64 rows to a step that is less work than the summaries are
-//   (docs/performance.md)
+// Differs: exact search adds sums for windows of 64 instead of walking blocks of documents. The
+//   approximate one adds the kept postings instead of testing summaries of clustered blocks;
+//   Seismic's own layout was not built, so the two were not compared within Weir.
 // Checked by: PipelineTest.SparseEqualsStore, SparseTest.ExactEqualsExhaustive
 // Measured by: weir bench search; weir eval --pipelines lexical,sparse
 #pragma once

@@ -49,6 +49,7 @@ class SearchVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     const std::string query = absl::StrJoin(arguments, " ");
+    options_.search.signs = true;
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     store->SetBm25(options_.bm25);
     if (!options_.language.empty()) {

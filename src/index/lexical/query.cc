@@ -33,7 +33,7 @@ Need SignAt(std::string_view text, size_t at) {
     return Need::kShould;
   const char next = text[at + 1];
   if (IsSpace(next) || next == '+' || next == '-') return Need::kShould;
-  if (sign == '-' && next >= '0' && next <= '9') return Need::kShould;
+  if (next >= '0' && next <= '9') return Need::kShould;
   return sign == '+' ? Need::kMust : Need::kMustNot;
 }
 
@@ -126,6 +126,14 @@ class FreshTokens {
 
 std::string LexicalClause::Text() const {
   return terms.size() == 1 ? terms[0] : absl::StrCat("\"", absl::StrJoin(terms, " "), "\"");
+}
+
+std::string WithoutSigns(std::string_view text) {
+  std::string out(text);
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (SignAt(text, at) != Need::kShould) out[at] = ' ';
+  }
+  return out;
 }
 
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer) {

@@ -35,7 +35,7 @@ struct LexicalQuery {
 // Text in quotes (plain or curly) becomes a phrase clause, beside the terms of the rest; an
 // unclosed quote is ordinary text. A phrase adds to the score, it does not filter: what else
 // matches comes below it. A `+` or `-` right before a word or a quote, at the start or behind a
-// space, makes it kMust or kMustNot (a `-` before a digit is a number's). Clauses past kMaxClauses
+// space, makes it kMust or kMustNot (before a digit it is a number's). Clauses past kMaxClauses
 // are dropped. Of a word with several terms a phrase and a kMust take the first.
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
 // The same for passages that were analysed in different ways: the terms of all analysers, the first
@@ -43,5 +43,8 @@ LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
 // others alone make of it little: a wrong language's stems are right only by chance.
 inline constexpr float kOtherLanguageWeight = 0.2f;
 LexicalQuery ParseLexicalQuery(std::string_view text, std::span<text::Analyzer* const> analyzers);
+
+// The text with those signs blanked: what people write in prose is not meant to filter.
+std::string WithoutSigns(std::string_view text);
 
 }  // namespace weir::index

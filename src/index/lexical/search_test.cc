@@ -308,6 +308,8 @@ TEST(ParseLexicalQuery, SignsFilter) {
   EXPECT_EQ(needs("-well-known"), "-\"well known\" ");
   EXPECT_EQ(needs("+\"open one"), "+open one ");
   EXPECT_EQ(needs("x +"), "x ");
+  EXPECT_EQ(needs("stabilizing +1 nucleosomes"), "stabilizing 1 nucleosomes ");
+  EXPECT_EQ(needs(WithoutSigns("one +two -\"three four\"")), "one two \"three four\" ");
 }
 
 TEST(ParseLexicalQuery, CountsRepeatedTermsAndReadsCurlyQuotes) {
