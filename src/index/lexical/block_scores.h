@@ -10,6 +10,11 @@
 
 namespace weir::index {
 
+// Bounds are compared after this much slack: f32 and f64 roundings of bounds are far below it.
+inline constexpr double kSlack = 1 + 1e-6;
+// More blocks than this in a window: the list's bound does, it costs nothing.
+inline constexpr uint32_t kMaxBoundBlocks = 8;
+
 // out[i] = factor * f / (f + (constant + per_token * length)), four lanes at a time. REQUIRES: all
 // three arrays have room for a multiple of four.
 inline void ScoreBlock(const uint32_t* frequencies, const uint32_t* lengths, uint32_t count,

@@ -6,12 +6,6 @@
 #include "index/lexical/block_scores.h"
 
 namespace weir::index {
-namespace {
-
-// More blocks than this in a window: the list's bound does, it costs nothing.
-constexpr uint32_t kMaxBoundBlocks = 8;
-
-}  // namespace
 
 ClauseScorer::ClauseScorer(const LexicalSegment& segment, const TermInfo& info, float factor,
                            const Bm25Saturation& saturation)

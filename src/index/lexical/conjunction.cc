@@ -12,11 +12,6 @@
 namespace weir::index {
 namespace {
 
-// Bounds are compared after this much slack, as in search.cc: roundings are far below it.
-constexpr double kSlack = 1 + 1e-6;
-// More blocks than this beside one of the leader: the list's bound does.
-constexpr uint32_t kMaxBoundBlocks = 8;
-
 // One term on its way forward.
 class Walker {
  public:

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/lexical/block_scores.h"
 #include "index/lexical/clause_scorer.h"
 #include "index/lexical/conjunction.h"
 #include "index/lexical/documents.h"
@@ -21,8 +22,7 @@ namespace {
 
 constexpr uint32_t kWindow = 4096;
 constexpr uint32_t kWideWindow = 65536;  // while one clause is essential, nothing is accumulated
-// Bounds are compared after this much slack: f32 and f64 roundings of bounds are far below it.
-constexpr double kSlack = 1 + 1e-6, kLessSlack = 1 / kSlack;
+constexpr double kLessSlack = 1 / kSlack;
 
 // Takes live documents of one segment into the top k.
 class Taker {
