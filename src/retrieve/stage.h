@@ -45,6 +45,7 @@ struct Resources {
   const text::Encoder* encoder = nullptr;
   const SearchOptions& options;
   const text::SparseEncoder* sparse_encoder = nullptr;
+  const index::Scope* scope = nullptr;  // that the query is asked in; null: everything
 };
 
 class RetrievalStage {

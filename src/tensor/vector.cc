@@ -40,4 +40,10 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
               });
 }
 
+void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
+                const float* row_scales, const uint32_t* at, size_t count, size_t n,
+                float* scores) {
+  Kernels().scan_int8_at(query, query_scale, rows, row_scales, at, count, n, scores);
+}
+
 }  // namespace weir::tensor

@@ -83,6 +83,17 @@ TEST(VectorTest, ScanInt8OnAllTargetsAndThreads) {
         kernels->scan_int8(query.data(), 0.25f, codes.data(), scales.data(), rows, n, got.data());
         EXPECT_EQ(want, got) << kernels->name << " " << rows << " x " << n;
       }
+      std::vector<uint32_t> at;  // backwards, the first row twice
+      for (size_t i = rows; i-- > 0;) at.push_back(static_cast<uint32_t>(i));
+      if (rows > 0) at.push_back(0);
+      for (const KernelSet* kernels : AllKernels()) {
+        std::vector<float> got(at.size());
+        kernels->scan_int8_at(query.data(), 0.25f, codes.data(), scales.data(), at.data(),
+                              at.size(), n, got.data());
+        for (size_t i = 0; i < at.size(); ++i) {
+          EXPECT_EQ(got[i], want[at[i]]) << kernels->name << " " << rows << " x " << n;
+        }
+      }
       Threads two(2);
       std::vector<float> got(rows);
       ScanInt8(query.data(), 0.25f, codes.data(), scales.data(), rows, n, got.data(), &two);
