@@ -164,9 +164,6 @@ struct KernelSet {
   int32_t (*dot_int8)(const int8_t* a, const int8_t* b, size_t n);
   void (*scan_int8)(const int8_t* query, float query_scale, const int8_t* rows,
                     const float* row_scales, size_t row_count, size_t n, float* scores);
-  void (*scan_int8_at)(const int8_t* query, float query_scale, const int8_t* rows,
-                       const float* row_scales, const uint32_t* at, size_t count, size_t n,
-                       float* scores);
 
   // For benches. Reads memory; repeats a loop of independent multiply-adds and returns how many one
   // iteration is.

@@ -21,6 +21,8 @@ class NearestRows {
   // codes: [rows, dimensions] and scales: [rows] of all rows, of which `rows` are scored. True when
   // one of them is among the running best.
   bool Scan(std::span<const uint32_t> rows, const int8_t* codes, const float* scales);
+  // The same of rows that lie together, from `first` on.
+  bool ScanRange(uint32_t first, size_t count, const int8_t* codes, const float* scales);
 
   // The rows that rounding may have kept from the best k, and those that are; in no order.
   std::vector<uint32_t> Take();
@@ -30,6 +32,7 @@ class NearestRows {
     uint32_t row;
     float score;
   };
+  bool Offer(uint32_t row, float score, float row_scale);
   float Threshold() const { return best_.Least(false) - slack_; }
   void Prune();
 

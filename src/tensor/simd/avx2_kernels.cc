@@ -87,7 +87,6 @@ extern const KernelSet kAvx2Kernels = {
     .dot = avx2::shared::Dot,
     .dot_int8 = avx2::DotInt8,
     .scan_int8 = avx2::ScanInt8,
-    .scan_int8_at = avx2::ScanInt8At,
     .read = avx2::Read,
     .int8_peak = avx2::Int8Peak,
     .float_peak = avx2::shared::FloatPeak,

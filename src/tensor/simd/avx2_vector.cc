@@ -43,15 +43,6 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
   }
 }
 
-void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
-                const float* row_scales, const uint32_t* at, size_t count, size_t n,
-                float* scores) {
-  for (size_t i = 0; i < count; ++i) {
-    scores[i] = static_cast<float>(DotInt8(query, rows + at[i] * n, n)) * row_scales[at[i]] *
-                query_scale;
-  }
-}
-
 void Read(const std::byte* p, size_t bytes) {
   __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
                     _mm256_setzero_si256()};

@@ -87,7 +87,6 @@ extern const KernelSet kAvx512Kernels = {
     .dot = avx512::shared::Dot,
     .dot_int8 = avx512::DotInt8,
     .scan_int8 = avx512::ScanInt8,
-    .scan_int8_at = avx512::ScanInt8At,
     .read = avx512::Read,
     .int8_peak = avx512::Int8Peak,
     .float_peak = avx512::shared::FloatPeak,

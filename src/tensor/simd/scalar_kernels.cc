@@ -40,15 +40,6 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
   }
 }
 
-void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
-                const float* row_scales, const uint32_t* at, size_t count, size_t n,
-                float* scores) {
-  for (size_t i = 0; i < count; ++i) {
-    scores[i] = static_cast<float>(DotInt8(query, rows + at[i] * n, n)) * row_scales[at[i]] *
-                query_scale;
-  }
-}
-
 void Read(const std::byte* p, size_t bytes) {
   uint64_t sum = 0;
   for (size_t i = 0; i + 8 <= bytes; i += 8) {
@@ -98,7 +89,6 @@ const KernelSet kScalarKernels = {
     .dot = scalar::shared::Dot,
     .dot_int8 = scalar::DotInt8,
     .scan_int8 = scalar::ScanInt8,
-    .scan_int8_at = scalar::ScanInt8At,
     .read = scalar::Read,
     .int8_peak = scalar::Int8Peak,
     .float_peak = scalar::shared::FloatPeak,
