@@ -45,7 +45,9 @@ class StoreTenantsTest : public StoreFixture {
     std::filesystem::remove_all(folder() + "_alone");
     auto store = *Store::Open(folder() + "_alone", Store::Mode::kWrite, {});
     EXPECT_TRUE(store->SetLanguage(language_).ok());
-    if (!documents.empty()) EXPECT_TRUE(store->AddBatch(documents, {}).ok());
+    if (!documents.empty()) {
+      EXPECT_TRUE(store->AddBatch(documents, {}).ok());
+    }
     if (encode) Encode(*store);
     return store;
   }
@@ -136,7 +138,9 @@ TEST_F(StoreTenantsTest, EveryModeEqualsAStoreOfTheTenantsDocuments) {
   }
   Encode(*store);
   for (const bool compacted : {false, true}) {
-    if (compacted) ASSERT_TRUE(store->Compact({}).ok());
+    if (compacted) {
+      ASSERT_TRUE(store->Compact({}).ok());
+    }
     EXPECT_EQ(*store->Check({}), std::vector<std::string>());
     for (const auto& [tenant, paths] : granted) {
       EXPECT_EQ(*store->Paths(tenant), std::vector<std::string>(paths.begin(), paths.end()));

@@ -94,13 +94,17 @@ TEST(TenantTreeTest, TenThousandRandomOperationsAgreeWithANaiveModel) {
       case 2: {
         const auto granted = tree->Grant(label, tenant);
         ASSERT_EQ(granted.ok(), there);
-        if (there) ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
+        if (there) {
+          ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
+        }
         break;
       }
       case 3: {
         const auto revoked = tree->Revoke(label, tenant);
         ASSERT_EQ(revoked.ok(), there);
-        if (there) ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
+        if (there) {
+          ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
+        }
         break;
       }
       case 4: {
