@@ -157,23 +157,41 @@ struct Work {
     }
     return {sum / static_cast<double>(tenants.size()), worst};
   }
-  // Microseconds of each query, in the order of i, then tenants: neighbours are of different ones.
-  std::vector<double> Times(const SearchOne& search) const {
-    std::vector<double> micros;
-    for (size_t i = 0; i < kQueriesOfTenant; ++i) {
-      for (const size_t t : tenants) {
-        const int64_t start = SteadyNowNs();
-        (void)search(t, data.query(t, i));
-        micros.push_back(static_cast<double>(SteadyNowNs() - start) * 1e-3);
+  // Microseconds of each query by each search: the searches take turns, query by query, and the
+  // median of the rounds counts, so that what else the machine does falls on all or on none.
+  std::vector<std::vector<double>> Times(const std::vector<SearchOne>& searches,
+                                         int64_t rounds) const {
+    std::vector<std::vector<double>> medians(searches.size());
+    std::vector<double> micros(static_cast<size_t>(rounds));
+    for (size_t s = 0; s < searches.size(); ++s) medians[s].reserve(tenants.size());
+    std::vector<std::vector<std::vector<double>>> all(
+        searches.size(),
+        std::vector<std::vector<double>>(static_cast<size_t>(rounds)));
+    for (int64_t round = 0; round < rounds; ++round) {
+      for (size_t i = 0; i < kQueriesOfTenant; ++i) {
+        for (size_t s = 0; s < searches.size(); ++s) {
+          for (const size_t t : tenants) {
+            const int64_t start = SteadyNowNs();
+            (void)searches[s](t, data.query(t, i));
+            all[s][round].push_back(static_cast<double>(SteadyNowNs() - start) * 1e-3);
+          }
+        }
       }
     }
-    return micros;
-  }
-  double Mean(const SearchOne& search) const {
-    const std::vector<double> micros = Times(search);
-    return std::accumulate(micros.begin(), micros.end(), 0.0) / static_cast<double>(micros.size());
+    for (size_t s = 0; s < searches.size(); ++s) {
+      for (size_t q = 0; q < all[s][0].size(); ++q) {
+        for (int64_t round = 0; round < rounds; ++round) micros[round] = all[s][round][q];
+        std::sort(micros.begin(), micros.end());
+        medians[s].push_back(micros[micros.size() / 2]);
+      }
+    }
+    return medians;
   }
 };
+
+double MeanOf(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
 
 BenchRow Single(std::string name, std::string unit, double value) {
   return {.name = std::move(name), .unit = std::move(unit), .weir = value};
@@ -200,9 +218,9 @@ size_t Probes(const Work& work, size_t most, double recall,
 
 class Bench {
  public:
-  Bench(const TenantsBenchOptions& options, Session& session, Data data)
+  Bench(const TenantsBenchOptions& options, const Context& context, Data data)
       : options_(options),
-        context_(session.context()),
+        context_(context),
         data_(std::move(data)),
         name_(absl::StrCat("tenants-", data_.n() / 1000, "k")) {}
 
@@ -268,21 +286,17 @@ class Bench {
     const size_t filtered = Probes(work, shared_->clusters(), recall,
                                    [&](size_t probes) { return Filtered(probes); });
     const size_t own = Probes(work, 1000, recall, [&](size_t probes) { return Own(probes); });
-    const auto mean = [&](const SearchOne& search) {
-      return [&work, search] { return work.Mean(search); };
-    };
-    rows.push_back(Compare(
-        absl::StrCat(name_, suffix), absl::StrFormat("us/query at recall %.4f", recall),
-        options_.rounds, true, mean(Ours()),
+    const auto times = work.Times({Ours(), Filtered(filtered), Own(own)}, options_.rounds);
+    const std::string unit = absl::StrFormat("us/query at recall %.4f", recall);
+    rows.push_back(Beside(
+        absl::StrCat(name_, suffix), unit, MeanOf(times[0]),
         absl::StrFormat("filtered IVF, %d of %d lists, recall %.4f", filtered, shared_->clusters(),
                         work.Recall(Filtered(filtered)).first),
-        mean(Filtered(filtered))));
-    rows.push_back(Compare(absl::StrCat(name_, suffix, "-own"),
-                           absl::StrFormat("us/query at recall %.4f", recall), options_.rounds,
-                           true, mean(Ours()),
-                           absl::StrFormat("an IVF a tenant, %d lists, recall %.4f", own,
-                                           work.Recall(Own(own)).first),
-                           mean(Own(own))));
+        MeanOf(times[1]), true));
+    rows.push_back(Beside(absl::StrCat(name_, suffix, "-own"), unit, MeanOf(times[0]),
+                          absl::StrFormat("an IVF a tenant, %d lists, recall %.4f", own,
+                                          work.Recall(Own(own)).first),
+                          MeanOf(times[2]), true));
   }
 
   void Quality(const Work& all, std::vector<BenchRow>& rows) const {
@@ -311,21 +325,12 @@ class Bench {
       std::discrete_distribution<size_t> by(sizes.begin(), sizes.end());
       for (size_t i = 0; i < all.tenants.size(); ++i)
         work.tenants.push_back(by_size ? by(random) : i);
-      std::vector<double> p99, mean;
-      for (int64_t round = 0; round <= options_.rounds; ++round) {
-        std::vector<double> micros = work.Times(Ours());
-        mean.push_back(std::accumulate(micros.begin(), micros.end(), 0.0) /
-                       static_cast<double>(micros.size()));
-        std::sort(micros.begin(), micros.end());
-        p99.push_back(micros[micros.size() * 99 / 100]);
-      }
-      std::sort(p99.begin(), p99.end());
-      std::sort(mean.begin(), mean.end());
-      const size_t middle = mean.size() / 2;
+      std::vector<double> micros = work.Times({Ours()}, options_.rounds)[0];
+      const double mean = MeanOf(micros);
+      std::sort(micros.begin(), micros.end());
       rows.push_back(Beside(absl::StrCat(name_, by_size ? "-p99-by-size" : "-p99"), "us",
-                            p99[middle],
-                            absl::StrFormat("three times the mean of %.2f", mean[middle]),
-                            3 * mean[middle], true));
+                            micros[micros.size() * 99 / 100],
+                            absl::StrFormat("three times the mean of %.2f", mean), 3 * mean, true));
     }
   }
 
@@ -374,11 +379,12 @@ class Bench {
       return (*index::SearchVectors({&plain, 1}, q, 1, kTop, {.allowed = &sets[t]}, {}))[0];
     };
     const auto [recall, worst] = all.Recall(ranges);
-    rows.push_back(Compare(
+    const auto times = all.Times({ranges, filter}, options_.rounds);
+    rows.push_back(Beside(
         name_ + "-scope", absl::StrFormat("us/query at recall %.4f, worst %.4f", recall, worst),
-        options_.rounds, true, [&] { return all.Mean(ranges); },
+        MeanOf(times[0]),
         absl::StrFormat("clustered scan with a filter, recall %.4f", all.Recall(filter).first),
-        [&] { return all.Mean(filter); }));
+        MeanOf(times[1]), true));
     return absl::OkStatus();
   }
 
@@ -482,10 +488,10 @@ class Bench {
 
 }  // namespace
 
-absl::Status BenchTenants(const TenantsBenchOptions& options, Session& session,
+absl::Status BenchTenants(const TenantsBenchOptions& options, const Context& context,
                           std::vector<BenchRow>& rows) {
   WEIR_ASSIGN_OR_RETURN(Data data, MakeData(options));
-  return Bench(options, session, std::move(data)).Run(rows);
+  return Bench(options, context, std::move(data)).Run(rows);
 }
 
 }  // namespace weir::cli

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/context.h"
 #include "cli/bench_record.h"
-#include "cli/session.h"
 
 namespace weir::cli {
 
@@ -40,7 +40,7 @@ struct TenantsBenchOptions {
 // (recall after half is deleted, beside a fresh tree); -memory (what tenants add to an index without
 // them, at five tenants a vector) and -memory-own; -scope (as a store searches: one segment, ranges
 // of its clusters, beside its scan with a filter).
-absl::Status BenchTenants(const TenantsBenchOptions& options, Session& session,
+absl::Status BenchTenants(const TenantsBenchOptions& options, const Context& context,
                           std::vector<BenchRow>& rows);
 
 }  // namespace weir::cli

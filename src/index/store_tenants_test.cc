@@ -91,7 +91,7 @@ class StoreTenantsTest : public StoreFixture {
     for (const bool exact : {true, false}) {
       const SparseSearchOptions options{.exact = exact};
       EXPECT_EQ(Where(shared, *shared.SearchSparse(terms, kAll, options, {}, &scope)),
-                Where(alone, *alone.SearchSparse(terms, kAll, options, {})));
+                Where(alone, *alone.SearchSparse(terms, kAll, {}, {})));
     }
   }
 

@@ -101,7 +101,7 @@ class BenchSearchVerb : public Verb {
     options_.tenants.vector_rows = options_.dense.rows;
     options_.tenants.dimensions = options_.dense.dimensions;
     options_.tenants.rounds = options_.lexical.rounds;
-    WEIR_RETURN_IF_ERROR(BenchTenants(options_.tenants, session, rows));
+    WEIR_RETURN_IF_ERROR(BenchTenants(options_.tenants, session.context(), rows));
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }

@@ -59,6 +59,20 @@ absl::StatusOr<uint32_t> TenantTree::Find(int64_t label) const {
   return at->second;
 }
 
+// Many at once take what they need; doubled arrays would waste up to half.
+void TenantTree::Reserve(size_t more) {
+  const size_t slots = labels_.size() + more - std::min(more, free_.size());
+  if (slots < labels_.size() + labels_.size() / 8 + 64) return;
+  labels_.reserve(slots);
+  leaf_.reserve(slots);
+  owner_.reserve(slots);
+  scales_.reserve(slots);
+  access_.Reserve(slots);
+  rows_.reserve(slots * dimensions());
+  codes_.reserve(slots * dimensions());
+  slot_of_.reserve(slots);
+}
+
 void TenantTree::Place(int64_t label, std::span<const float> vector, uint32_t owner,
                        uint32_t leaf) {
   uint32_t slot = static_cast<uint32_t>(labels_.size());
@@ -66,7 +80,7 @@ void TenantTree::Place(int64_t label, std::span<const float> vector, uint32_t ow
     labels_.emplace_back();
     leaf_.push_back(kFree);
     owner_.emplace_back();
-    access_.emplace_back();
+    access_.AddSlot();
     scales_.emplace_back();
     rows_.resize(rows_.size() + dimensions());
     codes_.resize(codes_.size() + dimensions());
@@ -110,28 +124,21 @@ absl::Status TenantTree::InsertMany(std::span<const int64_t> labels,
   const auto rank = [&](uint32_t i) { return tree_->nodes()[leaves[i]].first_leaf; };
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return rank(a) < rank(b); });
+  Reserve(n);
   for (const uint32_t i : order)
     Place(labels[i], vectors.subspan(i * d, d), owners[i], leaves[i]);
   return absl::OkStatus();
 }
 
-bool TenantTree::Allowed(uint32_t slot, uint32_t tenant) const {
-  return std::binary_search(access_[slot].begin(), access_[slot].end(), tenant);
-}
-
 // REQUIRES: the tenant does not have it.
 void TenantTree::AddGrant(uint32_t slot, uint32_t tenant) {
-  Access& access = access_[slot];
-  access.insert(std::lower_bound(access.begin(), access.end(), tenant), tenant);
+  access_.Add(slot, tenant);
   ++counts_[tenant];
   lists_.Add(tenant, slot, [this](uint32_t s) { return leaf_[s]; });
 }
 
 bool TenantTree::RemoveGrant(uint32_t slot, uint32_t tenant) {
-  Access& access = access_[slot];
-  const auto at = std::lower_bound(access.begin(), access.end(), tenant);
-  if (at == access.end() || *at != tenant) return false;
-  access.erase(at);
+  if (!access_.Remove(slot, tenant)) return false;
   const auto count = counts_.find(tenant);
   if (--count->second == 0) counts_.erase(count);
   lists_.Remove(tenant, slot, leaf_[slot]);
@@ -140,7 +147,7 @@ bool TenantTree::RemoveGrant(uint32_t slot, uint32_t tenant) {
 
 absl::StatusOr<bool> TenantTree::Grant(int64_t label, uint32_t tenant) {
   WEIR_ASSIGN_OR_RETURN(const uint32_t slot, Find(label));
-  if (Allowed(slot, tenant)) return false;
+  if (access_.Has(slot, tenant)) return false;
   AddGrant(slot, tenant);
   return true;
 }
@@ -153,7 +160,7 @@ absl::StatusOr<bool> TenantTree::Revoke(int64_t label, uint32_t tenant) {
 absl::Status TenantTree::Delete(int64_t label, uint32_t tenant) {
   const absl::StatusOr<uint32_t> slot = Find(label);
   // The same as for a label that is not there: nobody learns of others' vectors.
-  if (!slot.ok() || !Allowed(*slot, tenant))
+  if (!slot.ok() || !access_.Has(*slot, tenant))
     return absl::NotFoundError(absl::StrCat("no vector ", label));
   if (owner_[*slot] != tenant) {
     return absl::PermissionDeniedError(
@@ -164,8 +171,7 @@ absl::Status TenantTree::Delete(int64_t label, uint32_t tenant) {
 }
 
 void TenantTree::Free(uint32_t slot) {
-  while (!access_[slot].empty()) RemoveGrant(slot, access_[slot].back());
-  access_[slot] = Access();
+  while (!access_.Of(slot).empty()) RemoveGrant(slot, access_.Of(slot).back());
   slot_of_.erase(labels_[slot]);
   leaf_[slot] = kFree;
   free_.push_back(slot);
@@ -194,7 +200,7 @@ absl::StatusOr<std::vector<Scored>> TenantTree::Search(std::span<const float> qu
       });
   TopK top(k);
   for (const uint32_t slot : nearest.Take()) {
-    if (!Allowed(slot, tenant)) continue;  // whatever a list says
+    if (!access_.Has(slot, tenant)) continue;  // whatever a list says
     const float* row = &rows_[slot * dimensions()];
     top.Add({labels_[slot], tensor::Dot(query.data(), row, dimensions())});
   }
@@ -205,7 +211,7 @@ std::vector<Scored> TenantTree::SearchExactly(std::span<const float> query, int6
                                               uint32_t tenant) const {
   TopK top(k);
   for (uint32_t slot = 0; slot < labels_.size(); ++slot) {
-    if (!Allowed(slot, tenant)) continue;
+    if (!access_.Has(slot, tenant)) continue;
     top.Add({labels_[slot],
              tensor::Dot(query.data(), &rows_[slot * dimensions()], dimensions())});
   }
@@ -219,7 +225,7 @@ size_t TenantTree::CountOf(uint32_t tenant) const {
 
 bool TenantTree::Has(int64_t label, uint32_t tenant) const {
   const auto at = slot_of_.find(label);
-  return at != slot_of_.end() && Allowed(at->second, tenant);
+  return at != slot_of_.end() && access_.Has(at->second, tenant);
 }
 
 std::optional<uint32_t> TenantTree::OwnerOf(int64_t label) const {
@@ -231,7 +237,7 @@ std::optional<uint32_t> TenantTree::OwnerOf(int64_t label) const {
 std::vector<int64_t> TenantTree::LabelsOf(uint32_t tenant) const {
   std::vector<int64_t> labels;
   for (uint32_t slot = 0; slot < labels_.size(); ++slot) {
-    if (Allowed(slot, tenant)) labels.push_back(labels_[slot]);
+    if (access_.Has(slot, tenant)) labels.push_back(labels_[slot]);
   }
   std::sort(labels.begin(), labels.end());
   return labels;
@@ -244,11 +250,8 @@ TenantTree::Memory TenantTree::MemoryUse() const {
             labels_.capacity() * sizeof(int64_t) + leaf_.capacity() * sizeof(uint32_t) +
             slot_of_.capacity() * (sizeof(std::pair<int64_t, uint32_t>) + 1) + tree_->bytes();
   m.tenants = lists_.bytes() + owner_.capacity() * sizeof(uint32_t) +
-              access_.capacity() * sizeof(Access) +
+              access_.bytes() +
               counts_.capacity() * (sizeof(std::pair<uint32_t, uint32_t>) + 1);
-  for (const Access& access : access_) {
-    if (access.capacity() > 4) m.tenants += access.capacity() * sizeof(uint32_t);
-  }
   return m;
 }
 

@@ -30,11 +30,11 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "index/scored.h"
 #include "index/segment/segment_file.h"
+#include "index/tenants/access_lists.h"
 #include "index/tenants/cluster_tree.h"
 #include "index/tenants/short_lists.h"
 
@@ -111,15 +111,14 @@ class TenantTree {
 
  private:
   static constexpr uint32_t kFree = ~0u;  // leaf of a slot that is not in use
-  using Access = absl::InlinedVector<uint32_t, 4>;  // ascending
 
   TenantTree(ClusterTree tree, const TenantTreeOptions& options);
   absl::Status CheckVector(std::span<const float> vector) const;
   absl::StatusOr<uint32_t> Find(int64_t label) const;
+  void Reserve(size_t more);
   void Place(int64_t label, std::span<const float> vector, uint32_t owner, uint32_t leaf);
   void AddGrant(uint32_t slot, uint32_t tenant);
   bool RemoveGrant(uint32_t slot, uint32_t tenant);
-  bool Allowed(uint32_t slot, uint32_t tenant) const;
   void Free(uint32_t slot);
   absl::Status ReadSlots(const SegmentFile& file);
   absl::Status ReadLists(const SegmentFile& file);
@@ -130,7 +129,7 @@ class TenantTree {
   // By slot.
   std::vector<int64_t> labels_;
   std::vector<uint32_t> leaf_, owner_;
-  std::vector<Access> access_;
+  AccessLists access_;
   std::vector<float> rows_;   // [slots, dimensions]
   std::vector<int8_t> codes_;  // the same, int8
   std::vector<float> scales_;

@@ -71,8 +71,9 @@ absl::StatusOr<SegmentInfo> TenantTree::Save(const std::string& folder,
     slots.push_back(slot);
     leaves.push_back(leaf_[slot]);
     owners.push_back(owner_[slot]);
-    access.push_back(static_cast<uint32_t>(access_[slot].size()));
-    tenants.insert(tenants.end(), access_[slot].begin(), access_[slot].end());
+    const std::span<const uint32_t> of = access_.Of(slot);
+    access.push_back(static_cast<uint32_t>(of.size()));
+    tenants.insert(tenants.end(), of.begin(), of.end());
   }
   for (const ClusterTree::Node& node : tree_->nodes()) children.push_back(node.children);
   std::vector<ShortLists::Key> keys;
@@ -150,7 +151,7 @@ absl::Status TenantTree::ReadSlots(const SegmentFile& file) {
   rows_ = Numbers<float>(file, kRowsSection, 0, rows * d);
   codes_.resize(rows * d);
   scales_.resize(rows);
-  access_.resize(rows);
+  access_.Reserve(rows);
   const auto access = Numbers<uint32_t>(file, kAccessSection, 0,
                                         file.section(kAccessSection).size() / 4);
   size_t next = rows;
@@ -165,14 +166,14 @@ absl::Status TenantTree::ReadSlots(const SegmentFile& file) {
       return file.Damaged(kLabelsSection, r * 8, "a label that stands twice");
     if (access[r] > access.size() - next)
       return file.Damaged(kAccessSection, r * 4, "more tenants than there are");
-    access_[r].assign(access.begin() + static_cast<ptrdiff_t>(next),
-                      access.begin() + static_cast<ptrdiff_t>(next + access[r]));
-    next += access[r];
-    for (size_t t = 0; t < access_[r].size(); ++t) {
-      if (t > 0 && access_[r][t] <= access_[r][t - 1])
+    access_.AddSlot();
+    for (size_t t = next; t < next + access[r]; ++t) {
+      if (t > next && access[t] <= access[t - 1])
         return file.Damaged(kAccessSection, r * 4, "tenants that do not ascend");
-      ++counts_[access_[r][t]];
+      access_.Add(static_cast<uint32_t>(r), access[t]);
+      ++counts_[access[t]];
     }
+    next += access[r];
   }
   if (next != access.size()) return file.Damaged(kAccessSection, next * 4, "tenants of no row");
   return absl::OkStatus();
@@ -184,7 +185,7 @@ absl::Status TenantTree::ReadLists(const SegmentFile& file) {
   const auto heads = Numbers<uint32_t>(file, kKeysSection, 0, lists * 3);
   const auto members =
       Numbers<uint32_t>(file, kListsSection, 0, file.section(kListsSection).size() / 4);
-  std::vector<Access> found(labels_.size());
+  std::vector<std::vector<uint32_t>> found(labels_.size());
   size_t next = 0;
   for (size_t l = 0; l < lists; ++l) {
     const uint32_t node = heads[3 * l], tenant = heads[3 * l + 1], count = heads[3 * l + 2];
@@ -207,7 +208,7 @@ absl::Status TenantTree::ReadLists(const SegmentFile& file) {
   if (next != members.size()) return file.Damaged(kListsSection, next * 4, "rows of no list");
   for (size_t r = 0; r < found.size(); ++r) {
     std::sort(found[r].begin(), found[r].end());
-    if (found[r] != access_[r])
+    if (!std::ranges::equal(found[r], access_.Of(static_cast<uint32_t>(r))))
       return file.Damaged(kAccessSection, r * 4, "grants and lists do not agree");
   }
   for (const auto& [key, list] : lists_.lists()) {
