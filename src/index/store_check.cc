@@ -65,6 +65,15 @@ void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passa
   }
 }
 
+absl::Status CheckGrants(Grants& grants, Lines& lines) {
+  WEIR_ASSIGN_OR_RETURN(const int64_t dangling, grants.Dangling());
+  if (dangling > 0) {
+    lines.push_back(
+        absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& context) const {
@@ -120,11 +129,7 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
       lines.push_back(absl::StrCat("catalogue: passage ", t.first, " is both deleted and live"));
     }
   }
-  WEIR_ASSIGN_OR_RETURN(const int64_t dangling, catalogue_->grants().Dangling());
-  if (dangling > 0) {
-    lines.push_back(
-        absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
-  }
+  WEIR_RETURN_IF_ERROR(CheckGrants(catalogue_->grants(), lines));
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);

@@ -57,7 +57,7 @@ struct SearchOptions {
   SparseOptions sparse = {};
   int64_t top_k = 10;
   bool dedupe = true;
-  std::string tenant;  // "": everything, also documents that no tenant was granted
+  std::string tenant = {};  // "": everything, also documents that no tenant was granted
   // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
   // not for questions and claims in prose.
   bool signs = false;
@@ -71,8 +71,9 @@ struct SearchOptions {
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
-    v(tenant, {.name = "tenant",
-               .help = "Search as this tenant: its documents alone are found, counted and scored."});
+    v(tenant,
+      {.name = "tenant",
+       .help = "Search as this tenant: its documents alone are found, counted and scored."});
   }
 };
 

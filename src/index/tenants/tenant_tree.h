@@ -18,7 +18,7 @@
 //   has a list, and at S / 2, not S, so that lists do not swing; filters are as large as their
 //   tenants need and made anew, all at once, when an eighth of the lists is gone; tenants with no
 //   more than S vectors are searched whole.
-// Checked by: TenantTreeTest.*, ShortListsTest.*   Measured by: weir bench search --tenants
+// Checked by: TenantTreeTest.*, TenantTreeFileTest.*   Measured by: weir bench search --tenants
 #pragma once
 
 #include <cstdint>
@@ -80,9 +80,9 @@ class TenantTree {
   // kNotFound unless the tenant has it, kPermissionDenied unless it owns it.
   absl::Status Delete(int64_t label, uint32_t tenant);
 
-  // The tenant's best k by (score descending, label ascending), fewer when it has fewer; none for an
-  // unknown tenant. Scores are f32 inner products. kInvalidArgument for k below 1 and for a query of
-  // other dimensions or that is not finite.
+  // The tenant's best k by (score descending, label ascending), fewer when it has fewer; none for
+  // an unknown tenant. Scores are f32 inner products. kInvalidArgument for k below 1 and for a
+  // query of other dimensions or that is not finite.
   absl::StatusOr<std::vector<Scored>> Search(std::span<const float> query, int64_t k,
                                              uint32_t tenant,
                                              const TenantSearchOptions& options = {}) const;
