@@ -14,10 +14,14 @@ constexpr size_t kLeastForgotten = 100, kForgottenShare = 8;
 ShortLists::ShortLists(const ClusterTree& tree, size_t longest)
     : tree_(tree), longest_(std::max<size_t>(1, longest)), below_(tree.nodes().size()) {}
 
-void ShortLists::Clear() {
-  lists_.clear();
-  std::fill(below_.begin(), below_.end(), BloomFilter());
-  forgotten_ = 0;
+std::vector<uint32_t> ShortLists::Take(uint32_t node, uint32_t tenant) {
+  const auto at = lists_.find({node, tenant});
+  if (at == lists_.end()) return {};
+  const std::span<const uint32_t> list = pool_.Of(at->second);
+  std::vector<uint32_t> slots(list.begin(), list.end());
+  pool_.Free(at->second);
+  lists_.erase(at);
+  return slots;
 }
 
 // Notes in all nodes above that the tenant has something below them.
@@ -62,12 +66,11 @@ void ShortLists::Remove(uint32_t tenant, uint32_t slot, uint32_t leaf) {
       if (node == ClusterTree::kRoot) return;
       continue;
     }
-    std::vector<uint32_t>& list = at->second;
+    const std::span<const uint32_t> list = Of(at->second);
     const auto place = std::find(list.begin(), list.end(), slot);
     if (place == list.end()) return;
-    *place = list.back();
-    list.pop_back();
-    if (list.empty()) {
+    pool_.Erase(at->second, static_cast<size_t>(place - list.begin()));
+    if (at->second.count == 0) {
       lists_.erase(at);
       ++forgotten_;
     }
@@ -89,24 +92,20 @@ void ShortLists::Merge(uint32_t tenant, uint32_t node) {
       all += here.list.size();
     }
     if (all == 0 || all > longest_ / 2) return;
-    std::vector<uint32_t> merged;
-    merged.reserve(all);
+    ListPool::List merged;
     for (uint32_t child = n.first_child; child < n.first_child + n.children; ++child) {
-      const auto at = lists_.find({child, tenant});
-      if (at == lists_.end()) continue;
-      merged.insert(merged.end(), at->second.begin(), at->second.end());
-      lists_.erase(at);
-      ++forgotten_;
+      const std::vector<uint32_t> slots = Take(child, tenant);
+      for (const uint32_t slot : slots) pool_.Append(merged, slot);
+      forgotten_ += !slots.empty();
     }
-    lists_.insert_or_assign(Key{node, tenant}, std::move(merged));
+    lists_[{node, tenant}] = merged;
     if (node == ClusterTree::kRoot) return;
     node = n.parent;
   }
 }
 
 size_t ShortLists::bytes() const {
-  size_t bytes = lists_.capacity() * (sizeof(Key) + sizeof(std::vector<uint32_t>) + 1);
-  for (const auto& [key, list] : lists_) bytes += list.capacity() * sizeof(uint32_t);
+  size_t bytes = lists_.capacity() * (sizeof(Key) + sizeof(ListPool::List) + 1) + pool_.bytes();
   for (const BloomFilter& filter : below_) bytes += sizeof(filter) + filter.bytes();
   return bytes;
 }

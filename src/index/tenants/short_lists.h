@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "index/tenants/bloom_filter.h"
 #include "index/tenants/cluster_tree.h"
+#include "index/tenants/list_pool.h"
 #include "index/tenants/tree_walk.h"
 
 namespace weir::index {
@@ -39,18 +40,18 @@ class ShortLists {
 
   AtNode At(uint32_t node, uint32_t tenant) const {
     const auto list = lists_.find({node, tenant});
-    if (list != lists_.end()) return {AtNode::Kind::kList, list->second};
+    if (list != lists_.end()) return {AtNode::Kind::kList, pool_.Of(list->second)};
     return {Below(node, tenant) ? AtNode::Kind::kBelow : AtNode::Kind::kNothing};
   }
 
   using Key = std::pair<uint32_t, uint32_t>;  // node, tenant
-  const absl::flat_hash_map<Key, std::vector<uint32_t>>& lists() const { return lists_; }
+  const absl::flat_hash_map<Key, ListPool::List>& lists() const { return lists_; }
+  std::span<const uint32_t> Of(const ListPool::List& list) const { return pool_.Of(list); }
   size_t bytes() const;
-  // Empties the lists.
-  void Clear();
   // For lists that were kept: REQUIRES each key once, and a Rebuild at the end.
-  void Restore(const Key& key, std::vector<uint32_t> slots) {
-    lists_.insert_or_assign(key, std::move(slots));
+  void Restore(const Key& key, std::span<const uint32_t> slots) {
+    ListPool::List& list = lists_[key];
+    for (const uint32_t slot : slots) pool_.Append(list, slot);
   }
   // Bloom filters cannot forget: makes all of them anew from the lists.
   void Rebuild();
@@ -61,17 +62,14 @@ class ShortLists {
   }
   template <class LeafOf>
   void Append(uint32_t tenant, uint32_t node, uint32_t slot, const LeafOf& leaf_of) {
-    std::vector<uint32_t>& list = lists_[{node, tenant}];
-    // A doubled list would waste a quarter of what the tenants take.
-    if (list.size() == list.capacity()) list.reserve(list.size() + list.size() / 4 + 4);
-    list.push_back(slot);
+    ListPool::List& list = lists_[{node, tenant}];
+    pool_.Append(list, slot);
     Above(node, tenant);
-    if (list.size() > longest_ && !tree_.is_leaf(node)) Split(tenant, node, leaf_of);
+    if (list.count > longest_ && !tree_.is_leaf(node)) Split(tenant, node, leaf_of);
   }
   template <class LeafOf>
   void Split(uint32_t tenant, uint32_t node, const LeafOf& leaf_of) {
-    const std::vector<uint32_t> slots = std::move(lists_.find(Key{node, tenant})->second);
-    lists_.erase({node, tenant});
+    const std::vector<uint32_t> slots = Take(node, tenant);
     for (const uint32_t slot : slots) {
       uint32_t child = leaf_of(slot);
       while (tree_.nodes()[child].parent != node) child = tree_.nodes()[child].parent;
@@ -92,12 +90,15 @@ class ShortLists {
     }
     Append(tenant, node, slot, leaf_of);
   }
+  // Ends the list; what was in it.
+  std::vector<uint32_t> Take(uint32_t node, uint32_t tenant);
   void Above(uint32_t node, uint32_t tenant);
   void Merge(uint32_t tenant, uint32_t node);
 
   const ClusterTree& tree_;
   const size_t longest_;
-  absl::flat_hash_map<Key, std::vector<uint32_t>> lists_;
+  absl::flat_hash_map<Key, ListPool::List> lists_;
+  ListPool pool_;
   std::vector<BloomFilter> below_;  // [nodes]; of leaves empty
   std::vector<uint32_t> path_;
   size_t forgotten_ = 0;  // lists that went since the last Rebuild

@@ -82,7 +82,7 @@ absl::StatusOr<SegmentInfo> TenantTree::Save(const std::string& folder,
   std::sort(keys.begin(), keys.end());
   std::vector<uint32_t> heads, members;
   for (const ShortLists::Key& key : keys) {
-    const std::vector<uint32_t>& list = lists_.lists().at(key);
+    const std::span<const uint32_t> list = lists_.Of(lists_.lists().at(key));
     heads.insert(heads.end(), {key.first, key.second, static_cast<uint32_t>(list.size())});
     for (const uint32_t slot : list) members.push_back(row_of[slot]);
   }
@@ -195,8 +195,7 @@ absl::Status TenantTree::ReadLists(const SegmentFile& file) {
     if (twice || node >= tree_->nodes().size() || count == 0 || count > members.size() - next)
       return file.Damaged(kKeysSection, l * 12, "no list");
     const ClusterTree::Node& n = tree_->nodes()[node];
-    std::vector<uint32_t> slots(members.begin() + static_cast<ptrdiff_t>(next),
-                                members.begin() + static_cast<ptrdiff_t>(next + count));
+    const std::span<const uint32_t> slots = std::span(members).subspan(next, count);
     next += count;
     for (const uint32_t slot : slots) {
       if (slot >= labels_.size() ||
@@ -204,7 +203,7 @@ absl::Status TenantTree::ReadLists(const SegmentFile& file) {
         return file.Damaged(kListsSection, next * 4, "a row that is not below the list's node");
       found[slot].push_back(tenant);
     }
-    lists_.Restore({node, tenant}, std::move(slots));
+    lists_.Restore({node, tenant}, slots);
   }
   if (next != members.size()) return file.Damaged(kListsSection, next * 4, "rows of no list");
   for (size_t r = 0; r < found.size(); ++r) {
