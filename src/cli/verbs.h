@@ -36,6 +36,7 @@ std::unique_ptr<Verb> MakeEvalCompareVerb();
 std::unique_ptr<Verb> MakeEvalPerplexityVerb();
 std::unique_ptr<Verb> MakeEvalPasskeyVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();
+std::unique_ptr<Verb> MakeEvalPassagesVerb();
 std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeEvalPassageCacheVerb();
 std::unique_ptr<Verb> MakeEvalPromptVerb();

@@ -33,6 +33,8 @@ absl::StatusOr<std::string> FingerprintOf(const BeirPaths& paths, RetrievalOptio
   WEIR_ASSIGN_OR_RETURN(extra["qrels"], HashOf(paths.qrels));
   extra["encoder"] = encoders.dense == nullptr ? "" : encoders.dense->fingerprint();
   if (encoders.sparse != nullptr) extra["sparse-encoder"] = encoders.sparse->fingerprint();
+  if (encoders.scorer != nullptr) extra["scorer"] = encoders.scorer->fingerprint();
+  if (encoders.completer != nullptr) extra["model"] = encoders.completer->name();
   extra["protocol"] = "1";
   std::string text = BindOptions(options).Fingerprint();
   for (const auto& [name, value] : extra) {
@@ -69,7 +71,10 @@ absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::strin
                                      const RetrievalOptions& options,
                                      const retrieve::Encoders& encoders, const Registry& registry,
                                      const Context& context) {
-  retrieve::SearchOptions search{.mode = mode, .fuse = options.fuse, .sparse = options.sparse};
+  retrieve::SearchOptions search{.mode = mode,
+                                 .fuse = options.fuse,
+                                 .sparse = options.sparse,
+                                 .rerank = options.rerank};
   search.top_k = options.depth + 1;  // one may be the query itself
   search.fuse.fetch = std::max(options.fuse.fetch, search.top_k);
   search.dedupe = false;  // judgements name each copy

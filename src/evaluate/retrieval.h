@@ -23,6 +23,7 @@ struct RetrievalOptions {
   index::Bm25Options bm25;
   retrieve::FusionOptions fuse;
   retrieve::SparseOptions sparse;
+  retrieve::RerankOptions rerank;  // of every pipeline
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
   std::string language;    // as Collection::Open takes it
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
@@ -35,6 +36,7 @@ struct RetrievalOptions {
     bm25.Visit(v);
     fuse.Visit(v);
     sparse.Visit(v);
+    rerank.Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
     v(language, {.name = "language",

@@ -46,7 +46,8 @@ class StagePipeline : public Pipeline {
                                                 const Context& context) const override {
     Query query;
     query.text = std::string(query_text);
-    const Resources resources{store_, encoders_.dense, options_, encoders_.sparse};
+    const Resources resources{store_, encoders_.dense,   options_,
+                              encoders_.sparse, encoders_.scorer, encoders_.completer};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -102,6 +103,10 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
         stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));
   }
   if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
+  if (options.rerank.rerank != "none") {
+    WEIR_RETURN_IF_ERROR(pipeline->Add(options.rerank.rerank, registry));
+  }
+  if (options.rerank.mmr < 1) WEIR_RETURN_IF_ERROR(pipeline->Add("mmr", registry));
   return pipeline;
 }
 

@@ -1,5 +1,5 @@
-// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank. Stages
-// are registered techniques (kind RetrievalStage); a mode names a list of them.
+// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank, spread.
+// Stages are registered techniques (kind RetrievalStage); a mode names a list of them.
 #pragma once
 
 #include <cstdint>
@@ -51,10 +51,40 @@ struct SparseOptions {
   }
 };
 
+// What happens to the first candidates once they are found.
+struct RerankOptions {
+  std::string rerank = "none";
+  int64_t depth = 30;
+  double weight = 0.5;
+  double mmr = 1;
+  template <class V>
+  void Visit(V& v) {
+    v(rerank, {.name = "rerank",
+               .help = "Reread the first candidates together with the question: cross (a small "
+                       "BERT) or likelihood (a language model).",
+               .choices = {"none", "cross", "likelihood"}});
+    v(depth, {.name = "rerank-depth",
+              .help = "How many candidates are reread.",
+              .unit = "passages",
+              .min = 1,
+              .max = 1000});
+    v(weight, {.name = "rerank-weight",
+               .help = "Weight of the new score; the rest is the old one's.",
+               .min = 0,
+               .max = 1});
+    v(mmr, {.name = "mmr",
+            .help = "Below 1, passages that differ from better ones come earlier; the weight of a "
+                    "passage's score against its likeness to them.",
+            .min = 0,
+            .max = 1});
+  }
+};
+
 struct SearchOptions {
   std::string mode = "hybrid";
   FusionOptions fuse = {};
   SparseOptions sparse = {};
+  RerankOptions rerank = {};
   int64_t top_k = 10;
   bool dedupe = true;
   // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
@@ -67,6 +97,7 @@ struct SearchOptions {
              .choices = {"lexical", "bm25", "dense", "sparse", "hybrid"}});
     fuse.Visit(v);
     sparse.Visit(v);
+    rerank.Visit(v);
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
@@ -86,6 +117,8 @@ struct Encoders {
       : dense(dense), sparse(sparse) {}
   const text::Encoder* dense;
   const text::SparseEncoder* sparse;
+  const text::PairScorer* scorer = nullptr;  // of --rerank cross
+  text::Completer* completer = nullptr;      // of --rerank likelihood
 };
 
 class Pipeline {

@@ -45,6 +45,8 @@ struct Resources {
   const text::Encoder* encoder = nullptr;
   const SearchOptions& options;
   const text::SparseEncoder* sparse_encoder = nullptr;
+  const text::PairScorer* scorer = nullptr;
+  text::Completer* completer = nullptr;
 };
 
 class RetrievalStage {

@@ -53,6 +53,18 @@ class SparseEncoder {
                               std::span<SparseVector> out, const Context& context) const = 0;
 };
 
+// Reads a query and a passage together and says how well the one answers the other. Thread-safe.
+class PairScorer {
+ public:
+  virtual ~PairScorer() = default;
+  virtual std::string name() const = 0;         // "minilm-cross"
+  virtual std::string fingerprint() const = 0;  // changes when the scores would
+  // One score a passage, higher is better; only those of one query compare. A score does not depend
+  // on the other passages. Longer texts are cut at the model's window.
+  virtual absl::Status Score(std::string_view query, std::span<const std::string_view> passages,
+                             std::span<float> scores, const Context& context) const = 0;
+};
+
 struct ChatMessage {
   std::string role;  // "system", "user", "assistant"
   std::string content;
@@ -98,6 +110,11 @@ struct Completion {
   int64_t reused_tokens = 0;  // of the prompt, that were not computed for it
 };
 
+struct ScoredPair {
+  std::vector<ChatMessage> messages;
+  std::string continuation;
+};
+
 // Thread-compatible.
 class Completer {
  public:
@@ -120,6 +137,18 @@ class Completer {
   virtual absl::StatusOr<std::vector<double>> LogLikelihood(
       const std::vector<ChatMessage>& messages, std::span<const std::string> continuations,
       const Context& context) = 0;
+  // LogLikelihood of many (prompt, continuation) pairs; an engine computes what their prompts share
+  // once. Results in the order given.
+  virtual absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
+                                                             const Context& context) {
+    std::vector<double> all;
+    for (const ScoredPair& pair : pairs) {
+      auto one = LogLikelihood(pair.messages, {&pair.continuation, 1}, context);
+      if (!one.ok()) return one.status();
+      all.push_back(one->front());
+    }
+    return all;
+  }
 };
 
 }  // namespace weir::text

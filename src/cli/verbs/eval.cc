@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "cli/reranker.h"
 #include "cli/verbs.h"
 #include "evaluate/retrieval.h"
 
@@ -10,12 +11,13 @@ namespace {
 
 struct EvalOptions {
   evaluate::RetrievalOptions retrieval;
-  std::string encoder, sparse_encoder;
+  std::string encoder, sparse_encoder, model;
   template <class V>
   void Visit(V& v) {
     retrieval.Visit(v);
     v(encoder, {.name = "encoder",
                 .help = "Encoder of passages and queries; a name (see weir model list)."});
+    v(model, {.name = "model", .help = "Language model of --rerank likelihood."});
     v(sparse_encoder, {.name = "sparse-encoder", .help = "The same for the sparse pipeline."});
   }
 };
@@ -48,9 +50,13 @@ class EvalVerb : public Verb {
         WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
       }
     }
+    WEIR_ASSIGN_OR_RETURN(
+        const Rerankers rerankers,
+        LoadRerankers(options_.retrieval.rerank, options_.model, session));
+    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get()};
+    rerankers.AddTo(encoders);
     WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
-                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval,
-                                                      {encoder.get(), sparse_encoder.get()},
+                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoders,
                                                       session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;
