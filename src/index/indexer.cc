@@ -22,6 +22,7 @@ class Batcher {
   }
 
   absl::Status Add(Prepared prepared) {
+    prepared.tenant = options_.tenant;
     bytes_ += static_cast<int64_t>(prepared.document.text.size());
     batch_.push_back(std::move(prepared));
     const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents ||
@@ -81,20 +82,36 @@ bool Below(const std::string& path, const std::vector<std::string>& roots) {
 
 absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexReport& report) {
   if (options.roots.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> paths, store.Paths());
+  const std::string& tenant = options.tenant;
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> paths,
+                        tenant.empty() ? store.Paths() : store.Paths(tenant));
   for (const std::string& path : paths) {
     std::error_code error;
     if (!Below(path, options.roots) || std::filesystem::exists(path, error) || error) continue;
-    WEIR_RETURN_IF_ERROR(store.Remove(path));
+    const absl::Status removed = store.Remove(path, tenant);
+    if (absl::IsPermissionDenied(removed)) {
+      WEIR_RETURN_IF_ERROR(store.Revoke(tenant, {&path, 1}).status());
+    } else {
+      WEIR_RETURN_IF_ERROR(removed);
+    }
     ++report.removed;
   }
   return absl::OkStatus();
 }
 
+absl::Status GrantUnchanged(Store& store, const std::string& tenant,
+                            const std::vector<std::string>& paths, IndexReport& report) {
+  if (tenant.empty() || paths.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const int64_t granted, store.Grant(tenant, paths));
+  report.granted += granted;
+  return absl::OkStatus();
+}
+
 // Leaves the files that must be read. Unchanged ones cost a stat, touched ones a hash.
 absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
-                           const Context& context, std::vector<FileState>& changed,
-                           IndexReport& report) {
+                           const std::string& tenant, const Context& context,
+                           std::vector<FileState>& changed, IndexReport& report) {
+  std::vector<std::string> unchanged;
   for (const std::string& path : files) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     absl::StatusOr<FileState> state = StatFile(path);
@@ -104,19 +121,20 @@ absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
       continue;
     }
     if (store.IsUnchanged(path, state->size, state->mtime_ns)) {
-      ++report.unchanged;
+      unchanged.push_back(path);
       continue;
     }
     if (absl::StatusOr<std::string> hash = Sha256File(path);
         hash.ok() && store.IsCurrent(path, *hash)) {
       if (state->mtime_ns >= 0)
         WEIR_RETURN_IF_ERROR(store.NoteFile(path, state->size, state->mtime_ns));
-      ++report.unchanged;
+      unchanged.push_back(path);
       continue;
     }
     changed.push_back(*std::move(state));
   }
-  return absl::OkStatus();
+  report.unchanged += static_cast<int64_t>(unchanged.size());
+  return GrantUnchanged(store, tenant, unchanged, report);
 }
 
 absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPorts& ports,
@@ -149,7 +167,7 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   files.erase(std::unique(files.begin(), files.end()), files.end());
   WEIR_RETURN_IF_ERROR(RemoveMissing(store, options, report));
   std::vector<FileState> changed;
-  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, context, changed, report));
+  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, options.tenant, context, changed, report));
   if (!changed.empty()) {
     WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
   }
@@ -182,6 +200,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
   IndexerOptions wide = options;  // records are small: the batch is bounded by its bytes
   wide.batch_documents = std::max<int64_t>(options.batch_documents, 1 << 16);
   Batcher batcher(store, wide, context, report);
+  std::vector<std::string> unchanged;
   while (true) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(std::optional<Record> record, next());
@@ -193,7 +212,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     p.document.format = "record";
     p.document.sha256 = Sha256(absl::StrCat(p.document.title, "\n", p.document.text));
     if (store.IsCurrent(p.document.path, p.document.sha256)) {
-      ++report.unchanged;
+      unchanged.push_back(p.document.path);
       continue;
     }
     text::Passage passage;
@@ -203,6 +222,8 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     WEIR_RETURN_IF_ERROR(batcher.Add(std::move(p)));
   }
   WEIR_RETURN_IF_ERROR(batcher.Flush());
+  report.unchanged += static_cast<int64_t>(unchanged.size());
+  WEIR_RETURN_IF_ERROR(GrantUnchanged(store, options.tenant, unchanged, report));
   if (options.encode && encoder != nullptr)
     WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;

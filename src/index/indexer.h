@@ -47,10 +47,15 @@ struct IndexerOptions {
   // Documents of the store at or below these paths that are no longer there are removed. Not a
   // flag: the caller knows what it walked.
   std::vector<std::string> roots;
+  // Gets a grant of every document, unchanged ones too, and owns those that are new. Of documents
+  // that are no longer there it loses those it was granted, and takes those that it owns with it.
+  // "": none. Set by the caller, too.
+  std::string tenant;
 };
 
 struct IndexReport {
   int64_t added = 0, unchanged = 0, removed = 0, failed = 0, passages = 0;
+  int64_t granted = 0;  // of `unchanged`, those that the tenant did not have
   double seconds = 0;
 };
 

@@ -38,10 +38,7 @@ std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment,
     for (size_t r = LowerRow(segment, range.first); r < segment.rows(); ++r) {
       const uint32_t row = static_cast<uint32_t>(r);
       if (segment.passage(row) > range.last) break;
-      if (deleted->bits.empty()) deleted->bits.resize((segment.rows() + 63) / 64);
-      deleted->bits[r / 64] |= uint64_t{1} << (r % 64);
-      deleted->rows.push_back(row);
-      deleted->tokens += Tokens(segment, row);
+      deleted->Add(row, segment.rows(), Tokens(segment, row));
     }
   }
   return deleted;
@@ -122,6 +119,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
                                                              const std::string& folder,
                                                              const Snapshot* previous) {
   auto out = std::make_shared<Snapshot>();
+  out->trees = previous == nullptr ? std::make_shared<SegmentTrees>() : previous->trees;
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
   WEIR_RETURN_IF_ERROR(ReadSettings(catalogue, *out));
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());

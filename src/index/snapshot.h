@@ -14,6 +14,7 @@
 #include "index/dense/vector_segment.h"
 #include "index/lexical/search.h"
 #include "index/sparse/sparse_segment.h"
+#include "index/tenants/range_lists.h"
 #include "index/texts/text_segment.h"
 
 namespace weir::index {
@@ -49,6 +50,7 @@ struct Snapshot {
   // added.
   std::vector<std::pair<std::string, int64_t>> analyzers;
   EncoderNote encoder, sparse_encoder;
+  std::shared_ptr<SegmentTrees> trees;  // of `vectors`, and of generations before
   int64_t bytes = 0;  // of all segment files
 
   int64_t live_passages() const;

@@ -19,6 +19,7 @@
 #include "base/context.h"
 #include "index/dense/vector_search.h"
 #include "index/lexical/bm25.h"
+#include "index/scope.h"
 #include "index/scored.h"
 #include "index/sparse/sparse_search.h"
 #include "text/ports.h"
@@ -43,12 +44,20 @@ struct StoreStatus {
   std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
 };
 
+struct TenantStatus {
+  std::string name;
+  int64_t documents = 0, passages = 0, owned = 0;  // owned: documents
+};
+
 // A document with its passages, ready to be stored.
 struct Prepared {
   text::Document document;
   std::vector<text::Passage> passages;
   int64_t file_size = -1;     // bytes, -1 when the document is no file
   int64_t file_mtime_ns = -1;  // -1: unknown, the next run compares hashes
+  // Gets a grant, and owns the document if it is new; "" for none. A document that is replaced
+  // keeps its owner and its grants.
+  std::string tenant = {};
 };
 
 class Store {
@@ -61,9 +70,13 @@ class Store {
   virtual ~Store() = default;
 
   // --- writing ---
-  // Replaces documents of the same path. Vectors may come later (SetVectors).
+  // Replaces documents of the same path. Vectors may come later (SetVectors). A batch is of one
+  // tenant (kInvalidArgument).
   virtual absl::Status AddBatch(std::span<const Prepared> batch, const Context& context) = 0;
   virtual absl::Status Remove(std::string_view path) = 0;  // kNotFound
+  // On behalf of a tenant: kNotFound unless the document was granted to it, kPermissionDenied
+  // unless it owns it. tenant "": as above.
+  virtual absl::Status Remove(std::string_view path, std::string_view tenant) = 0;
   virtual absl::Status RecordFailure(std::string_view path, std::string_view reason) = 0;
   // Unchanged (same size, mtime, and then hash) files need no reading.
   virtual bool IsCurrent(std::string_view path, std::string_view sha256) const = 0;
@@ -84,6 +97,21 @@ class Store {
                                      const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
+  // --- tenants (docs/tenants.md) ---
+  // One transaction each. Return how many of the documents changed: what is granted already, or was
+  // not granted, stays as it is. kNotFound, before anything changed, for a path that is not in the
+  // store; kInvalidArgument for a name that is empty, long or not printable.
+  virtual absl::StatusOr<int64_t> Grant(std::string_view tenant,
+                                        std::span<const std::string> paths) = 0;
+  virtual absl::StatusOr<int64_t> Revoke(std::string_view tenant,
+                                         std::span<const std::string> paths) = 0;
+  virtual absl::StatusOr<std::vector<TenantStatus>> Tenants() const = 0;  // by name
+  // Of the documents granted to a tenant, ascending; none for one that is unknown.
+  virtual absl::StatusOr<std::vector<std::string>> Paths(std::string_view tenant) const = 0;
+  // What the tenant may see of the generation that is open; nothing, if it is unknown.
+  virtual absl::StatusOr<std::shared_ptr<const Scope>> TenantScope(
+      std::string_view tenant) const = 0;
+
   // How passages are analysed: kAutoLanguage, or a name or code of text::Languages(). A store keeps
   // what its first document came with: kFailedPrecondition for another one from then on.
   virtual absl::Status SetLanguage(std::string_view language) {
@@ -97,7 +125,9 @@ class Store {
   // Of this object, from now on; the store itself holds no scores.
   virtual void SetBm25(const Bm25Options& options) {}
   // Of this object's queries from now on, instead of all languages that are in the store.
-  virtual absl::Status SetQueryLanguage(std::string_view language) {
+  // `must_exist`: kFailedPrecondition where nothing was analysed in it; without, an error does not
+  // tell a tenant which languages others have.
+  virtual absl::Status SetQueryLanguage(std::string_view language, bool must_exist = true) {
     return absl::UnimplementedError("this store has one language");
   }
   virtual absl::StatusOr<StoreStatus> Status() const = 0;
@@ -105,26 +135,33 @@ class Store {
   virtual std::vector<int64_t> Passages() const = 0;  // ids, ascending
   // Verifies every checksum and cross reference; one line a problem, empty when clean.
   virtual absl::StatusOr<std::vector<std::string>> Check(const Context& context) const = 0;
+  // Searches return what `scope` allows and score as it counts (scope.h); null: everything.
+  //
   // BM25, top k by (score descending, passage ascending). Quoted parts of the query are phrases.
-  virtual absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
-                                                            const Context& context) const = 0;
-  virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
-                                                                int64_t passage) const = 0;
+  virtual absl::StatusOr<std::vector<Scored>> SearchLexical(
+      std::string_view query, int64_t k, const Context& context,
+      const Scope* scope = nullptr) const = 0;
+  // kNotFound for a passage that is not in the store or not in the scope.
+  virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(
+      std::string_view query, int64_t passage, const Scope* scope = nullptr) const = 0;
   // Inner product; what dense/vector_search.h does with its defaults. query: [dimensions] f32, unit
   // length.
   virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
-                                                          const Context& context) const = 0;
-  // Several queries share a scan; a result for each. queries: [n, dimensions].
+                                                          const Context& context,
+                                                          const Scope* scope = nullptr) const = 0;
+  // Several queries share a scan; a result for each. queries: [n, dimensions]. With a scope, it
+  // stands for options.allowed.
   virtual absl::StatusOr<std::vector<std::vector<Scored>>> SearchDenseMany(
       std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
-      const Context& context) const = 0;
+      const Context& context, const Scope* scope = nullptr) const = 0;
   virtual bool has_vectors() const = 0;
   // Inner product of 8-bit weights and impacts; see sparse/sparse_search.h. kNotFound when the
   // store has no sparse vectors.
   virtual absl::StatusOr<std::vector<Scored>> SearchSparse(const text::SparseVector& query,
                                                            int64_t k,
                                                            const SparseSearchOptions& options,
-                                                           const Context& context) const = 0;
+                                                           const Context& context,
+                                                           const Scope* scope = nullptr) const = 0;
   virtual bool has_sparse_vectors() const = 0;
   // In steps of 1/64, as they are stored. kNotFound while it is pending.
   virtual absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const = 0;

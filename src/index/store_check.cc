@@ -120,6 +120,11 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
       lines.push_back(absl::StrCat("catalogue: passage ", t.first, " is both deleted and live"));
     }
   }
+  WEIR_ASSIGN_OR_RETURN(const int64_t dangling, catalogue_->grants().Dangling());
+  if (dangling > 0) {
+    lines.push_back(
+        absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
+  }
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);

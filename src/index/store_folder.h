@@ -1,6 +1,8 @@
 // The store over a folder; see store.h for the contract and docs/formats/store.md for the files.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,7 +27,8 @@ class FolderStore final : public Store {
   absl::Status Start();
 
   absl::Status AddBatch(std::span<const Prepared> batch, const Context& context) override;
-  absl::Status Remove(std::string_view path) override;
+  absl::Status Remove(std::string_view path) override { return Remove(path, ""); }
+  absl::Status Remove(std::string_view path, std::string_view tenant) override;
   absl::Status RecordFailure(std::string_view path, std::string_view reason) override;
   bool IsCurrent(std::string_view path, std::string_view sha256) const override;
   bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const override;
@@ -33,29 +36,39 @@ class FolderStore final : public Store {
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
   absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
   absl::Status Compact(const Context& context) override;
+  absl::StatusOr<int64_t> Grant(std::string_view tenant,
+                                std::span<const std::string> paths) override;
+  absl::StatusOr<int64_t> Revoke(std::string_view tenant,
+                                 std::span<const std::string> paths) override;
+  absl::StatusOr<std::vector<TenantStatus>> Tenants() const override;
+  absl::StatusOr<std::vector<std::string>> Paths(std::string_view tenant) const override;
+  absl::StatusOr<std::shared_ptr<const Scope>> TenantScope(std::string_view tenant) const override;
   absl::Status SetLanguage(std::string_view language) override;
   absl::Status SetLanguageIfNew(std::string_view language) override;
 
   absl::Status Refresh() override;
   void SetBm25(const Bm25Options& options) override;
-  absl::Status SetQueryLanguage(std::string_view language) override;
+  absl::Status SetQueryLanguage(std::string_view language, bool must_exist = true) override;
   absl::StatusOr<StoreStatus> Status() const override;
   absl::StatusOr<std::vector<std::string>> Paths() const override;
   std::vector<int64_t> Passages() const override;
   absl::StatusOr<std::vector<std::string>> Check(const Context& context) const override;
   absl::StatusOr<std::vector<Scored>> SearchLexical(std::string_view query, int64_t k,
-                                                    const Context& context) const override;
-  absl::StatusOr<std::vector<TermScore>> ExplainLexical(std::string_view query,
-                                                        int64_t passage) const override;
+                                                    const Context& context,
+                                                    const Scope* scope = nullptr) const override;
+  absl::StatusOr<std::vector<TermScore>> ExplainLexical(
+      std::string_view query, int64_t passage, const Scope* scope = nullptr) const override;
   absl::StatusOr<std::vector<std::vector<Scored>>> SearchDenseMany(
       std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
-      const Context& context) const override;
+      const Context& context, const Scope* scope = nullptr) const override;
   absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,
-                                                  const Context& context) const override;
+                                                  const Context& context,
+                                                  const Scope* scope = nullptr) const override;
   bool has_vectors() const override;
   absl::StatusOr<std::vector<Scored>> SearchSparse(const text::SparseVector& query, int64_t k,
                                                    const SparseSearchOptions& options,
-                                                   const Context& context) const override;
+                                                   const Context& context,
+                                                   const Scope* scope = nullptr) const override;
   bool has_sparse_vectors() const override;
   absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
@@ -76,8 +89,10 @@ class FolderStore final : public Store {
   absl::Status Writable() const;
   absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held
   std::shared_ptr<const Snapshot> snapshot() const;
-  absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot) const;
-  absl::StatusOr<QueryAnalyzers> TakeAnalyzers(const Snapshot& snapshot) const;
+  absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot,
+                                     const Scope* scope) const;
+  absl::StatusOr<QueryAnalyzers> TakeAnalyzers(const Snapshot& snapshot, const Scope* scope) const;
+  Bm25Options bm25() const;
   absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start,
                                        int64_t size) const;
   std::string SegmentName(std::string_view kind);
@@ -86,6 +101,8 @@ class FolderStore final : public Store {
   absl::StatusOr<NewRows> AssignIds(std::span<const Prepared> batch);
   absl::Status ChooseLanguages(NewRows& rows, const Context& context) const;
   absl::Status AddLanguages(const LanguageChoice& choice);
+  absl::Status CheckOwner(const DocumentRow& row, std::string_view tenant) const;
+  absl::StatusOr<std::vector<int64_t>> DocumentIds(std::span<const std::string> paths) const;
   absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
   absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
   absl::Status CommitVectors(const SegmentInfo& info);
@@ -134,6 +151,8 @@ class FolderStore final : public Store {
   mutable std::mutex analyzers_mutex_;
   mutable std::vector<QueryAnalyzers> analyzers_;  // not in use
   std::string query_language_;  // under analyzers_mutex_; "" for all that the store has
+  mutable std::mutex scopes_mutex_;
+  mutable std::map<std::string, std::shared_ptr<const Scope>, std::less<>> scopes_;  // by tenant
 };
 
 }  // namespace weir::index

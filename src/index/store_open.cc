@@ -129,6 +129,10 @@ absl::Status FolderStore::Reload() {
         absl::StrCat(folder_, ": ", next.status().message(), "; the catalogue names this file"));
   }
   WEIR_RETURN_IF_ERROR(next.status());
+  {
+    std::lock_guard lock(scopes_mutex_);
+    scopes_.clear();
+  }
   std::lock_guard lock(snapshot_mutex_);
   snapshot_ = *std::move(next);
   return absl::OkStatus();
@@ -146,6 +150,11 @@ absl::Status FolderStore::Refresh() {
 std::shared_ptr<const Snapshot> FolderStore::snapshot() const {
   std::lock_guard lock(snapshot_mutex_);
   return snapshot_;
+}
+
+Bm25Options FolderStore::bm25() const {
+  std::lock_guard lock(snapshot_mutex_);
+  return bm25_;
 }
 
 void FolderStore::SetBm25(const Bm25Options& options) {

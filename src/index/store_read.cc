@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/scope_cache.h"
 #include "index/store_folder.h"
 #include "text/detect.h"
 
@@ -29,12 +30,13 @@ std::vector<text::Analyzer*> OwnLanguageFirst(
 }  // namespace
 
 absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query,
-                                                const Snapshot& snapshot) const {
+                                                const Snapshot& snapshot,
+                                                const Scope* scope) const {
   if (query.size() > kMaxQueryBytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("query of ", query.size(), " bytes; at most ", kMaxQueryBytes));
   }
-  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers analyzers, TakeAnalyzers(snapshot));
+  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers analyzers, TakeAnalyzers(snapshot, scope));
   std::vector<text::Analyzer*> all = OwnLanguageFirst(query, analyzers.made);
   LexicalQuery parsed = ParseLexicalQuery(query, all);
   std::lock_guard lock(analyzers_mutex_);
@@ -44,9 +46,13 @@ absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query,
 
 // Those of the snapshot's languages, or of the one that was set for queries.
 absl::StatusOr<FolderStore::QueryAnalyzers> FolderStore::TakeAnalyzers(
-    const Snapshot& snapshot) const {
+    const Snapshot& snapshot, const Scope* scope) const {
   QueryAnalyzers out;
-  for (const auto& [name, passages] : snapshot.analyzers) out.names.push_back(name);
+  const bool own = scope != nullptr && scope->counts() == Scope::Counts::kScope &&
+                   snapshot.analyzer == kAutoLanguage;
+  for (const auto& [name, passages] : own ? scope->analyzers() : snapshot.analyzers)
+    out.names.push_back(name);
+  if (out.names.empty()) out.names.emplace_back(kDefaultLanguage);
   {
     std::lock_guard lock(analyzers_mutex_);
     if (!query_language_.empty()) out.names = {query_language_};
@@ -64,9 +70,14 @@ absl::StatusOr<FolderStore::QueryAnalyzers> FolderStore::TakeAnalyzers(
   return out;
 }
 
-absl::Status FolderStore::SetQueryLanguage(std::string_view language) {
+absl::Status FolderStore::SetQueryLanguage(std::string_view language, bool must_exist) {
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_ASSIGN_OR_RETURN(const auto analyzer, text::Analyzer::Make(language));
+  if (!must_exist) {
+    std::lock_guard lock(analyzers_mutex_);
+    query_language_ = analyzer->name();
+    return absl::OkStatus();
+  }
   std::string known;
   for (const auto& [name, passages] : now->analyzers) {
     absl::StrAppend(&known, known.empty() ? "" : ", ", name);
@@ -81,46 +92,44 @@ absl::Status FolderStore::SetQueryLanguage(std::string_view language) {
 }
 
 absl::StatusOr<std::vector<Scored>> FolderStore::SearchLexical(std::string_view query, int64_t k,
-                                                               const Context& context) const {
+                                                               const Context& context,
+                                                               const Scope* scope) const {
   WEIR_RETURN_IF_ERROR(context.CheckCancelled());
   const std::shared_ptr<const Snapshot> now = snapshot();
-  WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now));
-  Bm25Options options;
-  {
-    std::lock_guard lock(snapshot_mutex_);
-    options = bm25_;
-  }
-  return SearchSegments(now->lexical_views, parsed, k, options);
+  WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now, scope));
+  if (scope == nullptr) return SearchSegments(now->lexical_views, parsed, k, bm25());
+  return SearchSegments(scope->cache().Lexical(now, *scope)->views, parsed, k, bm25());
 }
 
 absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_view query,
-                                                                   int64_t passage) const {
+                                                                   int64_t passage,
+                                                                   const Scope* scope) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
-  WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now));
-  Bm25Options options;
-  {
-    std::lock_guard lock(snapshot_mutex_);
-    options = bm25_;
-  }
-  return ExplainSegments(now->lexical_views, parsed, passage, options);
+  WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now, scope));
+  if (scope == nullptr) return ExplainSegments(now->lexical_views, parsed, passage, bm25());
+  return ExplainSegments(scope->cache().Lexical(now, *scope)->views, parsed, passage, bm25());
 }
 
 absl::StatusOr<std::vector<Scored>> FolderStore::SearchDense(std::span<const float> query,
                                                              int64_t k,
-                                                             const Context& context) const {
-  WEIR_ASSIGN_OR_RETURN(auto found, SearchDenseMany(query, 1, k, {}, context));
+                                                             const Context& context,
+                                                             const Scope* scope) const {
+  WEIR_ASSIGN_OR_RETURN(auto found, SearchDenseMany(query, 1, k, {}, context, scope));
   return std::move(found[0]);
 }
 
 absl::StatusOr<std::vector<std::vector<Scored>>> FolderStore::SearchDenseMany(
     std::span<const float> queries, size_t n, int64_t k, const VectorSearchOptions& options,
-    const Context& context) const {
+    const Context& context, const Scope* scope) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   if (now->vectors.empty()) {
     return absl::NotFoundError(
         absl::StrCat(folder_, ": the store has no vectors; index with an encoder first"));
   }
-  return SearchVectors(now->vector_views, queries, n, k, options, context);
+  if (scope == nullptr) return SearchVectors(now->vector_views, queries, n, k, options, context);
+  VectorSearchOptions scoped = options;
+  scoped.allowed = &scope->allowed();
+  return SearchVectors(scope->cache().Dense(now, *scope)->views, queries, n, k, scoped, context);
 }
 
 bool FolderStore::has_vectors() const { return !snapshot()->vectors.empty(); }
@@ -128,7 +137,8 @@ bool FolderStore::has_vectors() const { return !snapshot()->vectors.empty(); }
 absl::StatusOr<std::vector<Scored>> FolderStore::SearchSparse(const text::SparseVector& query,
                                                               int64_t k,
                                                               const SparseSearchOptions& options,
-                                                              const Context& context) const {
+                                                              const Context& context,
+                                                              const Scope* scope) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   if (now->sparse.empty()) {
     return absl::NotFoundError(absl::StrCat(
@@ -136,7 +146,8 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchSparse(const text::Sparse
   }
   WEIR_ASSIGN_OR_RETURN(const SparseQuery terms,
                         MakeSparseQuery(query, now->sparse_encoder.dimensions));
-  return index::SearchSparse(now->sparse_views, terms, k, options, context);
+  if (scope == nullptr) return index::SearchSparse(now->sparse_views, terms, k, options, context);
+  return index::SearchSparse(scope->cache().Sparse(now, *scope)->views, terms, k, options, context);
 }
 
 bool FolderStore::has_sparse_vectors() const { return !snapshot()->sparse.empty(); }

@@ -38,7 +38,7 @@ absl::Status CheckPrepared(const Prepared& p) {
                                                      ") does not equal the text there"));
     }
   }
-  return absl::OkStatus();
+  return p.tenant.empty() ? absl::OkStatus() : CheckTenantName(p.tenant);
 }
 
 }  // namespace
@@ -64,6 +64,9 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
   for (size_t i = 0; i < batch.size(); ++i) last[batch[i].document.path] = i;
   for (size_t i = 0; i < batch.size(); ++i) {
     WEIR_RETURN_IF_ERROR(CheckPrepared(batch[i]));
+    if (batch[i].tenant != batch[0].tenant) {
+      return absl::InvalidArgumentError("a batch with documents of several tenants");
+    }
     const text::Document& d = batch[i].document;
     if (last[d.path] != i) continue;
     DocumentRow row{.id = next_document++,
@@ -89,7 +92,13 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
 absl::Status FolderStore::ChooseLanguages(NewRows& rows, const Context& context) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   if (now->analyzer != kAutoLanguage) return absl::OkStatus();
-  const auto& [most, passages] = now->analyzers.front();
+  auto analyzers = now->analyzers;
+  if (const std::string& tenant = rows.prepared[0]->tenant; !tenant.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const auto scope, TenantScope(tenant));
+    analyzers = scope->analyzers();
+    analyzers.emplace_back();  // there may be none
+  }
+  const auto& [most, passages] = analyzers.front();
   const std::string_view usual =
       passages > 0 ? std::string_view(most).substr(0, most.find(':')) : std::string_view();
   WEIR_ASSIGN_OR_RETURN(rows.languages, LanguageChoice::Make(rows.prepared, usual, context));
@@ -165,7 +174,15 @@ absl::Status FolderStore::CommitBatch(const NewRows& rows, const std::vector<Seg
   for (size_t i = 0; i < rows.documents.size(); ++i) {
     DocumentRow row = rows.documents[i];
     WEIR_ASSIGN_OR_RETURN(const std::optional<DocumentRow> old, catalogue_->FindDocument(row.path));
-    if (old.has_value()) WEIR_RETURN_IF_ERROR(catalogue_->RemoveDocument(*old));
+    if (old.has_value()) {
+      WEIR_RETURN_IF_ERROR(catalogue_->grants().Move(old->id, row.id));
+      WEIR_RETURN_IF_ERROR(catalogue_->RemoveDocument(*old));
+    }
+    if (const std::string& tenant = rows.prepared[i]->tenant; !tenant.empty()) {
+      Grants& grants = catalogue_->grants();
+      WEIR_ASSIGN_OR_RETURN(const int64_t id, grants.FindOrAdd(tenant));
+      WEIR_RETURN_IF_ERROR(grants.Add(id, row.id, !old.has_value()).status());
+    }
     row.text_segment = text_segment;
     WEIR_RETURN_IF_ERROR(catalogue_->AddDocument(row));
     if (!rows.languages.empty()) {
@@ -225,11 +242,12 @@ absl::Status FolderStore::AddBatch(std::span<const Prepared> batch, const Contex
   return absl::IsCancelled(merged) ? absl::OkStatus() : merged;
 }
 
-absl::Status FolderStore::Remove(std::string_view path) {
+absl::Status FolderStore::Remove(std::string_view path, std::string_view tenant) {
   WEIR_RETURN_IF_ERROR(Writable());
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(const std::optional<DocumentRow> row, catalogue_->FindDocument(path));
   if (!row.has_value()) return absl::NotFoundError(absl::StrCat(path, ": not in the store"));
+  if (!tenant.empty()) WEIR_RETURN_IF_ERROR(CheckOwner(*row, tenant));
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
   WEIR_RETURN_IF_ERROR(catalogue_->RemoveDocument(*row));
   return Finish(transaction);

@@ -11,7 +11,7 @@ absl::Status Bm25Stage::Run(Query& query, const Resources& resources,
       resources.options.signs ? query.text : index::WithoutSigns(query.text);
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<index::Scored> found,
-      resources.store.SearchLexical(text, resources.options.fuse.fetch, context));
+      resources.store.SearchLexical(text, resources.options.fuse.fetch, context, resources.scope));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["bm25"] = hit.score;

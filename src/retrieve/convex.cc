@@ -21,7 +21,8 @@ absl::Status FillMissing(Query& query, const Resources& resources) {
     }
     if (!candidate.scores.contains("bm25")) {
       WEIR_ASSIGN_OR_RETURN(const std::vector<index::TermScore> terms,
-                            resources.store.ExplainLexical(query.text, candidate.passage));
+                            resources.store.ExplainLexical(query.text, candidate.passage,
+                                                           resources.scope));
       double sum = 0;
       for (const index::TermScore& term : terms) sum += term.score;
       candidate.scores["bm25"] = sum;

@@ -9,7 +9,8 @@ absl::Status DenseStage::Run(Query& query, const Resources& resources,
   WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<index::Scored> found,
-      resources.store.SearchDense(query.vector, resources.options.fuse.fetch, context));
+      resources.store.SearchDense(query.vector, resources.options.fuse.fetch, context,
+                                  resources.scope));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["dense"] = hit.score;

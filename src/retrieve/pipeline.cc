@@ -46,8 +46,14 @@ class StagePipeline : public Pipeline {
                                                 const Context& context) const override {
     Query query;
     query.text = std::string(query_text);
-    const Resources resources{store_, encoders_.dense,   options_,
-                              encoders_.sparse, encoders_.scorer, encoders_.completer};
+    std::shared_ptr<const index::Scope> scope;
+    if (!options_.tenant.empty()) {
+      WEIR_ASSIGN_OR_RETURN(scope, store_.TenantScope(options_.tenant));
+      if (scope->allowed().ids().empty()) return std::vector<text::Hit>();
+    }
+    const Resources resources{store_,          encoders_.dense,  options_,
+                              encoders_.sparse, encoders_.scorer, encoders_.completer,
+                              scope.get()};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -56,13 +62,18 @@ class StagePipeline : public Pipeline {
     if (query.candidates.size() > static_cast<size_t>(options_.top_k)) {
       query.candidates.resize(options_.top_k);
     }
-    return ToHits(query);
+    return ToHits(query, scope.get());
   }
 
  private:
-  absl::StatusOr<std::vector<text::Hit>> ToHits(const Query& query) const {
+  absl::StatusOr<std::vector<text::Hit>> ToHits(const Query& query,
+                                                const index::Scope* scope) const {
     std::vector<text::Hit> hits;
     for (const Candidate& candidate : query.candidates) {
+      // Whatever a stage did: the grants decide.
+      if (scope != nullptr && !scope->allowed().Contains(candidate.passage)) {
+        return absl::InternalError("a search stage left the tenant's scope");
+      }
       text::Hit hit;
       hit.rank = static_cast<int>(hits.size()) + 1;
       hit.score = candidate.score;

@@ -87,6 +87,7 @@ struct SearchOptions {
   RerankOptions rerank = {};
   int64_t top_k = 10;
   bool dedupe = true;
+  std::string tenant;  // "": everything, also documents that no tenant was granted
   // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
   // not for questions and claims in prose.
   bool signs = false;
@@ -101,6 +102,8 @@ struct SearchOptions {
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
+    v(tenant, {.name = "tenant",
+               .help = "Search as this tenant: its documents alone are found, counted and scored."});
   }
 };
 

@@ -10,7 +10,8 @@ absl::Status SparseStage::Run(Query& query, const Resources& resources,
   const index::SparseSearchOptions options{.exact = resources.options.sparse.search == "exact"};
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<index::Scored> found,
-      resources.store.SearchSparse(query.terms, resources.options.fuse.fetch, options, context));
+      resources.store.SearchSparse(query.terms, resources.options.fuse.fetch, options, context,
+                                   resources.scope));
   for (const index::Scored& hit : found) {
     Candidate& candidate = query.At(hit.passage);
     candidate.scores["sparse"] = hit.score;

@@ -47,6 +47,7 @@ struct Resources {
   const text::SparseEncoder* sparse_encoder = nullptr;
   const text::PairScorer* scorer = nullptr;
   text::Completer* completer = nullptr;
+  const index::Scope* scope = nullptr;  // that the query is asked in; null: everything
 };
 
 class RetrievalStage {

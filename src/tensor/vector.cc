@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tensor/kernels.h"
+#include "tensor/simd/avx512.h"
 
 namespace weir::tensor {
 
@@ -38,6 +39,22 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
                 Kernels().scan_int8(query, query_scale, rows + begin * n, row_scales + begin,
                                     end - begin, n, scores + begin);
               });
+}
+
+void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
+                const float* row_scales, const uint32_t* at, size_t count, size_t n,
+                float* scores) {
+#if defined(__x86_64__)
+  static const bool wide = &Kernels() == &kAvx512Kernels;
+  if (wide) {
+    return avx512::ScanInt8At(query, query_scale, rows, row_scales, at, count, n, scores);
+  }
+#endif
+  const KernelSet& kernels = Kernels();
+  for (size_t i = 0; i < count; ++i) {
+    scores[i] = static_cast<float>(kernels.dot_int8(query, rows + at[i] * n, n)) *
+                row_scales[at[i]] * query_scale;
+  }
 }
 
 }  // namespace weir::tensor

@@ -83,6 +83,13 @@ TEST(VectorTest, ScanInt8OnAllTargetsAndThreads) {
         kernels->scan_int8(query.data(), 0.25f, codes.data(), scales.data(), rows, n, got.data());
         EXPECT_EQ(want, got) << kernels->name << " " << rows << " x " << n;
       }
+      std::vector<uint32_t> at;  // backwards, the first row twice
+      for (size_t i = rows; i-- > 0;) at.push_back(static_cast<uint32_t>(i));
+      if (rows > 0) at.push_back(0);
+      std::vector<float> picked(at.size());
+      ScanInt8At(query.data(), 0.25f, codes.data(), scales.data(), at.data(), at.size(), n,
+                 picked.data());
+      for (size_t i = 0; i < at.size(); ++i) EXPECT_EQ(picked[i], want[at[i]]);
       Threads two(2);
       std::vector<float> got(rows);
       ScanInt8(query.data(), 0.25f, codes.data(), scales.data(), rows, n, got.data(), &two);

@@ -9,6 +9,7 @@
 #include "cli/dense_bench.h"
 #include "cli/lexical_bench.h"
 #include "cli/sparse_bench.h"
+#include "cli/tenants_bench.h"
 #include "cli/verbs.h"
 #include "tensor/vector.h"
 
@@ -20,6 +21,7 @@ struct BenchSearchOptions {
   DenseBenchOptions dense;
   std::string encoder;
   SparseBenchOptions sparse;
+  TenantsBenchOptions tenants;
   template <class V>
   void Visit(V& v) {
     v(lexical.queries, {.name = "queries",
@@ -43,6 +45,7 @@ struct BenchSearchOptions {
        .help = "Script that drives the peer; empty takes the peer's of tests/peers.",
        .fingerprint = false});
     sparse.Visit(v);
+    tenants.Visit(v);
   }
 };
 
@@ -66,6 +69,7 @@ class BenchSearchVerb : public Verb {
 
   absl::StatusOr<int> Run(std::span<const std::string>, Session& session) override {
     std::vector<BenchRow> rows;
+    if (options_.tenants.tenants > 0) return Tenants(session);
     if (!options_.dense.vectors.empty()) return Vectors(session);
     if (options_.lexical.peer.script.empty()) {
       options_.lexical.peer.script =
@@ -86,6 +90,18 @@ class BenchSearchVerb : public Verb {
     if (options_.dense.peer.script.empty())
       options_.dense.peer.script = "tests/peers/dense_bench.py";
     WEIR_RETURN_IF_ERROR(BenchDense(options_.dense, session, rows));
+    session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
+    return kExitDone;
+  }
+
+  absl::StatusOr<int> Tenants(Session& session) {
+    std::vector<BenchRow> rows;
+    options_.tenants.vectors = options_.dense.vectors;
+    options_.tenants.queries = options_.dense.queries;
+    options_.tenants.vector_rows = options_.dense.rows;
+    options_.tenants.dimensions = options_.dense.dimensions;
+    options_.tenants.rounds = options_.lexical.rounds;
+    WEIR_RETURN_IF_ERROR(BenchTenants(options_.tenants, session.context(), rows));
     session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
     return kExitDone;
   }

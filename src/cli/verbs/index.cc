@@ -30,6 +30,7 @@ struct IndexOptions {
   std::string language;
   bool code = false;
   std::string passage_cache;
+  std::string tenant;
   PassageBeforeOptions passages;
   template <class V>
   void Visit(V& v) {
@@ -54,6 +55,9 @@ struct IndexOptions {
                       .help = "Compute the passages for this decoder too, so that answers begin at "
                               "once (see weir index cache)."});
     passages.Visit(v);
+    v(tenant, {.name = "tenant",
+               .help = "Grant the documents to this tenant, unchanged ones too; it owns those that "
+                       "are new."});
   }
 };
 
@@ -97,6 +101,7 @@ class IndexVerb : public Verb {
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(*store, session, encoder));
     options_.indexer.roots = paths;
+    options_.indexer.tenant = options_.tenant;
     index::IndexReport report;
     const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
         *store, walk.files, Ports(encoder.get(), sparse_encoder.get()), options_.indexer,
@@ -189,6 +194,7 @@ class IndexVerb : public Verb {
                          {"removed", r.removed},
                          {"failed", r.failed},
                          {"passages", r.passages},
+                         {"granted", r.granted},
                          {"seconds", r.seconds}}
                         .dump());
       return;
@@ -196,6 +202,8 @@ class IndexVerb : public Verb {
     session.Print(
         absl::StrFormat("%d added, %d unchanged, %d removed, %d failed; %d passages in %.1f s",
                         r.added, r.unchanged, r.removed, r.failed, r.passages, r.seconds));
+    if (r.granted > 0)
+      session.Note(absl::StrCat(r.granted, " of the unchanged documents granted"));
     if (r.failed > 0) session.Note("the reasons: weir index status");
   }
 

@@ -56,7 +56,8 @@ class SearchVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     store->SetBm25(options_.bm25);
     if (!options_.language.empty()) {
-      WEIR_RETURN_IF_ERROR(store->SetQueryLanguage(options_.language));
+      WEIR_RETURN_IF_ERROR(store->SetQueryLanguage(options_.language,
+                                                    options_.search.tenant.empty()));
     }
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(
@@ -105,8 +106,12 @@ class SearchVerb : public Verb {
 
   absl::Status Explain(const std::string& query, const std::vector<text::Hit>& hits,
                        const index::Store& store, Session& session) const {
+    std::shared_ptr<const index::Scope> scope;
+    if (!options_.search.tenant.empty()) {
+      WEIR_ASSIGN_OR_RETURN(scope, store.TenantScope(options_.search.tenant));
+    }
     for (const text::Hit& hit : hits) {
-      WEIR_ASSIGN_OR_RETURN(auto terms, store.ExplainLexical(query, hit.passage.id));
+      WEIR_ASSIGN_OR_RETURN(auto terms, store.ExplainLexical(query, hit.passage.id, scope.get()));
       session.Print(absl::StrFormat("%2d  terms:", hit.rank));
       for (const index::TermScore& t : terms) {
         session.Print(absl::StrFormat("      %-20s df %d  tf %d  idf %.4f  score %.4f", t.term,

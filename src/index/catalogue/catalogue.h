@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/catalogue/grants.h"
 #include "index/catalogue/sqlite.h"
 #include "index/segment/segment_file.h"
 #include "text/records.h"
@@ -31,10 +32,6 @@ struct DocumentRow {
   int64_t size = -1, mtime_ns = -1;  // of the file; -1 unknown
   int64_t text_segment = -1, text_start = 0, text_size = 0;
   int64_t first_passage = 0, passage_count = 0;  // ids of one document are consecutive
-};
-
-struct IdRange {
-  int64_t first = 0, last = 0;  // inclusive
 };
 
 // Rolls back unless Commit was called.
@@ -77,7 +74,7 @@ class Catalogue {
   absl::StatusOr<std::vector<std::string>> Paths();
   absl::StatusOr<int64_t> DocumentCount();
   absl::Status AddDocument(const DocumentRow& row);
-  // With its passages, which become tombstones.
+  // With its passages, which become tombstones, and its grants.
   absl::Status RemoveDocument(const DocumentRow& row);
   absl::Status MoveText(int64_t document, int64_t segment, int64_t start);
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns);
@@ -92,6 +89,8 @@ class Catalogue {
   absl::StatusOr<std::vector<text::Passage>> PassagesOf(int64_t document);
   absl::StatusOr<int64_t> PassageCount();
 
+  Grants& grants() { return grants_; }
+
   absl::StatusOr<std::vector<IdRange>> Tombstones();  // ascending
   absl::Status RemoveTombstone(int64_t first);
 
@@ -103,12 +102,14 @@ class Catalogue {
   absl::StatusOr<std::vector<std::string>> IntegrityCheck();
 
  private:
-  explicit Catalogue(std::unique_ptr<Sqlite> database) : database_(std::move(database)) {}
+  explicit Catalogue(std::unique_ptr<Sqlite> database)
+      : database_(std::move(database)), grants_(*database_) {}
   absl::Status CheckVersion();
   absl::StatusOr<bool> HasLanguages();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
   std::unique_ptr<Sqlite> database_;
+  Grants grants_;
   bool reading_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "index/tenants/range_lists.h"
 #include "tensor/lookup.h"
 #include "tensor/vector.h"
 
@@ -25,6 +26,7 @@ constexpr size_t kNearestClusters = 16;  // looked at first, best first, for a g
 constexpr size_t kNearestGroup = 16;     // clusters that are compared by their best
 constexpr size_t kSeedRows = 64;       // scored without a look at their scan codes
 constexpr size_t kRescoreAhead = 8;    // f32 rows
+constexpr int64_t kRunning = 32;       // best rows of which a list must have one
 constexpr float kLeastExpected = 0.05f;  // of a score, from the centre
 constexpr float kInt8Deviations = 4;    // that a score of int8 codes may be off
 
@@ -48,6 +50,17 @@ Reach ReachOf(Effort effort) {
   return {0, 0};  // never asked
 }
 
+// Lists in a row without a good row.
+size_t PatienceOf(Effort effort) {
+  switch (effort) {
+    case Effort::kQuick: return 1;
+    case Effort::kNormal: return 3;
+    case Effort::kThorough: return 8;
+    case Effort::kExact: break;
+  }
+  return 0;
+}
+
 // std::fill over two bytes is no vector loop at -O2, and there are two values a row of the segment.
 void FillLeast(uint16_t* at, size_t n, uint16_t least) {
   const uint64_t four = least * uint64_t{0x0001000100010001};
@@ -68,6 +81,7 @@ QueryScan::QueryScan(std::span<const float> query, int64_t k, const VectorSearch
       options_(options),
       codes_(query.size()),
       best_(k),
+      running_(std::max(k, kRunning)),
       least_(kRunBlocks * kLookupRows) {
   scale_ = tensor::QuantizeInt8(query.data(), codes_.data(), query.size());
   norm_ = std::sqrt(tensor::Dot(query.data(), query.data(), query.size()));
@@ -121,6 +135,37 @@ void QueryScan::ScoreAllowed(const VectorView& view) {
     const float* x = view.segment->vector(row);
     Keep({view.segment, row, true, tensor::Dot(query_.data(), x, query_.size())});
   }
+}
+
+void QueryScan::ScoreRows(const VectorView& view) {
+  for (const uint32_t row : view.allowed->rows) {
+    const float* x = view.segment->vector(row);
+    Keep({view.segment, row, true, tensor::Dot(query_.data(), x, query_.size())});
+  }
+}
+
+// True when one of them is among the running best.
+bool QueryScan::ScanAt(const VectorView& view, std::span<const uint32_t> positions) {
+  const VectorSegment& s = *view.segment;
+  scores_.resize(positions.size());
+  tensor::ScanInt8At(codes_.data(), scale_, s.codes(), s.scales(), positions.data(),
+                     positions.size(), s.dimensions(), scores_.data());
+  bool good = false;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    good |= running_.Add({0, scores_[i]});
+    if (scores_[i] >= Threshold()) Offer(view, positions[i], scores_[i]);
+  }
+  return good;
+}
+
+// REQUIRES: no clusters, so that rows are positions.
+void QueryScan::ScanAllowed(const VectorView& view) { ScanAt(view, view.allowed->rows); }
+
+void QueryScan::WalkLists(const VectorView& view) {
+  WalkTree(
+      view.lists->tree(), TreeQuery(query_), PatienceOf(options_.effort),
+      [&](uint32_t node) { return view.lists->At(node); },
+      [&](std::span<const uint32_t> positions) { return ScanAt(view, positions); });
 }
 
 void QueryScan::ScanRows(const VectorView& view, size_t begin, size_t end) {

@@ -20,6 +20,11 @@ class QueryScan {
   void ScanCodes(const VectorView& view, size_t begin, size_t end);
   // The allowed rows alone.
   void ScoreAllowed(const VectorView& view);
+  // The view's allowed rows: all of them by their f32 numbers or by their int8 codes, or the lists
+  // of a tree that may hold the best.
+  void ScoreRows(const VectorView& view);
+  void ScanAllowed(const VectorView& view);
+  void WalkLists(const VectorView& view);
   // Every live row by its f32 numbers, rows [begin, end).
   void ScanRows(const VectorView& view, size_t begin, size_t end);
 
@@ -43,6 +48,7 @@ class QueryScan {
   void Keep(const Candidate& candidate);
   float Threshold() const { return best_.Least(false) - slack_; }
   void Offer(const VectorView& view, size_t position, float score);
+  bool ScanAt(const VectorView& view, std::span<const uint32_t> positions);
   void Prune();
   void MakeTables(const QuantiserView& quantiser);
   std::vector<uint32_t> Nearest() const;
@@ -58,6 +64,7 @@ class QueryScan {
   std::vector<int8_t> codes_;
   float scale_ = 0, norm_ = 0, slack_ = 0;
   TopK best_;  // scores alone, for the threshold
+  TopK running_;  // the same, of a few more
   std::vector<Candidate> kept_;
 
   // Of the segment in hand.

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kTileRows = 1024;      // int8 codes that stay in the cache for the next query
 constexpr size_t kTileClusters = 64;    // the same
+constexpr size_t kScoredWhole = 256;    // rows that need no codes and no tree
 constexpr size_t kFewAllowed = 24;      // a scan of so many rows costs as much as scoring one
 
 absl::Status CheckQueries(std::span<const VectorView> segments, std::span<const float> queries,
@@ -45,9 +46,30 @@ absl::Status InTiles(std::span<QueryScan> scans, size_t count, size_t tile, cons
   return absl::OkStatus();
 }
 
+// False when so many rows are allowed that a scan of all is better.
+bool SearchAllowed(const VectorView& view, std::span<QueryScan> scans,
+                   const VectorSearchOptions& options) {
+  const bool few = view.allowed->rows.size() <= kScoredWhole;
+  const bool lists = view.lists != nullptr && options.effort != Effort::kExact;
+  if (!few && !lists && (view.segment->clustered() || options.effort == Effort::kExact))
+    return false;
+  for (QueryScan& s : scans) {
+    if (few) {
+      s.ScoreRows(view);
+    } else if (lists) {
+      s.WalkLists(view);
+    } else {
+      s.ScanAllowed(view);
+    }
+  }
+  return true;
+}
+
 absl::Status SearchSegment(const VectorView& view, std::span<QueryScan> scans,
                            const VectorSearchOptions& options, const Context& context) {
   const VectorSegment& segment = *view.segment;
+  if (view.allowed != nullptr && SearchAllowed(view, scans, options))
+    return context.CheckCancelled();
   if (options.allowed != nullptr &&
       options.allowed->ids().size() * kFewAllowed <= segment.rows()) {
     for (QueryScan& s : scans) s.ScoreAllowed(view);

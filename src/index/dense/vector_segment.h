@@ -75,9 +75,15 @@ absl::StatusOr<SegmentInfo> WriteVectorSegment(std::span<const int64_t> ids,
                                                const std::string& folder, const std::string& name,
                                                const Context& context);
 
+class RangeLists;
+
 struct VectorView {
   const VectorSegment* segment = nullptr;
   const DeletedRows* deleted = nullptr;  // null: none
+  // Live rows that a search may return; null: those of VectorSearchOptions::allowed. And the same
+  // as lists in a tree, where they are many enough for that; else null.
+  const RowSet* allowed = nullptr;
+  const RangeLists* lists = nullptr;
 };
 
 // Live rows of all segments, by ascending passage id. kNotFound when none is left.

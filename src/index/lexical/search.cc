@@ -48,10 +48,12 @@ class Taker {
     return status;
   }
   const LexicalSegment& segment() const { return *view_.segment; }
+  const RowSet* allowed() const { return view_.allowed; }
   float Least() const { return top_.Least(ascending_); }
   void Offer(uint32_t doc, float score) {
     if (score < Least()) return;
     if (view_.deleted != nullptr && view_.deleted->Contains(doc)) return;
+    if (view_.allowed != nullptr && !view_.allowed->Contains(doc)) return;
     for (Documents& d : required_) {
       if (!d.Contains(doc)) return;
     }
@@ -77,6 +79,7 @@ class SegmentSearch {
 
   absl::Status Any();
   absl::Status All();
+  absl::Status Of(std::span<const uint32_t> rows, bool all);
 
  private:
   struct Entry {
@@ -284,6 +287,24 @@ absl::Status SegmentSearch::All() {
   return Damage();
 }
 
+// Of these rows alone, each scored in full.
+absl::Status SegmentSearch::Of(std::span<const uint32_t> rows, bool all) {
+  constexpr double kNone = std::numeric_limits<double>::lowest();
+  for (size_t begin = 0; begin < rows.size(); begin += kWindow) {
+    size_t n = std::min<size_t>(kWindow, rows.size() - begin);
+    std::copy_n(&rows[begin], n, docs_.begin());
+    std::fill_n(scores_.begin(), n, 0.0);
+    for (Entry& e : order_) {
+      e.clause->AddScores(docs_.data(), scores_.data(), n, kNone, all);
+      if (all) n = Compress(n, kNone);
+    }
+    for (size_t i = 0; i < n; ++i) {
+      if (scores_[i] > 0) taker_.Offer(docs_[i], static_cast<float>(scores_[i]));
+    }
+  }
+  return Damage();
+}
+
 // A clause with what the segments know of its terms.
 struct Plan {
   const LexicalClause* clause;
@@ -293,20 +314,36 @@ struct Plan {
   double idf = 0;                             // the sum over the terms of a phrase
 };
 
-absl::StatusOr<int64_t> DeletedWithTerm(const SegmentView& view, const TermInfo& info) {
-  if (view.deleted == nullptr || view.deleted->rows.empty()) return 0;
-  // Only blocks that may hold a deleted document are unpacked.
+// How many of the rows have the term. Only blocks that may hold one are unpacked.
+absl::StatusOr<int64_t> RowsWithTerm(const SegmentView& view, const RowSet& rows,
+                                     const TermInfo& info) {
   PostingsCursor cursor(*view.segment, info);
   cursor.Load(0);
   int64_t found = 0;
-  uint32_t block = 0;
-  for (uint32_t row : view.deleted->rows) {
-    block = cursor.FindBlock(block, row);
-    if (block >= cursor.block_count() || !cursor.Load(block)) break;
-    found += std::binary_search(cursor.docs(), cursor.docs() + cursor.count(), row);
+  if (rows.rows.size() > info.document_count) {
+    for (uint32_t block = 0; block < cursor.block_count() && cursor.Load(block); ++block) {
+      const uint32_t* docs = cursor.docs();
+      for (uint32_t i = 0; i < cursor.count(); ++i)
+        found += docs[i] < view.segment->rows() && rows.Contains(docs[i]);
+    }
+  } else {
+    uint32_t block = 0;
+    for (uint32_t row : rows.rows) {
+      block = cursor.FindBlock(block, row);
+      if (block >= cursor.block_count() || !cursor.Load(block)) break;
+      found += cursor.PlaceOf(row) < cursor.count();
+    }
   }
   WEIR_RETURN_IF_ERROR(cursor.status());
   return found;
+}
+
+// Passages of the view with the term, of those that count.
+absl::StatusOr<int64_t> CountedWithTerm(const SegmentView& view, const TermInfo& info) {
+  if (view.counted != nullptr) return RowsWithTerm(view, *view.counted, info);
+  if (view.deleted == nullptr || view.deleted->rows.empty()) return info.document_count;
+  WEIR_ASSIGN_OR_RETURN(const int64_t deleted, RowsWithTerm(view, *view.deleted, info));
+  return info.document_count - deleted;
 }
 
 absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segments,
@@ -322,8 +359,8 @@ absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segment
       for (size_t s = 0; s < segments.size(); ++s) {
         WEIR_ASSIGN_OR_RETURN(const std::optional<TermInfo> info, segments[s].segment->Find(term));
         if (!info.has_value()) continue;
-        WEIR_ASSIGN_OR_RETURN(const int64_t deleted, DeletedWithTerm(segments[s], *info));
-        count += info->document_count - deleted;
+        WEIR_ASSIGN_OR_RETURN(const int64_t counted, CountedWithTerm(segments[s], *info));
+        count += counted;
         plan.infos[s].push_back(*info);
       }
       plan.document_frequencies.push_back(count);
@@ -357,6 +394,13 @@ bool IsConjunction(const std::vector<Plan>& plans, const LexicalQuery& query) {
 
 float FactorOf(const Plan& plan) { return static_cast<float>(plan.clause->weight * plan.idf); }
 
+// Whether the rows that may be returned are so few that each is looked up.
+bool Few(const Taker& taker) {
+  constexpr size_t kLookUpRows = 64;  // of which bounds skip most
+  return taker.allowed() != nullptr &&
+         taker.allowed()->rows.size() * kLookUpRows <= taker.segment().rows();
+}
+
 absl::Status SearchClauses(const std::vector<Plan>& plans, size_t s, const LexicalQuery& query,
                            const Bm25Saturation& saturation, Taker& taker) {
   std::deque<ClauseScorer> clauses;
@@ -375,13 +419,14 @@ absl::Status SearchClauses(const std::vector<Plan>& plans, size_t s, const Lexic
   }
   if (clauses.empty() || (query.all && clauses.size() < plans.size())) return absl::OkStatus();
   SegmentSearch search(clauses, taker);
+  if (Few(taker)) return search.Of(taker.allowed()->rows, query.all);
   return query.all && clauses.size() > 1 ? search.All() : search.Any();
 }
 
 absl::Status SearchSegment(const std::vector<Plan>& plans, size_t s, const LexicalQuery& query,
                            const Bm25Saturation& saturation, Taker& taker) {
   const bool phrase = IsPhrase(plans);
-  if (!phrase && !IsConjunction(plans, query))
+  if (!phrase && (Few(taker) || !IsConjunction(plans, query)))
     return SearchClauses(plans, s, query, saturation, taker);
   std::vector<ConjunctionTerm> terms;
   for (const Plan& plan : plans) {
@@ -412,6 +457,11 @@ absl::StatusOr<int64_t> Frequency(const LexicalSegment& segment,
 CollectionStatistics Statistics(std::span<const SegmentView> segments) {
   CollectionStatistics s;
   for (const SegmentView& view : segments) {
+    if (view.counted != nullptr) {
+      s.documents += static_cast<int64_t>(view.counted->rows.size());
+      s.tokens += static_cast<int64_t>(view.counted->tokens);
+      continue;
+    }
     s.documents += view.segment->rows();
     s.tokens += static_cast<int64_t>(view.segment->total_tokens());
     if (view.deleted == nullptr) continue;
@@ -427,8 +477,8 @@ absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments,
   for (const SegmentView& view : segments) {
     WEIR_ASSIGN_OR_RETURN(std::optional<TermInfo> info, view.segment->Find(term));
     if (!info.has_value()) continue;
-    WEIR_ASSIGN_OR_RETURN(const int64_t deleted, DeletedWithTerm(view, *info));
-    live += info->document_count - deleted;
+    WEIR_ASSIGN_OR_RETURN(const int64_t counted, CountedWithTerm(view, *info));
+    live += counted;
   }
   return live;
 }
@@ -471,6 +521,8 @@ absl::StatusOr<std::vector<TermScore>> ExplainSegments(std::span<const SegmentVi
   for (const SegmentView& v : segments) {
     row = v.segment->Row(passage);
     if (row >= 0 && v.deleted != nullptr && v.deleted->Contains(static_cast<uint32_t>(row)))
+      row = -1;
+    if (row >= 0 && v.allowed != nullptr && !v.allowed->Contains(static_cast<uint32_t>(row)))
       row = -1;
     if (row < 0) continue;
     view = &v;

@@ -31,11 +31,14 @@ namespace weir::index {
 struct SegmentView {
   const LexicalSegment* segment = nullptr;
   const DeletedRows* deleted = nullptr;  // null: none
+  // Live rows: those that a search may return, and those whose statistics it takes. Null: all.
+  const RowSet* allowed = nullptr;
+  const RowSet* counted = nullptr;
 };
 
 CollectionStatistics Statistics(std::span<const SegmentView> segments);
 
-// Passages with the term, deleted ones taken out.
+// Passages with the term that count.
 absl::StatusOr<int64_t> LiveFrequency(std::span<const SegmentView> segments, std::string_view term);
 
 // The exact top k by (score descending, passage ascending).

@@ -63,7 +63,7 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
 int64_t LexicalSegment::Row(int64_t passage) const {
   if (passage < first_ || passage - first_ > std::numeric_limits<uint32_t>::max()) return -1;
   const uint32_t offset = static_cast<uint32_t>(passage - first_);
-  if (ids_ == nullptr) return offset < rows_ ? offset : -1;
+  if (ids_ == nullptr) return offset < rows_ ? int64_t{offset} : -1;
   const uint32_t* end = ids_ + rows_;
   const uint32_t* at = std::lower_bound(ids_, end, offset);
   return at != end && *at == offset ? at - ids_ : -1;

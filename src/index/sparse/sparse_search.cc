@@ -17,6 +17,7 @@ using tensor::kImpactWindow;
 using tensor::MaskedTerm;
 
 constexpr int64_t kMostHits = 1 << 20;  // for which candidates are multiplied
+constexpr size_t kFewAllowed = 64;      // adding up so many rows costs as much as scoring one
 
 struct Sum {
   uint32_t sum = 0;
@@ -89,6 +90,7 @@ void TakeSums(const SparseView& view, size_t chunk, Scratch& s, const Least& lea
       const size_t row = chunk * kChunkRows + at;
       if (at >= rows || s.sums[at] < least()) continue;
       if (view.deleted != nullptr && view.deleted->Contains(static_cast<uint32_t>(row))) continue;
+      if (view.allowed != nullptr && !view.allowed->Contains(static_cast<uint32_t>(row))) continue;
       take(row, s.sums[at]);
     }
     std::fill_n(s.sums + w * kImpactWindow, kImpactWindow, 0);
@@ -192,6 +194,14 @@ void ProposeFromChunk(const SparseView& view, size_t chunk,
       [&](size_t row, uint32_t sum) { found.Add({sum, static_cast<uint32_t>(row), &view}); });
 }
 
+// Every row that is asked for, in either mode: a small scope of a large segment.
+bool ScoreFew(const SparseView& view, std::vector<Candidates::Row>& few) {
+  if (view.allowed == nullptr || view.allowed->rows.size() * kFewAllowed > view.segment->rows())
+    return false;
+  for (const uint32_t row : view.allowed->rows) few.push_back({0, row, &view});
+  return true;
+}
+
 void ScoreExactly(const std::vector<Candidates::Row>& rows, const SparseQuery& query, Scratch& s,
                   BestSums& best) {
   for (const SparseQuery::Term& t : query.terms) s.weights[t.term] = t.weight;
@@ -256,16 +266,20 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
   const std::span<const SparseQuery::Term> heaviest = Heaviest(query, options.share);
   Candidates candidates(static_cast<size_t>(
       std::max({options.candidates, std::min(k, kMostHits) * options.candidates_per_hit, k})));
+  std::vector<Candidates::Row> few;
   for (const SparseView& view : segments) {
+    if (ScoreFew(view, few)) continue;
     for (size_t c = 0; c < view.segment->chunks(); ++c) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-      if (options.exact) {
+      // Which postings are heavy depends on all rows: what is allowed must not.
+      if (options.exact || view.allowed != nullptr) {
         SearchChunk(view, c, query, scratch, best);
       } else {
         ProposeFromChunk(view, c, heaviest, scratch, candidates);
       }
     }
   }
+  ScoreExactly(few, query, scratch, best);
   if (!options.exact) ScoreExactly(candidates.Take(), query, scratch, best);
   std::vector<Scored> out;
   for (const Sum& s : best.Take()) {

@@ -26,6 +26,7 @@ struct SparseQuery {
 // not finite and above 0.
 absl::StatusOr<SparseQuery> MakeSparseQuery(const text::SparseVector& vector, int32_t vocabulary);
 
+// Views of a scope are searched exactly in either mode.
 struct SparseSearchOptions {
   bool exact = true;
   // Of the approximate search: the heaviest terms propose candidates, as many as make up this share

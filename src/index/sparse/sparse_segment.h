@@ -96,6 +96,7 @@ class SparseSegment {
 struct SparseView {
   const SparseSegment* segment = nullptr;
   const DeletedRows* deleted = nullptr;  // null: none
+  const RowSet* allowed = nullptr;       // live rows that a search may return; null: all
 };
 
 // ids ascend; one vector an id, empty ones too. kInvalidArgument for terms outside of [0,

@@ -18,6 +18,9 @@ void QuantizeRow(const float* x, size_t columns, const ActivationRow& out);
 int32_t DotInt8(const int8_t* a, const int8_t* b, size_t n);
 void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
               size_t row_count, size_t n, float* scores);
+void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
+                const float* row_scales, const uint32_t* at, size_t count, size_t n,
+                float* scores);
 void Read(const std::byte* p, size_t bytes);
 double Int8Peak(size_t loops);
 

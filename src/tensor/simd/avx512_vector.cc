@@ -26,7 +26,7 @@ inline __m512i Flip(__m512i codes) { return _mm512_xor_si512(codes, _mm512_set1_
 // Rows that share one load of the query, and whose sums are reduced together.
 constexpr size_t kScanRows = 4;
 
-inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t correction,
+inline void ScanFour(const int8_t* query, const int8_t* const* rows, size_t n, int32_t correction,
                      int32_t* dots) {
   __m512i sum[kScanRows];
   WEIR_UNROLL
@@ -36,14 +36,14 @@ inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t 
     const __m512i q = LoadBytes(query + c);
     WEIR_UNROLL
     for (size_t r = 0; r < kScanRows; ++r)
-      sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadBytes(rows + r * n + c)), q);
+      sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadBytes(rows[r] + c)), q);
   }
   if (c < n) {
     const __m512i q =
         LoadSomeBytes(query + c, n - c);  // zeros past the end silence the flipped padding
     WEIR_UNROLL
     for (size_t r = 0; r < kScanRows; ++r) {
-      sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadSomeBytes(rows + r * n + c, n - c)), q);
+      sum[r] = _mm512_dpbusd_epi32(sum[r], Flip(LoadSomeBytes(rows[r] + c, n - c)), q);
     }
   }
   // A 4 x 16 transposed sum: pairs, pairs of pairs, then across the four 128-bit lanes.
@@ -59,6 +59,11 @@ inline void ScanFour(const int8_t* query, const int8_t* rows, size_t n, int32_t 
       _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(dots),
                    _mm_sub_epi32(dot, _mm_set1_epi32(correction)));
+}
+
+constexpr size_t kAhead = 8;  // rows that are on their way while four are scored
+inline void Ask(const int8_t* row, size_t n) {
+  for (size_t c = 0; c < n; c += 64) __builtin_prefetch(row + c);
 }
 
 int32_t Sum(const int8_t* x, size_t n) {
@@ -98,13 +103,37 @@ void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const 
   size_t i = 0;
   for (; i + kScanRows <= row_count; i += kScanRows) {
     int32_t dots[kScanRows];
-    ScanFour(query, rows + i * n, n, correction, dots);
+    const int8_t* const row = rows + i * n;
+    const int8_t* const four[kScanRows] = {row, row + n, row + 2 * n, row + 3 * n};
+    ScanFour(query, four, n, correction, dots);
     for (size_t r = 0; r < kScanRows; ++r) {
       scores[i + r] = static_cast<float>(dots[r]) * row_scales[i + r] * query_scale;
     }
   }
   for (; i < row_count; ++i) {
     scores[i] = static_cast<float>(DotInt8(query, rows + i * n, n)) * row_scales[i] * query_scale;
+  }
+}
+
+void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
+                const float* row_scales, const uint32_t* at, size_t count, size_t n,
+                float* scores) {
+  const int32_t correction = 128 * Sum(query, n);
+  for (size_t i = 0; i < std::min(count, kAhead); ++i) Ask(rows + at[i] * n, n);
+  size_t i = 0;
+  for (; i + kScanRows <= count; i += kScanRows) {
+    for (size_t r = i + kAhead; r < std::min(count, i + kAhead + kScanRows); ++r)
+      Ask(rows + at[r] * n, n);
+    int32_t dots[kScanRows];
+    const int8_t* four[kScanRows];
+    for (size_t r = 0; r < kScanRows; ++r) four[r] = rows + at[i + r] * n;
+    ScanFour(query, four, n, correction, dots);
+    for (size_t r = 0; r < kScanRows; ++r)
+      scores[i + r] = static_cast<float>(dots[r]) * row_scales[at[i + r]] * query_scale;
+  }
+  for (; i < count; ++i) {
+    scores[i] = static_cast<float>(DotInt8(query, rows + at[i] * n, n)) * row_scales[at[i]] *
+                query_scale;
   }
 }
 
