@@ -37,6 +37,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
                                    asker->encoder_));
   WEIR_ASSIGN_OR_RETURN(asker->sparse_encoder_,
                         PickSparseEncoder(*asker->store_, session, options.search.mode));
+  WEIR_ASSIGN_OR_RETURN(asker->token_encoder_,
+                        PickTokenEncoder(*asker->store_, session, options.search.mode));
   if (asker->encoder_ == nullptr) {  // no dense search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
@@ -54,7 +56,9 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   }
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
                         retrieve::Pipeline::Make(
-                            *asker->store_, {asker->encoder_.get(), asker->sparse_encoder_.get()},
+                            *asker->store_,
+                            {asker->encoder_.get(), asker->sparse_encoder_.get(),
+                             asker->token_encoder_.get()},
                             options.search, session.registry()));
   asker->options_ = std::move(options);
   return asker;

@@ -18,11 +18,12 @@ namespace weir::evaluate {
 class Collection {
  public:
   // Adds what is missing or has changed, removes what is no longer in the corpus, then gives
-  // dense and sparse vectors for the encoders that are not null. `language`: as Store::SetLanguage;
+  // dense, sparse and token vectors for the encoders that are not null. `language`: as Store::SetLanguage;
   // "" for that of a store that is there already, each passage's own in a new one.
   static absl::StatusOr<std::unique_ptr<Collection>> Open(const std::string& corpus_path,
                                                           const std::string& keep,
                                                           retrieve::Encoders encoders,
+                                                          const index::FixedEncodingOptions& encoding,
                                                           std::string_view language,
                                                           const Context& context);
   ~Collection();

@@ -32,6 +32,9 @@ class FolderStore final : public Store {
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) override;
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
   absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
+  absl::Status EncodePending(const text::TokenEncoder& encoder,
+                             const FixedEncodingOptions& options,
+                             const Context& context) override;
   absl::Status Compact(const Context& context) override;
   absl::Status SetLanguage(std::string_view language) override;
   absl::Status SetLanguageIfNew(std::string_view language) override;
@@ -58,6 +61,10 @@ class FolderStore final : public Store {
                                                    const Context& context) const override;
   bool has_sparse_vectors() const override;
   absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
+  absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
+                                                  const MultiSearchOptions& options,
+                                                  const Context& context) const override;
+  bool has_multi_vectors() const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
   absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;
   absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;
@@ -115,6 +122,7 @@ class FolderStore final : public Store {
   absl::Status MergeLexical(bool all, const Context& context);
   absl::Status MergeVectors(bool all, const Context& context);
   absl::Status MergeSparse(bool all, const Context& context);
+  absl::Status MergeMulti(bool all, const Context& context);
   absl::Status MergeTexts(bool all, const Context& context);
   absl::Status Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
                        const std::vector<DocumentRow>& moved);

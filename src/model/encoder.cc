@@ -9,6 +9,7 @@
 #include "model/bert_encoder.h"
 #include "model/encoder_folder.h"
 #include "model/splade_encoder.h"
+#include "model/token_encoder.h"
 #include "model/weights.h"
 
 namespace weir::model {
@@ -92,6 +93,19 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const Enc
   WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
   return std::make_unique<SpladeEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
                                          std::move(parts.bert));
+}
+
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const EncoderSpec& spec,
+                                                                     const Context& context) {
+  if (spec.pooling == Pooling::kTerms) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: gives weighted terms, not vectors of tokens; expected a dense encoder, "
+                    "such as minilm-l6",
+                    spec.name));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  return std::make_unique<BertTokenEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                            std::move(parts.bert));
 }
 
 }  // namespace weir::model

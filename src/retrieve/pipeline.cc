@@ -18,6 +18,8 @@ const std::vector<Mode>& Modes() {
       {"bm25", {"bm25"}},  // as the field's tables call it
       {"dense", {"dense"}},
       {"sparse", {"sparse"}},
+      {"multi", {"multi"}},
+      {"multivector", {"multi"}},
       {"hybrid", {"bm25", "dense", "@fusion"}}};
   return modes;
 }
@@ -27,7 +29,7 @@ absl::StatusOr<const Mode*> FindMode(std::string_view name) {
     if (mode.name == name) return &mode;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("mode: ", name, "; expected lexical (or bm25), dense, sparse or hybrid"));
+      absl::StrCat("mode: ", name, "; expected lexical (or bm25), dense, sparse, multi (or multivector) or hybrid"));
 }
 
 class StagePipeline : public Pipeline {
@@ -46,7 +48,8 @@ class StagePipeline : public Pipeline {
                                                 const Context& context) const override {
     Query query;
     query.text = std::string(query_text);
-    const Resources resources{store_, encoders_.dense, options_, encoders_.sparse};
+    const Resources resources{store_, encoders_.dense, options_, encoders_.sparse,
+                              encoders_.tokens};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -87,6 +90,7 @@ absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode) {
   for (std::string_view stage : chosen->stages) {
     needs.dense |= stage == "dense";
     needs.sparse |= stage == "sparse";
+    needs.multi |= stage == "multi";
   }
   return needs;
 }

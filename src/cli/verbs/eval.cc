@@ -39,6 +39,7 @@ class EvalVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     std::unique_ptr<text::Encoder> encoder;
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
+    std::unique_ptr<text::TokenEncoder> token_encoder;
     for (const std::string& pipeline : options_.retrieval.pipelines) {
       WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
       if (needs.dense && encoder == nullptr) {
@@ -47,10 +48,14 @@ class EvalVerb : public Verb {
       if (needs.sparse && sparse_encoder == nullptr) {
         WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
       }
+      if (needs.multi && token_encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(token_encoder, session.LoadTokenEncoder(options_.encoder));
+      }
     }
     WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
                           evaluate::EvaluateRetrieval(arguments[0], options_.retrieval,
-                                                      {encoder.get(), sparse_encoder.get()},
+                                                      {encoder.get(), sparse_encoder.get(),
+                                                       token_encoder.get()},
                                                       session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;

@@ -32,6 +32,7 @@ std::string_view SegmentKindName(SegmentKind kind) {
     case SegmentKind::kVector: return "vector";
     case SegmentKind::kText: return "text";
     case SegmentKind::kSparse: return "sparse";
+    case SegmentKind::kMulti: return "multi";
   }
   return "unknown";
 }
