@@ -9,18 +9,29 @@
 #include "index/multi/gaussian.h"
 #include "tensor/matmul.h"
 #include "tensor/ops.h"
+#include "tensor/vector.h"
 
 namespace weir::index {
 namespace {
 
 constexpr size_t kColumns = 32;  // a matrix has whole blocks of them
 enum Stream : uint64_t { kPlanesStream, kSketchStream, kFinalStream };
+// What the whole set's product counts beside the mean over the repetitions.
+constexpr float kWholeWeight = 1;
+
+void ToUnitLength(float* x, size_t n) {
+  const float square = tensor::Dot(x, x, n);
+  if (!(square > 0)) return;
+  const float scale = 1 / std::sqrt(square);
+  for (size_t i = 0; i < n; ++i) x[i] *= scale;
+}
 
 }  // namespace
 
 std::string FixedEncodingParameters::ToString() const {
   return absl::StrCat("dimensions=", dimensions, " reps=", reps, " bits=", bits, " dim=", dim,
-                      " final=", final_dim, " seed=", seed, " fill=", fill_empty ? 1 : 0);
+                      " final=", final_dim, " seed=", seed, " fill=", fill_empty ? 1 : 0,
+                      " means=", unit_means ? "unit" : "paper", " whole=", whole ? 1 : 0);
 }
 
 absl::Status CheckParameters(const FixedEncodingParameters& p) {
@@ -52,7 +63,9 @@ absl::Status CheckParameters(const FixedEncodingParameters& p) {
 absl::StatusOr<FixedEncodingParameters> ResolveParameters(const FixedEncodingOptions& options,
                                                           uint32_t dimensions,
                                                           const FixedEncodingParameters* stored) {
-  FixedEncodingParameters made = stored == nullptr ? FixedEncodingParameters{} : *stored;
+  FixedEncodingParameters made;
+  made.unit_means = made.whole = true;
+  if (stored != nullptr) made = *stored;
   made.dimensions = dimensions;
   const auto set = [](int64_t value, auto& field) {
     if (value >= 0) field = static_cast<std::decay_t<decltype(field)>>(value);
@@ -62,6 +75,7 @@ absl::StatusOr<FixedEncodingParameters> ResolveParameters(const FixedEncodingOpt
   set(options.dim, made.dim);
   set(options.final_dim, made.final_dim);
   set(options.seed, made.seed);
+  if (!options.means.empty()) made.unit_means = made.whole = options.means == "unit";
   WEIR_RETURN_IF_ERROR(CheckParameters(made));
   if (stored != nullptr && made != *stored) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -196,6 +210,7 @@ absl::Status FixedEncoder::Encode(std::span<const float> tokens, bool query,
       if (counts[j] < 2) continue;
       const float share = 1.0f / static_cast<float>(counts[j]);
       for (size_t i = 0; i < d; ++i) blocks[j * d + i] *= share;
+      if (p.unit_means) ToUnitLength(&blocks[j * d], d);
     }
     const bool fill = !query && p.fill_empty;
     if (fill) FillEmpty(r, tokens, parts, counts, blocks.data());
@@ -208,6 +223,13 @@ absl::Status FixedEncoder::Encode(std::span<const float> tokens, bool query,
         Apply(sketches_[r], &blocks[j * d], to);
       }
     }
+  }
+  if (p.whole) {
+    float* to = whole + p.raw_length() - d;
+    for (size_t t = 0; t < n; ++t) tensor::Add(to, &tokens[t * d], d);
+    if (!query) ToUnitLength(to, d);
+    const float weight = std::sqrt(kWholeWeight * static_cast<float>(p.reps));
+    for (size_t i = 0; i < d; ++i) to[i] *= weight;
   }
   if (p.final_dim > 0) {
     std::fill(out.begin(), out.end(), 0.0f);

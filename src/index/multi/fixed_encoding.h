@@ -10,10 +10,11 @@
 //   over x in the part; psi(x)[s(i)] += sign(i) x[i]; MaxSim(Q, P) ~ Q' . P' / reps
 // Cost: n reps bits dimensions multiplications for n vectors, and as many additions as reps n
 //   dimensions; reps 2^bits dim numbers.
-// Differs: numbers are drawn by a generator of our own (gaussian.h). psi is applied to a part's sum
-//   instead of each vector, which is the same and cheaper. An empty set is refused where it would be
-//   filled from.
-// Checked by: FixedEncodingTest.*   Measured by: weir bench search --multi-passages
+// Differs: means of unit length and a block of the whole set, unless --fde-means paper: vectors of
+//   encoders that were trained by their mean need them (docs/retrieval-quality.md). Numbers are
+//   drawn by a generator of our own (gaussian.h). psi is applied to a part's sum instead of each
+//   vector, which is the same and cheaper. An empty set is refused where it would be filled from.
+// Checked by: FixedEncodingTest.*   Measured by: weir bench search --multi
 #pragma once
 
 #include <cstddef>
@@ -37,11 +38,15 @@ struct FixedEncodingParameters {
   uint32_t final_dim = 0;  // of the whole, by another sketch; 0: none
   uint64_t seed = 0;
   bool fill_empty = true;  // a passage's empty part gets the vector nearest to it
+  // What the paper has not: a part's mean is brought to unit length, since the mean of many vectors
+  // is short and their best match is not; and behind the parts stands the whole set, summed or
+  // averaged and of unit length, which is known without the sketch's noise.
+  bool unit_means = false, whole = false;
 
   bool operator==(const FixedEncodingParameters&) const = default;
   size_t block() const { return dim == 0 ? dimensions : dim; }
   size_t parts() const { return size_t{1} << bits; }
-  size_t raw_length() const { return reps * parts() * block(); }
+  size_t raw_length() const { return reps * parts() * block() + (whole ? dimensions : 0); }
   size_t length() const { return final_dim == 0 ? raw_length() : final_dim; }
   std::string ToString() const;  // "dimensions=384 reps=20 ..."
 };
@@ -56,6 +61,7 @@ absl::Status CheckParameters(const FixedEncodingParameters& parameters);
 // What a user may say; -1: as the store has it, or the default of FixedEncodingParameters.
 struct FixedEncodingOptions {
   int64_t reps = -1, bits = -1, dim = -1, final_dim = -1, seed = -1;
+  std::string means;
   template <class V>
   void Visit(V& v) {
     v(reps, {.name = "fde-reps",
@@ -81,6 +87,11 @@ struct FixedEncodingOptions {
     v(seed, {.name = "fde-seed",
              .help = "Seed of the encoding's random numbers; -1: as the store has it, or 0.",
              .min = -1});
+    v(means, {.name = "fde-means",
+              .help = "What the encoding holds of the vectors in a part of space: unit (their mean "
+                      "at unit length, and that of all vectors besides) or paper (their mean "
+                      "alone); empty: as the store has it, or unit.",
+              .choices = {"", "unit", "paper"}});
   }
 };
 

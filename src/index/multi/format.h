@@ -31,7 +31,7 @@ enum {
   kDimParam,
   kFinalParam,
   kSeedParam,
-  kFillParam,     // 1: empty parts of passages are filled
+  kMeansParam,    // 1: empty parts of passages are filled; 2: unit_means; 4: whole
   kTrainedParam,  // tokens that the quantiser was made of; in the high half encodings
 };
 

@@ -27,7 +27,9 @@ FixedEncodingParameters ReadParameters(const SegmentFile& file) {
           .dim = Small(file, kDimParam),
           .final_dim = Small(file, kFinalParam),
           .seed = file.param(kSeedParam),
-          .fill_empty = file.param(kFillParam) != 0};
+          .fill_empty = (file.param(kMeansParam) & 1) != 0,
+          .unit_means = (file.param(kMeansParam) & 2) != 0,
+          .whole = (file.param(kMeansParam) & 4) != 0};
 }
 
 }  // namespace

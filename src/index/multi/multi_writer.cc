@@ -110,7 +110,8 @@ absl::StatusOr<SegmentInfo> WriteRows(const Rows& rows, const std::string& folde
   writer->set_param(kDimParam, p.dim);
   writer->set_param(kFinalParam, p.final_dim);
   writer->set_param(kSeedParam, p.seed);
-  writer->set_param(kFillParam, p.fill_empty ? 1 : 0);
+  writer->set_param(kMeansParam,
+                    (p.fill_empty ? 1 : 0) | (p.unit_means ? 2 : 0) | (p.whole ? 4 : 0));
   writer->set_param(kTrainedParam, std::min<uint64_t>(rows.trained_tokens, UINT32_MAX) |
                                        std::min<uint64_t>(rows.trained_encodings, UINT32_MAX)
                                            << 32);
