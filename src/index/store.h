@@ -142,6 +142,10 @@ class Store {
   virtual absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
                                                           const MultiSearchOptions& options,
                                                           const Context& context) const = 0;
+  // Those that it would score, best first by their encodings.
+  virtual absl::StatusOr<std::vector<Scored>> MultiCandidates(std::span<const float> query,
+                                                              const MultiSearchOptions& options,
+                                                              const Context& context) const = 0;
   virtual bool has_multi_vectors() const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;

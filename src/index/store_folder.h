@@ -64,6 +64,9 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
                                                   const MultiSearchOptions& options,
                                                   const Context& context) const override;
+  absl::StatusOr<std::vector<Scored>> MultiCandidates(std::span<const float> query,
+                                                      const MultiSearchOptions& options,
+                                                      const Context& context) const override;
   bool has_multi_vectors() const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
   absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;

@@ -153,6 +153,12 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchMulti(std::span<const flo
   return index::SearchMulti(now->multi_views, query, k, options, context);
 }
 
+absl::StatusOr<std::vector<Scored>> FolderStore::MultiCandidates(std::span<const float> query,
+                                                                 const MultiSearchOptions& options,
+                                                                 const Context& context) const {
+  return FindCandidates(snapshot()->multi_views, query, options, context);
+}
+
 bool FolderStore::has_multi_vectors() const { return !snapshot()->multi.empty(); }
 
 absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage) const {
