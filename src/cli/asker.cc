@@ -37,6 +37,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
                                    asker->encoder_));
   WEIR_ASSIGN_OR_RETURN(asker->sparse_encoder_,
                         PickSparseEncoder(*asker->store_, session, options.search.mode));
+  WEIR_ASSIGN_OR_RETURN(asker->token_encoder_,
+                        PickTokenEncoder(*asker->store_, session, options.search.mode));
   if (asker->encoder_ == nullptr) {  // no dense search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
@@ -57,7 +59,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
     WEIR_ASSIGN_OR_RETURN(asker->rerankers_,
                           LoadRerankers(options.search.rerank, options.model, session));
   }
-  retrieve::Encoders encoders{asker->encoder_.get(), asker->sparse_encoder_.get()};
+  retrieve::Encoders encoders{asker->encoder_.get(), asker->sparse_encoder_.get(),
+                              asker->token_encoder_.get()};
   encoders.completer = asker->engine_.get();
   asker->rerankers_.AddTo(encoders);
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,

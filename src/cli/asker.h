@@ -74,6 +74,7 @@ class Asker {
   std::unique_ptr<index::Store> store_;
   std::unique_ptr<text::Encoder> encoder_;
   std::unique_ptr<text::SparseEncoder> sparse_encoder_;
+  std::unique_ptr<text::TokenEncoder> token_encoder_;
   std::unique_ptr<generate::Engine> engine_;
   Rerankers rerankers_;
   std::unique_ptr<retrieve::Pipeline> pipeline_;

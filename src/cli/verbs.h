@@ -63,5 +63,9 @@ absl::Status PickEncoder(const index::Store& store, Session& session, const std:
 absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
                                                                        Session& session,
                                                                        const std::string& mode);
+// Likewise the encoder of the store's token vectors.
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
+                                                                     Session& session,
+                                                                     const std::string& mode);
 
 }  // namespace weir::cli

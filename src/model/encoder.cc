@@ -11,6 +11,7 @@
 #include "model/cross_encoder.h"
 #include "model/encoder_folder.h"
 #include "model/splade_encoder.h"
+#include "model/token_encoder.h"
 #include "model/weights.h"
 
 namespace weir::model {
@@ -124,6 +125,19 @@ absl::StatusOr<std::unique_ptr<text::PairScorer>> LoadCrossEncoder(EncoderSpec b
   parts.spec.name = kCrossName;
   return std::make_unique<CrossEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
                                         std::move(parts.bert), std::move(head));
+}
+
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const EncoderSpec& spec,
+                                                                     const Context& context) {
+  if (spec.pooling == Pooling::kTerms) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: gives weighted terms, not vectors of tokens; expected a dense encoder, "
+                    "such as minilm-l6",
+                    spec.name));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  return std::make_unique<BertTokenEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                            std::move(parts.bert));
 }
 
 }  // namespace weir::model

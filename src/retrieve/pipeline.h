@@ -1,5 +1,6 @@
-// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank, spread.
-// Stages are registered techniques (kind RetrievalStage); a mode names a list of them.
+// The query pipeline: analyse, fetch (lexical, dense, sparse, multi-vector), fuse, deduplicate,
+// rerank, spread. Stages are registered techniques (kind RetrievalStage); a mode names a list of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -84,6 +85,7 @@ struct SearchOptions {
   std::string mode = "hybrid";
   FusionOptions fuse = {};
   SparseOptions sparse = {};
+  index::MultiSearchOptions multi = {};
   RerankOptions rerank = {};
   int64_t top_k = 10;
   bool dedupe = true;
@@ -95,31 +97,35 @@ struct SearchOptions {
   void Visit(V& v) {
     v(mode, {.name = "mode",
              .help = "How passages are fetched.",
-             .choices = {"lexical", "bm25", "dense", "sparse", "hybrid"}});
+             .choices = {"lexical", "bm25", "dense", "sparse", "multi", "multivector", "hybrid"}});
     fuse.Visit(v);
     sparse.Visit(v);
+    multi.Visit(v);
     rerank.Visit(v);
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
-    v(tenant, {.name = "tenant",
-               .help = "Search as this tenant: its documents alone are found, counted and scored."});
+    v(tenant,
+      {.name = "tenant",
+       .help = "Search as this tenant: its documents alone are found, counted and scored."});
   }
 };
 
 // Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one.
 struct ModeNeeds {
-  bool dense = false, sparse = false;
+  bool dense = false, sparse = false, multi = false;
 };
 absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode);
 
 // Borrowed; those that no mode needs may be null.
 struct Encoders {
   Encoders(const text::Encoder* dense = nullptr,  // NOLINT: a dense one alone is the usual case
-           const text::SparseEncoder* sparse = nullptr)
-      : dense(dense), sparse(sparse) {}
+           const text::SparseEncoder* sparse = nullptr,
+           const text::TokenEncoder* tokens = nullptr)
+      : dense(dense), sparse(sparse), tokens(tokens) {}
   const text::Encoder* dense;
   const text::SparseEncoder* sparse;
+  const text::TokenEncoder* tokens;
   const text::PairScorer* scorer = nullptr;  // of --rerank cross
   text::Completer* completer = nullptr;      // of --rerank likelihood
 };

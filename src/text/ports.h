@@ -1,6 +1,6 @@
-// The ports through which lower rooms use models they may not see: text to vectors, text to
-// weighted terms, prompt to tokens. model and generate implement them; the program wires them;
-// tests use scripted fakes.
+// The ports through which lower rooms use models they may not see: text to a vector, text to
+// weighted terms, text to a set of vectors, prompt to tokens. model and generate implement them;
+// the program wires them; tests use scripted fakes.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +63,24 @@ class PairScorer {
   // on the other passages. Longer texts are cut at the model's window.
   virtual absl::Status Score(std::string_view query, std::span<const std::string_view> passages,
                              std::span<float> scores, const Context& context) const = 0;
+};
+
+// The vectors of a text's tokens: [tokens, dimensions] f32, row-major, each row of unit length.
+using TokenVectors = std::vector<float>;
+
+// Late interaction: a text is the set of its tokens' vectors, each seen in its context.
+// Thread-safe.
+class TokenEncoder {
+ public:
+  virtual ~TokenEncoder() = default;
+  virtual int dimensions() const = 0;
+  virtual std::string name() const = 0;         // "minilm-l6"
+  virtual std::string fingerprint() const = 0;  // changes when the passages' vectors would
+  // Special tokens are left out, and of passages those of punctuation; a text of nothing else gives
+  // no vectors. The result of a text does not depend on the batch it came in. Longer texts are cut
+  // at the model's window.
+  virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,
+                              std::span<TokenVectors> out, const Context& context) const = 0;
 };
 
 struct ChatMessage {

@@ -41,6 +41,7 @@ class EvalVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     std::unique_ptr<text::Encoder> encoder;
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
+    std::unique_ptr<text::TokenEncoder> token_encoder;
     for (const std::string& pipeline : options_.retrieval.pipelines) {
       WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
       if (needs.dense && encoder == nullptr) {
@@ -49,11 +50,14 @@ class EvalVerb : public Verb {
       if (needs.sparse && sparse_encoder == nullptr) {
         WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
       }
+      if (needs.multi && token_encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(token_encoder, session.LoadTokenEncoder(options_.encoder));
+      }
     }
     WEIR_ASSIGN_OR_RETURN(
         const Rerankers rerankers,
         LoadRerankers(options_.retrieval.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get()};
+    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
     rerankers.AddTo(encoders);
     WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
                           evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoders,

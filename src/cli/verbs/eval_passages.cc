@@ -50,9 +50,10 @@ class EvalPassagesVerb : public Verb {
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, search.mode, encoder));
     WEIR_ASSIGN_OR_RETURN(const auto sparse, PickSparseEncoder(*store, session, search.mode));
+    WEIR_ASSIGN_OR_RETURN(const auto tokens, PickTokenEncoder(*store, session, search.mode));
     WEIR_ASSIGN_OR_RETURN(const Rerankers rerankers,
                           LoadRerankers(search.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse.get()};
+    retrieve::Encoders encoders{encoder.get(), sparse.get(), tokens.get()};
     rerankers.AddTo(encoders);
 
     std::vector<evaluate::PassagesReport> reports;

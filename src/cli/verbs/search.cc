@@ -64,9 +64,11 @@ class SearchVerb : public Verb {
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
     WEIR_ASSIGN_OR_RETURN(const auto sparse_encoder,
                           PickSparseEncoder(*store, session, options_.search.mode));
+    WEIR_ASSIGN_OR_RETURN(const auto token_encoder,
+                          PickTokenEncoder(*store, session, options_.search.mode));
     WEIR_ASSIGN_OR_RETURN(const Rerankers rerankers,
                           LoadRerankers(options_.search.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get()};
+    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
     rerankers.AddTo(encoders);
     WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoders, options_.search,
                                                                   session.registry()));
@@ -155,6 +157,19 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const ind
         "sparse search: the store has no sparse vectors; index with --sparse");
   }
   return session.LoadSparseEncoder(status.sparse_encoder);
+}
+
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
+                                                                     Session& session,
+                                                                     const std::string& mode) {
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  if (!needs.multi) return nullptr;
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  if (status.multi_encoder.empty()) {
+    return absl::FailedPreconditionError(
+        "multi-vector search: the store has no token vectors; index with --multivector");
+  }
+  return session.LoadTokenEncoder(status.multi_encoder);
 }
 
 std::unique_ptr<Verb> MakeSearchVerb() { return std::make_unique<SearchVerb>(); }
