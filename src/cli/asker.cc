@@ -37,6 +37,8 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
                                    asker->encoder_));
   WEIR_ASSIGN_OR_RETURN(asker->sparse_encoder_,
                         PickSparseEncoder(*asker->store_, session, options.search.mode));
+  WEIR_ASSIGN_OR_RETURN(asker->token_encoder_,
+                        PickTokenEncoder(*asker->store_, session, options.search.mode));
   if (asker->encoder_ == nullptr) {  // no dense search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
   }
@@ -52,10 +54,18 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   } else if (options.answer.judge) {
     WEIR_RETURN_IF_ERROR(asker->LoadJudge(options.model));
   }
+  // The model that writes or judges also reranks.
+  if (options.search.rerank.rerank != "likelihood" || asker->engine_ == nullptr) {
+    WEIR_ASSIGN_OR_RETURN(asker->rerankers_,
+                          LoadRerankers(options.search.rerank, options.model, session));
+  }
+  retrieve::Encoders encoders{asker->encoder_.get(), asker->sparse_encoder_.get(),
+                              asker->token_encoder_.get()};
+  encoders.completer = asker->engine_.get();
+  asker->rerankers_.AddTo(encoders);
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
-                        retrieve::Pipeline::Make(
-                            *asker->store_, {asker->encoder_.get(), asker->sparse_encoder_.get()},
-                            options.search, session.registry()));
+                        retrieve::Pipeline::Make(*asker->store_, encoders, options.search,
+                                                 session.registry()));
   asker->options_ = std::move(options);
   return asker;
 }

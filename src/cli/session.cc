@@ -117,6 +117,12 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> Session::LoadSparseEncoder(
   return model::LoadSparseEncoder(spec, context_);
 }
 
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> Session::LoadTokenEncoder(
+    std::string_view name) {
+  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindEncoder(name));
+  return model::LoadTokenEncoder(spec, context_);
+}
+
 // The default; where it is not installed, the last listed that is: the catalogue's models grow, the
 // user's own stand after them. A model under terms of its own must be named.
 absl::StatusOr<std::string> Session::DefaultDecoder() {

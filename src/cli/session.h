@@ -71,6 +71,8 @@ class Session {
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
   // `name`: as above; "" takes the first sparse encoder that is installed.
   absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(std::string_view name);
+  // `name`: as for LoadEncoder; the vectors of tokens.
+  absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(
       std::string_view name, const generate::GenerateOptions& options);
 

@@ -34,6 +34,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeEvalPerplexityVerb,
                     MakeEvalPasskeyVerb,
                     MakeEvalAnswersVerb,
+                    MakeEvalPassagesVerb,
                     MakeEvalClaimsVerb,
                     MakeEvalPromptVerb,
                     MakeEvalPassageCacheVerb,

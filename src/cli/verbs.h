@@ -39,6 +39,7 @@ std::unique_ptr<Verb> MakeEvalCompareVerb();
 std::unique_ptr<Verb> MakeEvalPerplexityVerb();
 std::unique_ptr<Verb> MakeEvalPasskeyVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();
+std::unique_ptr<Verb> MakeEvalPassagesVerb();
 std::unique_ptr<Verb> MakeEvalClaimsVerb();
 std::unique_ptr<Verb> MakeEvalPassageCacheVerb();
 std::unique_ptr<Verb> MakeEvalPromptVerb();
@@ -62,5 +63,9 @@ absl::Status PickEncoder(const index::Store& store, Session& session, const std:
 absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
                                                                        Session& session,
                                                                        const std::string& mode);
+// Likewise the encoder of the store's token vectors.
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
+                                                                     Session& session,
+                                                                     const std::string& mode);
 
 }  // namespace weir::cli

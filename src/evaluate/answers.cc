@@ -7,39 +7,11 @@
 #include "absl/strings/str_format.h"
 #include "base/statistics.h"
 #include "base/status.h"
+#include "evaluate/evidence.h"
 #include "evaluate/fold.h"
 
 namespace weir::evaluate {
 namespace {
-
-constexpr double kNeededCoverage = 0.5;
-
-std::string_view BaseName(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == path.npos ? path : path.substr(slash + 1);
-}
-
-// Documents' texts and letters, each read once.
-class Documents {
- public:
-  explicit Documents(const TextFunction& text_of) : text_of_(text_of) {}
-  struct Entry {
-    std::string text;
-    Letters letters;
-  };
-  absl::StatusOr<const Entry*> Get(const std::string& path) {
-    const auto found = entries_.find(path);
-    if (found != entries_.end()) return &found->second;
-    Entry entry;
-    WEIR_ASSIGN_OR_RETURN(entry.text, text_of_(path));
-    entry.letters = LettersOf(entry.text);
-    return &entries_.emplace(path, std::move(entry)).first->second;
-  }
-
- private:
-  const TextFunction& text_of_;
-  std::map<std::string, Entry> entries_;
-};
 
 std::string SentencesOf(const text::Answer& answer) {
   std::string text;
@@ -49,39 +21,21 @@ std::string SentencesOf(const text::Answer& answer) {
   return text;
 }
 
-// Share of the best evidence alternative that the citations of the question's file cover. Where the
-// reader's text does not hold the evidence in one piece (a page break inside it), the longest run
-// of letters that one quote shares with it counts instead.
-absl::StatusOr<double> EvidenceCoverage(const Question& question, const text::Answer& answer,
-                                        Documents& documents) {
-  std::map<std::string, std::vector<const text::Citation*>> cited;
+std::vector<QuotedSpan> CitedSpans(const text::Answer& answer) {
+  std::vector<QuotedSpan> spans;
   for (const text::AnswerSentence& sentence : answer.sentences) {
     for (const text::Citation& citation : sentence.citations) {
-      if (BaseName(citation.document.path) != question.file) continue;
-      cited[citation.document.path].push_back(&citation);
+      spans.push_back({citation.document.path, citation.span, citation.quote});
     }
   }
-  double best = 0;
-  for (const auto& [path, citations] : cited) {
-    WEIR_ASSIGN_OR_RETURN(const Documents::Entry* document, documents.Get(path));
-    std::vector<text::Span> spans;
-    for (const text::Citation* citation : citations) spans.push_back(citation->span);
-    for (const std::string& evidence : question.evidence) {
-      const Letters letters = LettersOf(evidence);
-      double coverage = CoverageOf(letters, document->letters, spans);
-      for (size_t i = 0; coverage < 0 && i < citations.size(); ++i) {
-        best = std::max(best, SharedRun(letters, LettersOf(citations[i]->quote)));
-      }
-      best = std::max(best, coverage);
-    }
-  }
-  return best;
+  return spans;
 }
 
-absl::Status CountQuotes(const text::Answer& answer, Documents& documents, AnswerResult& result) {
+absl::Status CountQuotes(const text::Answer& answer, EvidenceTexts& documents,
+                         AnswerResult& result) {
   for (const text::AnswerSentence& sentence : answer.sentences) {
     for (const text::Citation& citation : sentence.citations) {
-      WEIR_ASSIGN_OR_RETURN(const Documents::Entry* document,
+      WEIR_ASSIGN_OR_RETURN(const EvidenceTexts::Entry* document,
                             documents.Get(citation.document.path));
       const auto [start, end] = citation.span;
       const int64_t size = static_cast<int64_t>(document->text.size());
@@ -100,7 +54,7 @@ double TimingOf(const text::Answer& answer, const char* name, double otherwise) 
 }
 
 absl::StatusOr<AnswerResult> Judge(const Question& question, const text::Answer& answer,
-                                   Documents& documents) {
+                                   EvidenceTexts& documents) {
   AnswerResult result;
   result.id = question.id;
   result.answerable = question.answerable;
@@ -117,7 +71,7 @@ absl::StatusOr<AnswerResult> Judge(const Question& question, const text::Answer&
   result.by_phrase = std::any_of(
       question.accept.begin(), question.accept.end(),
       [&](const std::string& accepted) { return ContainsPhrase(folded, FoldPhrase(accepted)); });
-  WEIR_ASSIGN_OR_RETURN(result.coverage, EvidenceCoverage(question, answer, documents));
+  WEIR_ASSIGN_OR_RETURN(result.coverage, EvidenceCoverage(question, CitedSpans(answer), documents));
   result.right = !result.refused && (result.by_phrase || result.coverage >= kNeededCoverage);
   return result;
 }
@@ -149,7 +103,7 @@ absl::StatusOr<AnswersReport> EvaluateAnswers(const std::string& model,
                                               const TextFunction& text_of, const Context& context) {
   AnswersReport report;
   report.model = model;
-  Documents documents(text_of);
+  EvidenceTexts documents(text_of);
   ResetPeakMemory();
   for (const Question& question : questions) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());

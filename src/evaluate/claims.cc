@@ -78,7 +78,7 @@ absl::Status ReadClaimTexts(const std::string& path, ClaimSet& set) {
 }
 
 absl::Status FindNearDocuments(const std::string& corpus, ClaimSet& set, const Context& context) {
-  WEIR_ASSIGN_OR_RETURN(const auto collection, Collection::Open(corpus, "", {}, "", context));
+  WEIR_ASSIGN_OR_RETURN(const auto collection, Collection::Open(corpus, "", {}, {}, "", context));
   const index::Store& store = collection->store();
   std::map<std::string, size_t> rows;
   for (const Rationale& row : set.rows) rows[row.query] += row.supports;

@@ -96,6 +96,8 @@ absl::Status Collection::Add(const std::string& corpus_path, const Context& cont
 absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& corpus_path,
                                                              const std::string& keep,
                                                              retrieve::Encoders encoders,
+                                                             const index::FixedEncodingOptions&
+                                                                 encoding,
                                                              std::string_view language,
                                                              const Context& context) {
   std::unique_ptr<Collection> collection(new Collection);
@@ -116,6 +118,9 @@ absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& 
   }
   if (encoders.sparse != nullptr) {
     WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.sparse, context));
+  }
+  if (encoders.tokens != nullptr) {
+    WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.tokens, encoding, context));
   }
   WEIR_RETURN_IF_ERROR(collection->store_->Refresh());
   WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, collection->store_->Status());

@@ -18,13 +18,13 @@ namespace weir::evaluate {
 class Collection {
  public:
   // Adds what is missing or has changed, removes what is no longer in the corpus, then gives
-  // dense and sparse vectors for the encoders that are not null. `language`: as Store::SetLanguage;
-  // "" for that of a store that is there already, each passage's own in a new one.
-  static absl::StatusOr<std::unique_ptr<Collection>> Open(const std::string& corpus_path,
-                                                          const std::string& keep,
-                                                          retrieve::Encoders encoders,
-                                                          std::string_view language,
-                                                          const Context& context);
+  // dense, sparse and token vectors for the encoders that are not null. `language`: as
+  // Store::SetLanguage; "" for that of a store that is there already, each passage's own in a new
+  // one.
+  static absl::StatusOr<std::unique_ptr<Collection>> Open(
+      const std::string& corpus_path, const std::string& keep, retrieve::Encoders encoders,
+      const index::FixedEncodingOptions& encoding, std::string_view language,
+      const Context& context);
   ~Collection();
   const index::Store& store() const { return *store_; }
   void SetBm25(const index::Bm25Options& options) { store_->SetBm25(options); }

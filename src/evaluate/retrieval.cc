@@ -33,6 +33,9 @@ absl::StatusOr<std::string> FingerprintOf(const BeirPaths& paths, RetrievalOptio
   WEIR_ASSIGN_OR_RETURN(extra["qrels"], HashOf(paths.qrels));
   extra["encoder"] = encoders.dense == nullptr ? "" : encoders.dense->fingerprint();
   if (encoders.sparse != nullptr) extra["sparse-encoder"] = encoders.sparse->fingerprint();
+  if (encoders.scorer != nullptr) extra["scorer"] = encoders.scorer->fingerprint();
+  if (encoders.completer != nullptr) extra["model"] = encoders.completer->name();
+  if (encoders.tokens != nullptr) extra["token-encoder"] = encoders.tokens->fingerprint();
   extra["protocol"] = "1";
   std::string text = BindOptions(options).Fingerprint();
   for (const auto& [name, value] : extra) {
@@ -54,12 +57,14 @@ absl::StatusOr<retrieve::ModeNeeds> Check(const RetrievalOptions& options,
   for (const std::string& pipeline : options.pipelines) {
     WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
     if ((needs.dense && encoders.dense == nullptr) ||
-        (needs.sparse && encoders.sparse == nullptr)) {
+        (needs.sparse && encoders.sparse == nullptr) ||
+        (needs.multi && encoders.tokens == nullptr)) {
       return absl::InvalidArgumentError(
           absl::StrCat("pipeline ", pipeline, " needs an encoder; none was given"));
     }
     all.dense |= needs.dense;
     all.sparse |= needs.sparse;
+    all.multi |= needs.multi;
   }
   return all;
 }
@@ -69,7 +74,11 @@ absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::strin
                                      const RetrievalOptions& options,
                                      const retrieve::Encoders& encoders, const Registry& registry,
                                      const Context& context) {
-  retrieve::SearchOptions search{.mode = mode, .fuse = options.fuse, .sparse = options.sparse};
+  retrieve::SearchOptions search{.mode = mode,
+                                 .fuse = options.fuse,
+                                 .sparse = options.sparse,
+                                 .multi = options.multi,
+                                 .rerank = options.rerank};
   search.top_k = options.depth + 1;  // one may be the query itself
   search.fuse.fetch = std::max(options.fuse.fetch, search.top_k);
   search.dedupe = false;  // judgements name each copy
@@ -121,11 +130,12 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   record.split = options.split;
   if (!needs.dense) encoders.dense = nullptr;
   if (!needs.sparse) encoders.sparse = nullptr;
+  if (!needs.multi) encoders.tokens = nullptr;
   WEIR_ASSIGN_OR_RETURN(record.fingerprint, FingerprintOf(paths, options, encoders));
   const int64_t start = context.now_ns();
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<Collection> collection,
                         Collection::Open(paths.corpus, options.index_in, encoders,
-                                         options.language, context));
+                                         options.encoding, options.language, context));
   collection->SetBm25(options.bm25);
   record.documents = collection->documents();
   record.index_s = SecondsSince(start, context);

@@ -23,6 +23,9 @@ struct RetrievalOptions {
   index::Bm25Options bm25;
   retrieve::FusionOptions fuse;
   retrieve::SparseOptions sparse;
+  index::MultiSearchOptions multi;
+  index::FixedEncodingOptions encoding;
+  retrieve::RerankOptions rerank;  // of every pipeline
   int64_t depth = 100;  // hits kept for a query; recall@100 needs 100
   std::string language;    // as Collection::Open takes it
   std::string index_in;   // a folder to keep the index in and use again; "" for a temporary one
@@ -31,10 +34,13 @@ struct RetrievalOptions {
   void Visit(V& v) {
     v(split, {.name = "split", .help = "Judgements to use, qrels/SPLIT.tsv."});
     v(pipelines,
-      {.name = "pipelines", .help = "Pipelines to measure: bm25, dense, sparse, hybrid."});
+      {.name = "pipelines", .help = "Pipelines to measure: bm25, dense, sparse, multi, hybrid."});
     bm25.Visit(v);
     fuse.Visit(v);
     sparse.Visit(v);
+    multi.Visit(v);
+    encoding.Visit(v);
+    rerank.Visit(v);
     v(depth,
       {.name = "depth", .help = "Hits kept for each query.", .unit = "hits", .min = 1, .max = 999});
     v(language, {.name = "language",

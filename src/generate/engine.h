@@ -78,10 +78,7 @@ struct GenerateOptions {
   }
 };
 
-struct ScoredPair {
-  std::vector<text::ChatMessage> messages;
-  std::string continuation;
-};
+using text::ScoredPair;
 
 // Calls share one KV memory: what a prompt has in common with earlier ones that are still kept is
 // not computed again (the results are bit-equal either way). CompleteAll runs requests together,
@@ -96,10 +93,6 @@ class Engine : public text::Completer {
                                                       const Registry& techniques = Registry());
   virtual const model::Decoder& decoder() const = 0;
   virtual const model::Tokenizer& tokenizer() const = 0;
-  // LogLikelihood of many (prompt, continuation) pairs, in an order that shares the most of their
-  // prompts; results in the order given.
-  virtual absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
-                                                             const Context& context) = 0;
   // The tokens a list of messages becomes, generation prompt appended. Special tokens are
   // recognised in the template's own text only, never inside a message.
   virtual absl::StatusOr<std::vector<int32_t>> PromptTokens(

@@ -174,8 +174,11 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   if (options.encode && ports.encoder != nullptr) {
     WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.encoder, context));
   }
-  if (ports.sparse_encoder == nullptr) return absl::OkStatus();
-  return store.EncodePending(*ports.sparse_encoder, context);
+  if (ports.sparse_encoder != nullptr) {
+    WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.sparse_encoder, context));
+  }
+  if (ports.token_encoder == nullptr) return absl::OkStatus();
+  return store.EncodePending(*ports.token_encoder, ports.encoding, context);
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ struct IndexerPorts {
   std::function<std::vector<text::Passage>(const text::Document& document)> chunk;
   const text::Encoder* encoder = nullptr;  // null: no dense vectors
   const text::SparseEncoder* sparse_encoder = nullptr;
+  const text::TokenEncoder* token_encoder = nullptr;
+  FixedEncodingOptions encoding = {};  // with token_encoder
 };
 
 struct IndexerOptions {

@@ -88,6 +88,15 @@ absl::Status CheckDimensions(const SegmentRow& row, int64_t dimensions, const En
                                           " dimensions; the catalogue notes ", noted.dimensions));
 }
 
+// Encodings of different parameters or seeds cannot answer one query.
+absl::Status CheckEncoding(const SegmentRow& row, const FixedEncodingParameters& parameters,
+                           const std::vector<Loaded<MultiSegment>>& others) {
+  if (others.empty() || others[0].segment->parameters() == parameters) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(row.info.name, ": fixed dimensional encoding of ",
+                                          parameters.ToString(), "; ", others[0].row.info.name,
+                                          " has ", others[0].segment->parameters().ToString()));
+}
+
 template <class Segment>
 int64_t Live(const std::vector<Loaded<Segment>>& segments) {
   int64_t n = 0;
@@ -106,6 +115,7 @@ absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
   }
   WEIR_ASSIGN_OR_RETURN(out.encoder, ReadEncoder(catalogue, "encoder"));
   WEIR_ASSIGN_OR_RETURN(out.sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
+  WEIR_ASSIGN_OR_RETURN(out.multi_encoder, ReadEncoder(catalogue, "multi_encoder"));
   return absl::OkStatus();
 }
 
@@ -114,6 +124,7 @@ absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
 int64_t Snapshot::live_passages() const { return Live(lexical); }
 int64_t Snapshot::live_vectors() const { return Live(vectors); }
 int64_t Snapshot::live_sparse() const { return Live(sparse); }
+int64_t Snapshot::live_multi() const { return Live(multi); }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,
@@ -152,6 +163,16 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         out->sparse.push_back(std::move(loaded));
         break;
       }
+      case SegmentKind::kMulti: {
+        WEIR_ASSIGN_OR_RETURN(
+            auto loaded,
+            Load<MultiSegment>(row, folder, previous ? &previous->multi : nullptr, tombstones));
+        const FixedEncodingParameters& parameters = loaded.segment->parameters();
+        WEIR_RETURN_IF_ERROR(CheckDimensions(row, parameters.dimensions, out->multi_encoder));
+        WEIR_RETURN_IF_ERROR(CheckEncoding(row, parameters, out->multi));
+        out->multi.push_back(std::move(loaded));
+        break;
+      }
       case SegmentKind::kText: {
         std::shared_ptr<const TextSegment> segment;
         if (previous != nullptr && previous->texts.contains(row.id)) {
@@ -180,6 +201,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
   for (const auto& s : out->vectors)
     out->vector_views.push_back({s.segment.get(), s.deleted.get()});
   for (const auto& s : out->sparse) out->sparse_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out->multi) out->multi_views.push_back({s.segment.get(), s.deleted.get()});
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "index/catalogue/catalogue.h"
 #include "index/dense/vector_segment.h"
 #include "index/lexical/search.h"
+#include "index/multi/multi_segment.h"
 #include "index/sparse/sparse_segment.h"
 #include "index/tenants/range_lists.h"
 #include "index/texts/text_segment.h"
@@ -40,22 +41,25 @@ struct Snapshot {
   std::vector<Loaded<LexicalSegment>> lexical;
   std::vector<Loaded<VectorSegment>> vectors;
   std::vector<Loaded<SparseSegment>> sparse;
+  std::vector<Loaded<MultiSegment>> multi;  // of the same parameters
   std::map<int64_t, std::shared_ptr<const TextSegment>> texts;  // by segment id
   std::vector<SegmentRow> text_rows;
   std::vector<SegmentView> lexical_views;
   std::vector<VectorView> vector_views;
   std::vector<SparseView> sparse_views;
+  std::vector<MultiView> multi_views;
   std::string analyzer;  // a name of text::Analyzer, or kAutoLanguage
   // What passages were analysed with, that of most of them first, and of how many when each was
   // added.
   std::vector<std::pair<std::string, int64_t>> analyzers;
-  EncoderNote encoder, sparse_encoder;
+  EncoderNote encoder, sparse_encoder, multi_encoder;
   std::shared_ptr<SegmentTrees> trees;  // of `vectors`, and of generations before
   int64_t bytes = 0;  // of all segment files
 
   int64_t live_passages() const;
   int64_t live_vectors() const;
   int64_t live_sparse() const;
+  int64_t live_multi() const;
 };
 
 // Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are

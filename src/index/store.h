@@ -1,5 +1,5 @@
 // The store: a folder with the catalogue (SQLite) and immutable, checksummed segments (lexical
-// postings, dense and sparse vectors, document texts). Format page: docs/formats/store.md.
+// postings, dense, sparse and token vectors, document texts). Format page: docs/formats/store.md.
 //
 // Durability: AddBatch returns OK only when the batch's segment files and folder are fsynced and
 // the catalogue's transaction is committed; a kill at any moment loses nothing acknowledged, and
@@ -19,6 +19,8 @@
 #include "base/context.h"
 #include "index/dense/vector_search.h"
 #include "index/lexical/bm25.h"
+#include "index/multi/fixed_encoding.h"
+#include "index/multi/multi_search.h"
 #include "index/scope.h"
 #include "index/scored.h"
 #include "index/sparse/sparse_search.h"
@@ -40,6 +42,8 @@ struct StoreStatus {
   // passages without a sparse vector; 0 while no sparse encoder is used
   int64_t sparse_pending = 0;
   std::string sparse_encoder;  // name, "" while there is none
+  int64_t multi_pending = 0;   // passages without token vectors; 0 while there is no such encoder
+  std::string multi_encoder;   // name, "" while there is none
   std::string language;  // kAutoLanguage or the analyser of all passages
   std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
 };
@@ -94,6 +98,11 @@ class Store {
   // The same for sparse vectors; a store may hold both kinds. kUnimplemented for vocabularies above
   // kMaxSparseVocabulary.
   virtual absl::Status EncodePending(const text::SparseEncoder& encoder,
+                                     const Context& context) = 0;
+  // The same for token vectors, of which each passage also gets one encoding (multi/). A store
+  // keeps the parameters of its first: kFailedPrecondition for others.
+  virtual absl::Status EncodePending(const text::TokenEncoder& encoder,
+                                     const FixedEncodingOptions& options,
                                      const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
 
@@ -165,6 +174,17 @@ class Store {
   virtual bool has_sparse_vectors() const = 0;
   // In steps of 1/64, as they are stored. kNotFound while it is pending.
   virtual absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const = 0;
+  // MaxSim of token vectors; see multi/multi_search.h. query: [tokens, dimensions] f32, unit
+  // length. kNotFound when the store has no token vectors.
+  virtual absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
+                                                          const MultiSearchOptions& options,
+                                                          const Context& context,
+                                                          const Scope* scope = nullptr) const = 0;
+  // Those that it would score, best first by their encodings.
+  virtual absl::StatusOr<std::vector<Scored>> MultiCandidates(std::span<const float> query,
+                                                              const MultiSearchOptions& options,
+                                                              const Context& context) const = 0;
+  virtual bool has_multi_vectors() const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;
   virtual absl::StatusOr<int64_t> FindDocument(std::string_view path) const = 0;  // kNotFound

@@ -96,6 +96,11 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     Note(s.segment->file().Verify(), lines);
     Note(s.segment->Check(), lines);
   }
+  for (const auto& s : now->multi) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    Note(s.segment->file().Verify(), lines);
+    Note(s.segment->Check(), lines);
+  }
   for (const auto& [id, text] : now->texts) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     Note(text->file().Verify(), lines);
@@ -134,6 +139,7 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);
   CheckOwners(now->sparse, live, lines, nullptr);
+  CheckOwners(now->multi, live, lines, nullptr);
   std::sort(lexical.begin(), lexical.end());
   if (std::adjacent_find(lexical.begin(), lexical.end()) != lexical.end()) {
     lines.push_back("a passage is in two lexical segments");

@@ -1,4 +1,4 @@
-// Dense and sparse vectors for passages that have none.
+// Dense, sparse and token vectors for passages that have none.
 #include <algorithm>
 #include <utility>
 
@@ -199,6 +199,47 @@ absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
       [&](std::span<const int64_t> ids) {
         auto info =
             WriteSparseSegment(ids, vectors, vocabulary, segments_folder_, SegmentName("sparse"));
+        vectors.clear();
+        return info;
+      });
+}
+
+absl::Status FolderStore::EncodePending(const text::TokenEncoder& encoder,
+                                        const FixedEncodingOptions& options,
+                                        const Context& context) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  const int d = encoder.dimensions();
+  if (d < 1 || d > kMaxTokenDimensions) {
+    return absl::InvalidArgumentError(absl::StrCat(encoder.name(), ": ", d, " dimensions; at most ",
+                                                   kMaxTokenDimensions));
+  }
+  FixedEncodingParameters parameters;
+  {
+    const std::shared_ptr<const Snapshot> now = snapshot();
+    const EncoderNote note{encoder.name(), encoder.fingerprint(), d};
+    const bool kept = !now->multi.empty() && now->multi_encoder.fingerprint == note.fingerprint;
+    WEIR_ASSIGN_OR_RETURN(
+        parameters, ResolveParameters(options, static_cast<uint32_t>(d),
+                                      kept ? &now->multi[0].segment->parameters() : nullptr));
+    WEIR_RETURN_IF_ERROR(UseEncoder(now->multi, now->multi_encoder, note, "multi_encoder"));
+  }
+  WEIR_ASSIGN_OR_RETURN(const auto fixed, FixedEncoder::Make(parameters));
+  std::vector<text::TokenVectors> vectors;
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  return EncodeAll(
+      PendingPassages(*now, now->multi), /*titles_once=*/true, context,
+      [&](std::span<const std::string_view> texts) {
+        const size_t before = vectors.size();
+        vectors.resize(before + texts.size());
+        const absl::Status status = encoder.Encode(
+            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
+        if (!status.ok()) vectors.resize(before);
+        return status;
+      },
+      [&](std::span<const int64_t> ids) {
+        auto info = WriteMultiSegment(ids, vectors, *fixed, snapshot()->multi_views,
+                                      segments_folder_, SegmentName("multi"),
+                                      Context{.threads = context.threads});
         vectors.clear();
         return info;
       });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "index/store.h"
 
 namespace weir::index {
@@ -48,6 +49,31 @@ class HashEncoder final : public text::Encoder {
 
  private:
   int dimensions_;
+};
+
+// A vector a word, that of HashEncoder for it.
+class HashTokenEncoder final : public text::TokenEncoder {
+ public:
+  explicit HashTokenEncoder(int dimensions = 16) : words_(dimensions) {}
+  int dimensions() const override { return words_.dimensions(); }
+  std::string name() const override { return absl::StrCat("tokens-", words_.name()); }
+  std::string fingerprint() const override { return name(); }
+  text::TokenVectors One(std::string_view text) const {
+    text::TokenVectors out;
+    for (std::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
+      const std::vector<float> v = words_.One(word);
+      out.insert(out.end(), v.begin(), v.end());
+    }
+    return out;
+  }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs,
+                      std::span<text::TokenVectors> out, const Context&) const override {
+    for (size_t i = 0; i < texts.size(); ++i) out[i] = One(texts[i]);
+    return absl::OkStatus();
+  }
+
+ private:
+  HashEncoder words_;
 };
 
 // Terms 0 to 199 drawn from a generator seeded with the text's hash.

@@ -35,6 +35,9 @@ class FolderStore final : public Store {
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) override;
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
   absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
+  absl::Status EncodePending(const text::TokenEncoder& encoder,
+                             const FixedEncodingOptions& options,
+                             const Context& context) override;
   absl::Status Compact(const Context& context) override;
   absl::StatusOr<int64_t> Grant(std::string_view tenant,
                                 std::span<const std::string> paths) override;
@@ -71,6 +74,14 @@ class FolderStore final : public Store {
                                                    const Scope* scope = nullptr) const override;
   bool has_sparse_vectors() const override;
   absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
+  absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
+                                                  const MultiSearchOptions& options,
+                                                  const Context& context,
+                                                  const Scope* scope = nullptr) const override;
+  absl::StatusOr<std::vector<Scored>> MultiCandidates(std::span<const float> query,
+                                                      const MultiSearchOptions& options,
+                                                      const Context& context) const override;
+  bool has_multi_vectors() const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
   absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;
   absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;
@@ -132,6 +143,7 @@ class FolderStore final : public Store {
   absl::Status MergeLexical(bool all, const Context& context);
   absl::Status MergeVectors(bool all, const Context& context);
   absl::Status MergeSparse(bool all, const Context& context);
+  absl::Status MergeMulti(bool all, const Context& context);
   absl::Status MergeTexts(bool all, const Context& context);
   absl::Status Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
                        const std::vector<DocumentRow>& moved);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "index/dense/vector_search.h"
+#include "index/multi/multi_search.h"
 #include "index/segment_image.h"
 #include "index/sparse/sparse_search.h"
 #include "index/texts/text_segment.h"
@@ -58,6 +59,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         for (bool exact : {true, false}) {
           (void)wi::SearchSparse({&view, 1}, *made, 3, {.exact = exact}, {});
         }
+      }
+    }
+  }
+  const std::string multi = wi::FuzzImage(data, size, wi::SegmentKind::kMulti, wi::kMultiSections);
+  if (!multi.empty()) {
+    auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(multi)), "fuzz",
+                                           wi::SegmentKind::kMulti, wi::kMultiSections);
+    if (file.ok()) {
+      if (auto segment = wi::MultiSegment::FromFile(*file);
+          segment.ok() && (*segment)->dimensions() < 64) {
+        (void)(*segment)->Check();
+        const wi::MultiView view{segment->get(), nullptr};
+        std::vector<float> query(3 * (*segment)->dimensions(), 0.1f);
+        for (int64_t candidates : {0, 2}) {
+          (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = candidates}, {});
+        }
+        (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = 2, .scan = "int8"}, {});
       }
     }
   }

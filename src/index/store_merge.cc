@@ -140,6 +140,20 @@ absl::Status FolderStore::MergeSparse(bool all, const Context& context) {
   return Replace(old, merged, {});
 }
 
+absl::Status FolderStore::MergeMulti(bool all, const Context& context) {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  std::vector<MultiView> views;
+  std::vector<SegmentRow> old;
+  for (size_t i : ChooseLoaded(now->multi, all)) {
+    views.push_back({now->multi[i].segment.get(), now->multi[i].deleted.get()});
+    old.push_back(now->multi[i].row);
+  }
+  if (old.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeMultiSegments(views, segments_folder_,
+                                                               SegmentName("multi"), context)));
+  return Replace(old, merged, {});
+}
+
 absl::Status FolderStore::MergeTexts(bool all, const Context& context) {
   const std::shared_ptr<const Snapshot> now = snapshot();
   // Counting what is live means reading the catalogue; without Compact the texts' size is judged by
@@ -182,6 +196,7 @@ absl::Status FolderStore::Merge(bool all, const Context& context) {
   WEIR_RETURN_IF_ERROR(MergeLexical(all, context));
   WEIR_RETURN_IF_ERROR(MergeVectors(all, context));
   WEIR_RETURN_IF_ERROR(MergeSparse(all, context));
+  WEIR_RETURN_IF_ERROR(MergeMulti(all, context));
   WEIR_RETURN_IF_ERROR(MergeTexts(all, context));
   return PurgeTombstones();
 }
@@ -197,6 +212,9 @@ absl::Status FolderStore::PurgeTombstones() {
     for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
   }
   for (const auto& s : now->sparse) {
+    for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
+  }
+  for (const auto& s : now->multi) {
     for (uint32_t row : s.deleted->rows) held.insert(s.segment->passage(row));
   }
   std::lock_guard lock(catalogue_mutex_);

@@ -152,6 +152,30 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchSparse(const text::Sparse
 
 bool FolderStore::has_sparse_vectors() const { return !snapshot()->sparse.empty(); }
 
+absl::StatusOr<std::vector<Scored>> FolderStore::SearchMulti(std::span<const float> query,
+                                                             int64_t k,
+                                                             const MultiSearchOptions& options,
+                                                             const Context& context,
+                                                             const Scope* scope) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  if (now->multi.empty()) {
+    return absl::NotFoundError(absl::StrCat(
+        folder_, ": the store has no token vectors; index with --multivector first"));
+  }
+  if (scope == nullptr) return index::SearchMulti(now->multi_views, query, k, options, context);
+  std::vector<MultiView> views = now->multi_views;
+  for (MultiView& view : views) view.allowed = &scope->allowed();
+  return index::SearchMulti(views, query, k, options, context);
+}
+
+absl::StatusOr<std::vector<Scored>> FolderStore::MultiCandidates(std::span<const float> query,
+                                                                 const MultiSearchOptions& options,
+                                                                 const Context& context) const {
+  return FindCandidates(snapshot()->multi_views, query, options, context);
+}
+
+bool FolderStore::has_multi_vectors() const { return !snapshot()->multi.empty(); }
+
 absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   for (const auto& loaded : now->sparse) {
@@ -262,6 +286,8 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   if (!status.sparse_encoder.empty()) {
     status.sparse_pending = status.passages - now->live_sparse();
   }
+  status.multi_encoder = now->multi_encoder.name;
+  if (!status.multi_encoder.empty()) status.multi_pending = status.passages - now->live_multi();
   status.bytes = now->bytes;
   status.language = now->analyzer;
   WEIR_ASSIGN_OR_RETURN(const auto languages, catalogue_->Languages());

@@ -242,6 +242,41 @@ TEST_F(StoreFixture, SparseVectorsStandBesideDenseOnes) {
   EXPECT_THAT(*store->Check({}), IsEmpty());
 }
 
+TEST_F(StoreFixture, TokenVectorsStandBesideTheOthers) {
+  const FixedEncodingOptions kSmall{.reps = 4, .bits = 2, .dim = 8};
+  auto store = OpenWrite();
+  ASSERT_TRUE(
+      store->AddBatch(std::vector{Make("a.txt", "old weir"), Make("b.txt", "mill wheel")}, {})
+          .ok());
+  const HashTokenEncoder encoder;
+  EXPECT_FALSE(store->has_multi_vectors());
+  EXPECT_EQ(store->Status()->multi_pending, 0);  // nobody asked for them
+  EXPECT_TRUE(absl::IsNotFound(store->SearchMulti(encoder.One("mill"), 5, {}, {}).status()));
+  ASSERT_TRUE(store->EncodePending(encoder, kSmall, {}).ok());
+  EXPECT_TRUE(store->has_multi_vectors());
+  EXPECT_EQ(store->Status()->multi_encoder, "tokens-hash-16");
+  EXPECT_EQ(store->Status()->pending, 2);
+  ASSERT_TRUE(store->AddBatch(std::vector{Make("c.txt", "gate of the weir")}, {}).ok());
+  EXPECT_EQ(store->Status()->multi_pending, 1);
+  EXPECT_EQ(store->SearchMulti(encoder.One("mill"), 1, {}, {})->at(0).passage, 1);
+  // What the store has is kept, what contradicts it is refused.
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(store->EncodePending(encoder, {.reps = 5, .seed = 1}, {})));
+  ASSERT_TRUE(store->EncodePending(encoder, {}, {}).ok());
+  EXPECT_EQ(store->SearchMulti(encoder.One("gate"), 1, {}, {})->at(0).passage, 2);
+  ASSERT_TRUE(store->Remove("c.txt").ok());
+  EXPECT_NE(store->SearchMulti(encoder.One("gate"), 1, {}, {})->at(0).passage, 2);
+  ASSERT_TRUE(store->Compact({}).ok());
+  EXPECT_EQ(store->SearchMulti(encoder.One("mill"), 5, {}, {})->size(), 2u);
+  // Another encoder's vectors replace these only, with parameters of their own.
+  ASSERT_TRUE(
+      store->EncodePending(HashTokenEncoder(24), {.reps = 2, .bits = 1, .dim = 4}, {}).ok());
+  EXPECT_EQ(store->Status()->multi_pending, 0);
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(store->SearchMulti(encoder.One("mill"), 5, {}, {}).status()));
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
 TEST_F(StoreFixture, ContradictoryDocumentsAreRefused) {
   auto store = OpenWrite();
   Prepared p = Make("a.txt", "short");
@@ -278,6 +313,8 @@ TEST_F(StoreFixture, FlippedBytesAreFound) {
     ASSERT_TRUE(store->AddBatch(batch, {}).ok());
     ASSERT_TRUE(store->EncodePending(HashEncoder(4), {}).ok());
     ASSERT_TRUE(store->EncodePending(HashSparseEncoder(), {}).ok());
+    ASSERT_TRUE(
+        store->EncodePending(HashTokenEncoder(8), {.reps = 2, .bits = 2, .dim = 4}, {}).ok());
   }
   std::mt19937 random(2);
   for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
@@ -294,6 +331,7 @@ TEST_F(StoreFixture, FlippedBytesAreFound) {
         lines = *(*store)->Check({});
         (void)(*store)->SearchLexical("weir \"water gate\" 17", 10, {});
         (void)(*store)->SearchSparse(HashSparseEncoder().One("weir"), 10, {}, {});
+        (void)(*store)->SearchMulti(HashTokenEncoder(8).One("weir"), 10, {}, {});
       } else {
         EXPECT_TRUE(absl::IsDataLoss(store.status()) || absl::IsUnimplemented(store.status()))
             << store.status();

@@ -10,14 +10,17 @@ namespace weir::model {
 
 constexpr size_t kRowGrain = 8;  // rows a worker takes at least
 
-void Bert::Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* x) const {
+void Bert::Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets,
+                 std::span<const int64_t> first_parts, float* x) const {
   const size_t hidden = shape_.hidden;
   for (size_t s = 0; s + 1 < offsets.size(); ++s) {
     for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
       const float* word = words_.data + ids[t] * hidden;
       const float* position = positions_.data() + (t - offsets[s]) * hidden;
+      const bool second = !first_parts.empty() && t - offsets[s] >= first_parts[s];
+      const float* type = types_.data() + (second ? hidden : 0);
       float* row = x + t * hidden;
-      for (size_t i = 0; i < hidden; ++i) row[i] = word[i] + type_[i] + position[i];
+      for (size_t i = 0; i < hidden; ++i) row[i] = word[i] + type[i] + position[i];
       tensor::LayerNorm(row, embedding_norm_.weight.data(), embedding_norm_.bias.data(),
                         shape_.epsilon, row, hidden);
     }
@@ -65,14 +68,14 @@ void Bert::RunLayer(const Layer& layer, std::span<const int64_t> offsets, float*
 }
 
 void Bert::Run(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* out,
-               Workspace& w, Threads* threads) const {
+               Workspace& w, Threads* threads, std::span<const int64_t> first_parts) const {
   const auto grow = [&](std::vector<float>& part, size_t width) {
     if (part.size() < ids.size() * width) part.resize(ids.size() * width);
   };
   const size_t hidden = shape_.hidden;
   grow(w.qkv, 3 * hidden), grow(w.attended, hidden), grow(w.projected, hidden);
   grow(w.inner, shape_.ffn);
-  Embed(ids, offsets, out);
+  Embed(ids, offsets, first_parts, out);
   for (const Layer& layer : layers_) RunLayer(layer, offsets, out, w, threads);
 }
 

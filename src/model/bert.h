@@ -1,5 +1,5 @@
 // The BERT encoder stack over ragged batches: sequences lie one after another, without padding.
-//   x = LayerNorm(word + type_0 + position)
+//   x = LayerNorm(word + type + position)
 //   per layer: x = LayerNorm(x + Wo attention(Wq x, Wk x, Wv x)); x = LayerNorm(x + W2 gelu(W1 x))
 // and the masked-language head, when asked for: logits = E LayerNorm(gelu(W x)) + b, with E the
 // word embeddings.
@@ -46,9 +46,11 @@ class Bert {
     tensor::Int8Matrix::Workspace int8;
   };
   // ids: all sequences; sequence s is [offsets[s], offsets[s+1]). out: [ids, hidden] f32, last
-  // layer. REQUIRES: 0 <= id < vocabulary, each sequence at most `positions` long.
+  // layer. REQUIRES: 0 <= id < vocabulary, each sequence at most `positions` long. `first_parts`:
+  // how many tokens of each sequence have type 0, those behind them have type 1; empty: all have 0.
   void Run(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* out,
-           Workspace& workspace, Threads* threads) const;
+           Workspace& workspace, Threads* threads,
+           std::span<const int64_t> first_parts = {}) const;
   // peaks: [sequences, vocabulary] the largest of 0 and the head's logits over a sequence's rows,
   // which are those of Run and are overwritten. All logits are never stored at once.
   void Terms(float* rows, std::span<const int64_t> offsets, float* peaks, Workspace& workspace,
@@ -79,14 +81,15 @@ class Bert {
   };
   class Loader;
 
-  void Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets, float* x) const;
+  void Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets,
+             std::span<const int64_t> first_parts, float* x) const;
   void RunLayer(const Layer& layer, std::span<const int64_t> offsets, float* x, Workspace& w,
                 Threads* threads) const;
 
   BertShape shape_;
   FloatTensor words_;
   std::vector<float> positions_;  // [positions, hidden]
-  std::vector<float> type_;       // of token type 0
+  std::vector<float> types_;      // [2, hidden]; of a file with one type, that one twice
   Norm embedding_norm_;
   std::vector<Layer> layers_;
   Head head_;  // empty unless it was asked for

@@ -58,6 +58,23 @@ class TinyBert {
     add("cls.predictions.bias", {kVocabulary}, -1);
   }
 
+  // W += up down for the matrix `name`; up: [out, rank], down: [rank, in].
+  void Adapt(const std::string& name, const std::vector<float>& up,
+             const std::vector<float>& down, size_t rank) {
+    Weight& w = weights_.at(name + ".weight");
+    for (size_t o = 0; o < w.shape[0]; ++o) {
+      for (size_t i = 0; i < w.shape[1]; ++i) {
+        for (size_t r = 0; r < rank; ++r) {
+          w.values[o * w.shape[1] + i] += up[o * rank + r] * down[r * w.shape[1] + i];
+        }
+      }
+    }
+  }
+  void AdaptTypes(const std::vector<float>& added) {
+    std::vector<float>& types = weights_.at("embeddings.token_type_embeddings.weight").values;
+    for (size_t i = 0; i < types.size(); ++i) types[i] += added[i];
+  }
+
   std::vector<uint64_t>& ShapeOf(const std::string& name) { return weights_.at(name).shape; }
   const std::vector<float>& Values(const std::string& name) const {
     return weights_.at(name).values;
@@ -140,6 +157,11 @@ class TinyBert {
     return out;
   }
 
+  // The last layer's rows; tokens from `first_part` on have type 1 (-1: none has).
+  std::vector<std::vector<double>> LastRows(const std::vector<int32_t>& ids, int first_part) const {
+    return Last(ids, first_part);
+  }
+
   // The largest of 0 and the logits of each term over the tokens.
   std::vector<double> Peaks(const std::vector<int32_t>& ids) const {
     Rows x = Dense(Last(ids), "cls.predictions.transform.dense", kHidden);
@@ -165,12 +187,13 @@ class TinyBert {
     std::vector<float> values;
   };
 
-  Rows Last(const std::vector<int32_t>& ids) const {
+  Rows Last(const std::vector<int32_t>& ids, int first_part = -1) const {
     Rows x(ids.size(), std::vector<double>(kHidden));
     for (size_t t = 0; t < ids.size(); ++t) {
+      const int type = first_part >= 0 && static_cast<int>(t) >= first_part ? 1 : 0;
       for (int c = 0; c < kHidden; ++c) {
         x[t][c] = double{At("embeddings.word_embeddings.weight", ids[t] * kHidden + c)} +
-                  At("embeddings.token_type_embeddings.weight", c) +
+                  At("embeddings.token_type_embeddings.weight", type * kHidden + c) +
                   At("embeddings.position_embeddings.weight", t * kHidden + c);
       }
     }

@@ -86,7 +86,9 @@ class Bert::Loader {
     if (types.shape.size() != 2 || types.shape[0] < 1 || types.shape[1] != words.shape[1]) {
       return WrongShape("token_type_embeddings", types);
     }
-    bert.type_.assign(types.data, types.data + bert.shape_.hidden);
+    const float* second = types.data + (types.shape[0] > 1 ? bert.shape_.hidden : 0);
+    bert.types_.assign(types.data, types.data + bert.shape_.hidden);
+    bert.types_.insert(bert.types_.end(), second, second + bert.shape_.hidden);
     return Norm(base + "LayerNorm", bert.shape_.hidden, bert.embedding_norm_);
   }
 

@@ -6,9 +6,12 @@
 #include "base/files.h"
 #include "base/status.h"
 #include "fmt/core.h"
+#include "model/adapter.h"
 #include "model/bert_encoder.h"
+#include "model/cross_encoder.h"
 #include "model/encoder_folder.h"
 #include "model/splade_encoder.h"
+#include "model/token_encoder.h"
 #include "model/weights.h"
 
 namespace weir::model {
@@ -23,7 +26,8 @@ struct Parts {
   std::unique_ptr<const Bert> bert;
 };
 
-absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context) {
+absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
+                                const SafetensorsFile* adapter = nullptr) {
   WEIR_ASSIGN_OR_RETURN(std::string json, ReadFile(spec.tokenizer, kTokenizerBytes));
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json);
   if (!tokenizer.ok()) return Annotate(tokenizer.status(), spec.tokenizer);
@@ -38,8 +42,11 @@ absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context)
         spec.weights));
   }
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(spec.weights));
+  std::unique_ptr<const AdaptedWeights> adapted;
+  if (adapter != nullptr) adapted = std::make_unique<AdaptedWeights>(*file, *adapter);
+  const WeightFile& weights = adapted == nullptr ? *file : static_cast<const WeightFile&>(*adapted);
   absl::StatusOr<std::unique_ptr<const Bert>> bert =
-      Bert::Load(*file, config.heads, static_cast<float>(config.epsilon), spec.arithmetic,
+      Bert::Load(weights, config.heads, static_cast<float>(config.epsilon), spec.arithmetic,
                  context.threads, spec.pooling == Pooling::kTerms);
   if (!bert.ok()) return Annotate(bert.status(), spec.weights);
   const BertShape& shape = (*bert)->shape();
@@ -92,6 +99,45 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const Enc
   WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
   return std::make_unique<SpladeEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
                                          std::move(parts.bert));
+}
+
+absl::StatusOr<std::unique_ptr<text::PairScorer>> LoadCrossEncoder(EncoderSpec base,
+                                                                   const Context& context) {
+  WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const SafetensorsFile> adapter,
+                        SafetensorsFile::Parse(CrossAdapter()));
+  if (base.sha256.empty()) {
+    WEIR_ASSIGN_OR_RETURN(base.sha256, Sha256File(base.weights));
+  }
+  if (base.sha256 != kCrossBaseSha256) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: not the weights of {} that {} was trained on", base.weights, kCrossBase,
+                    kCrossName));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(base, context, adapter.get()));
+  CrossEncoder::Head head;
+  for (const auto& [name, into] : {std::pair{"head.mean", &head.mean}, {"head.cls", &head.first}}) {
+    WEIR_ASSIGN_OR_RETURN(const SafeTensor* tensor, adapter->Tensor(name));
+    WEIR_ASSIGN_OR_RETURN(*into, ReadFloats(*tensor));
+    if (into->size() != static_cast<size_t>(parts.bert->shape().hidden)) {
+      return absl::DataLossError(fmt::format("adapter: {}: {} values", name, into->size()));
+    }
+  }
+  parts.spec.name = kCrossName;
+  return std::make_unique<CrossEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                        std::move(parts.bert), std::move(head));
+}
+
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const EncoderSpec& spec,
+                                                                     const Context& context) {
+  if (spec.pooling == Pooling::kTerms) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: gives weighted terms, not vectors of tokens; expected a dense encoder, "
+                    "such as minilm-l6",
+                    spec.name));
+  }
+  WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  return std::make_unique<BertTokenEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+                                            std::move(parts.bert));
 }
 
 }  // namespace weir::model

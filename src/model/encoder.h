@@ -1,6 +1,6 @@
-// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port, splade-tiny
-// behind SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not
-// depend on its batch.
+// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port and, with the
+// vectors of their tokens, behind TokenEncoder; splade-tiny behind SparseEncoder. Texts of a batch
+// are packed without padding, so a text's vector does not depend on its batch.
 #pragma once
 
 #include <cstdint>
@@ -41,5 +41,8 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
                                                            const Context& context);
 absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const EncoderSpec& spec,
                                                                        const Context& context);
+// The vectors of tokens instead of their pooled one; of dense encoders.
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const EncoderSpec& spec,
+                                                                     const Context& context);
 
 }  // namespace weir::model

@@ -128,6 +128,47 @@ TEST_P(RealEncoder, AgreesWithTheReferenceOn200Documents) {
   std::printf("%s: %zu texts, least cosine %.8f\n", GetParam().name, texts.size(), worst);
 }
 
+TEST_P(RealEncoder, TokenVectorsAreOfWordsAndDoNotDependOnTheBatch) {
+  const Real& real = GetParam();
+  const std::string folder = WeirHome() + "/models/" + real.name;
+  if (!std::filesystem::exists(folder + "/" + real.weights)) GTEST_SKIP() << "not installed";
+  Threads threads(2);
+  const Context two{.threads = &threads};
+  auto encoder = LoadTokenEncoder({.name = real.name,
+                                   .weights = folder + "/" + real.weights,
+                                   .tokenizer = folder + "/tokenizer.json",
+                                   .pooling = real.pooling,
+                                   .max_tokens = real.max_tokens,
+                                   .heads = 12},
+                                  two);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const std::vector<std::string_view> texts = {"The weir, at last: open!", "...", "Water.",
+                                               "the weir at last open"};
+  std::vector<text::TokenVectors> all(4), one(1), query(4);
+  ASSERT_TRUE((*encoder)->Encode(texts, text::EncodeAs::kPassage, all, two).ok());
+  EXPECT_EQ(all[0].size() % 384, 0u);
+  EXPECT_EQ(all[0].size(), all[3].size());  // the same words
+  EXPECT_TRUE(all[1].empty());
+  EXPECT_EQ(all[2].size(), 384u);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    ASSERT_TRUE((*encoder)->Encode({&texts[i], 1}, text::EncodeAs::kPassage, one, {}).ok());
+    EXPECT_EQ(one[0], all[i]) << texts[i];
+    for (size_t t = 0; t < all[i].size(); t += 384) {
+      const auto row = std::span(all[i]).subspan(t, 384);
+      EXPECT_NEAR(Cosine(row, row), 1, 1e-9);
+      double square = 0;
+      for (float x : row) square += double{x} * x;
+      EXPECT_NEAR(square, 1, 1e-5);
+    }
+  }
+  // A query keeps its punctuation.
+  ASSERT_TRUE((*encoder)->Encode(texts, text::EncodeAs::kQuery, query, two).ok());
+  EXPECT_EQ(query[0].size(), all[0].size() + 3 * 384);
+  EXPECT_EQ((*encoder)->Encode(texts, text::EncodeAs::kQuery, one, two).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_NE((*encoder)->fingerprint().find("bert-tokens"), std::string::npos);
+}
+
 TEST_P(RealEncoder, VectorsDoNotDependOnBatchOrThreads) {
   Threads threads(2);
   const Context two{.threads = &threads};

@@ -41,7 +41,8 @@ absl::Status FitSequences(std::vector<std::vector<int32_t>>& sequences, int64_t 
   return absl::OkStatus();
 }
 
-std::vector<TextBatch> PackSequences(const std::vector<std::vector<int32_t>>& sequences) {
+std::vector<TextBatch> PackSequences(const std::vector<std::vector<int32_t>>& sequences,
+                                     std::span<const int64_t> first_parts) {
   std::vector<size_t> order(sequences.size());
   std::iota(order.begin(), order.end(), 0);
   // Longest first: the last batches, which end the work of each thread, are the cheapest.
@@ -57,6 +58,7 @@ std::vector<TextBatch> PackSequences(const std::vector<std::vector<int32_t>>& se
     batch.texts.push_back(text);
     batch.ids.insert(batch.ids.end(), ids.begin(), ids.end());
     batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
+    if (!first_parts.empty()) batch.first_parts.push_back(first_parts[text]);
   }
   return batches;
 }
@@ -78,7 +80,7 @@ absl::Status RunBatches(
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       const TextBatch& batch = batches[i];
       if (rows.size() < batch.ids.size() * hidden) rows.resize(batch.ids.size() * hidden);
-      bert.Run(batch.ids, batch.offsets, rows.data(), workspace, threads);
+      bert.Run(batch.ids, batch.offsets, rows.data(), workspace, threads, batch.first_parts);
       take(batch, rows.data(), workspace, threads);
     }
     return absl::OkStatus();

@@ -26,6 +26,7 @@ struct TextBatch {
   std::vector<size_t> texts;  // their numbers, in the order of the offsets
   std::vector<int32_t> ids;
   std::vector<int64_t> offsets = {0};
+  std::vector<int64_t> first_parts;  // as Bert::Run takes them
 };
 
 // With special tokens; `prefix` stands before each text.
@@ -38,7 +39,9 @@ std::vector<std::vector<int32_t>> TokenizeTexts(const Tokenizer& tokenizer,
 absl::Status FitSequences(std::vector<std::vector<int32_t>>& sequences, int64_t max_tokens,
                           int64_t vocabulary);
 
-std::vector<TextBatch> PackSequences(const std::vector<std::vector<int32_t>>& sequences);
+// `first_parts`: of each sequence, or empty.
+std::vector<TextBatch> PackSequences(const std::vector<std::vector<int32_t>>& sequences,
+                                     std::span<const int64_t> first_parts = {});
 
 // The last layer's rows of every batch, handed to `take` as [ids, hidden] with the threads it may
 // use (null when other batches run beside it).

@@ -18,6 +18,8 @@ const std::vector<Mode>& Modes() {
       {"bm25", {"bm25"}},  // as the field's tables call it
       {"dense", {"dense"}},
       {"sparse", {"sparse"}},
+      {"multi", {"multi"}},
+      {"multivector", {"multi"}},
       {"hybrid", {"bm25", "dense", "@fusion"}}};
   return modes;
 }
@@ -26,8 +28,9 @@ absl::StatusOr<const Mode*> FindMode(std::string_view name) {
   for (const Mode& mode : Modes()) {
     if (mode.name == name) return &mode;
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("mode: ", name, "; expected lexical (or bm25), dense, sparse or hybrid"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "mode: ", name,
+      "; expected lexical (or bm25), dense, sparse, multi (or multivector) or hybrid"));
 }
 
 class StagePipeline : public Pipeline {
@@ -51,7 +54,14 @@ class StagePipeline : public Pipeline {
       WEIR_ASSIGN_OR_RETURN(scope, store_.TenantScope(options_.tenant));
       if (scope->allowed().ids().empty()) return std::vector<text::Hit>();
     }
-    const Resources resources{store_, encoders_.dense, options_, encoders_.sparse, scope.get()};
+    const Resources resources{.store = store_,
+                              .encoder = encoders_.dense,
+                              .options = options_,
+                              .sparse_encoder = encoders_.sparse,
+                              .token_encoder = encoders_.tokens,
+                              .scorer = encoders_.scorer,
+                              .completer = encoders_.completer,
+                              .scope = scope.get()};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -97,6 +107,7 @@ absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode) {
   for (std::string_view stage : chosen->stages) {
     needs.dense |= stage == "dense";
     needs.sparse |= stage == "sparse";
+    needs.multi |= stage == "multi";
   }
   return needs;
 }
@@ -112,6 +123,10 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
         stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));
   }
   if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
+  if (options.rerank.rerank != "none") {
+    WEIR_RETURN_IF_ERROR(pipeline->Add(options.rerank.rerank, registry));
+  }
+  if (options.rerank.mmr < 1) WEIR_RETURN_IF_ERROR(pipeline->Add("mmr", registry));
   return pipeline;
 }
 

@@ -1,5 +1,6 @@
-// The query pipeline: analyse, fetch (lexical, dense, sparse), fuse, deduplicate, rerank. Stages
-// are registered techniques (kind RetrievalStage); a mode names a list of them.
+// The query pipeline: analyse, fetch (lexical, dense, sparse, multi-vector), fuse, deduplicate,
+// rerank, spread. Stages are registered techniques (kind RetrievalStage); a mode names a list of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -51,10 +52,41 @@ struct SparseOptions {
   }
 };
 
+// What happens to the first candidates once they are found.
+struct RerankOptions {
+  std::string rerank = "none";
+  int64_t depth = 30;
+  double weight = 0.5;
+  double mmr = 1;
+  template <class V>
+  void Visit(V& v) {
+    v(rerank, {.name = "rerank",
+               .help = "Reread the first candidates together with the question: cross (a small "
+                       "BERT) or likelihood (a language model).",
+               .choices = {"none", "cross", "likelihood"}});
+    v(depth, {.name = "rerank-depth",
+              .help = "How many candidates are reread.",
+              .unit = "passages",
+              .min = 1,
+              .max = 1000});
+    v(weight, {.name = "rerank-weight",
+               .help = "Weight of the new score; the rest is the old one's.",
+               .min = 0,
+               .max = 1});
+    v(mmr, {.name = "mmr",
+            .help = "Below 1, passages that differ from better ones come earlier; the weight of a "
+                    "passage's score against its likeness to them.",
+            .min = 0,
+            .max = 1});
+  }
+};
+
 struct SearchOptions {
   std::string mode = "hybrid";
   FusionOptions fuse = {};
   SparseOptions sparse = {};
+  index::MultiSearchOptions multi = {};
+  RerankOptions rerank = {};
   int64_t top_k = 10;
   bool dedupe = true;
   std::string tenant = {};  // "": everything, also documents that no tenant was granted
@@ -65,9 +97,11 @@ struct SearchOptions {
   void Visit(V& v) {
     v(mode, {.name = "mode",
              .help = "How passages are fetched.",
-             .choices = {"lexical", "bm25", "dense", "sparse", "hybrid"}});
+             .choices = {"lexical", "bm25", "dense", "sparse", "multi", "multivector", "hybrid"}});
     fuse.Visit(v);
     sparse.Visit(v);
+    multi.Visit(v);
+    rerank.Visit(v);
     v(top_k,
       {.name = "top-k", .help = "How many hits to return.", .unit = "hits", .min = 1, .max = 1000});
     v(dedupe, {.name = "dedupe", .help = "Drop passages that repeat a better one."});
@@ -79,17 +113,21 @@ struct SearchOptions {
 
 // Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one.
 struct ModeNeeds {
-  bool dense = false, sparse = false;
+  bool dense = false, sparse = false, multi = false;
 };
 absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode);
 
 // Borrowed; those that no mode needs may be null.
 struct Encoders {
   Encoders(const text::Encoder* dense = nullptr,  // NOLINT: a dense one alone is the usual case
-           const text::SparseEncoder* sparse = nullptr)
-      : dense(dense), sparse(sparse) {}
+           const text::SparseEncoder* sparse = nullptr,
+           const text::TokenEncoder* tokens = nullptr)
+      : dense(dense), sparse(sparse), tokens(tokens) {}
   const text::Encoder* dense;
   const text::SparseEncoder* sparse;
+  const text::TokenEncoder* tokens;
+  const text::PairScorer* scorer = nullptr;  // of --rerank cross
+  text::Completer* completer = nullptr;      // of --rerank likelihood
 };
 
 class Pipeline {

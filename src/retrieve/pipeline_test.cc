@@ -20,6 +20,7 @@ void RegisterConvex(Registry& registry);
 void RegisterRrf(Registry& registry);
 void RegisterDedupe(Registry& registry);
 void RegisterSparse(Registry& registry);
+void RegisterMulti(Registry& registry);
 
 namespace {
 
@@ -73,6 +74,27 @@ class WordsEncoder : public text::SparseEncoder {
   }
 };
 
+// A vector a word, by its hash.
+class WordVectors : public text::TokenEncoder {
+ public:
+  int dimensions() const override { return 64; }
+  std::string name() const override { return "word-vectors"; }
+  std::string fingerprint() const override { return "word-vectors-1"; }
+  absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs,
+                      std::span<text::TokenVectors> out, const Context&) const override {
+    auto analyzer = *text::Analyzer::Make("english");
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::vector<text::Token> tokens;
+      analyzer->Analyze(texts[i], tokens);
+      out[i].assign(tokens.size() * 64, 0.0f);
+      for (size_t t = 0; t < tokens.size(); ++t) {
+        out[i][t * 64 + std::hash<std::string>()(tokens[t].term) % 64] = 1;
+      }
+    }
+    return absl::OkStatus();
+  }
+};
+
 constexpr std::string_view kTexts[] = {
     "Weirs raise the level of a river and measure its flow.",
     "A river carries sand; the flow of sand depends on the level.",
@@ -101,8 +123,11 @@ class PipelineTest : public ::testing::Test {
     ASSERT_TRUE(store_->AddBatch(batch, context_).ok());
     ASSERT_TRUE(store_->EncodePending(encoder_, context_).ok());
     ASSERT_TRUE(store_->EncodePending(sparse_encoder_, context_).ok());
+    ASSERT_TRUE(store_->EncodePending(token_encoder_, {.reps = 4, .bits = 2, .dim = 16}, context_)
+                    .ok());
     RegisterBm25(registry_);
     RegisterSparse(registry_);
+    RegisterMulti(registry_);
     RegisterDense(registry_);
     RegisterConvex(registry_);
     RegisterRrf(registry_);
@@ -111,7 +136,8 @@ class PipelineTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::vector<text::Hit> Search(const SearchOptions& options, std::string_view query) {
-    auto pipeline = Pipeline::Make(*store_, {&encoder_, &sparse_encoder_}, options, registry_);
+    auto pipeline = Pipeline::Make(*store_, {&encoder_, &sparse_encoder_, &token_encoder_},
+                                   options, registry_);
     EXPECT_TRUE(pipeline.ok()) << pipeline.status();
     auto hits = (*pipeline)->Search(query, context_);
     EXPECT_TRUE(hits.ok()) << hits.status();
@@ -121,6 +147,7 @@ class PipelineTest : public ::testing::Test {
   Context context_;
   BagEncoder encoder_;
   WordsEncoder sparse_encoder_;
+  WordVectors token_encoder_;
   Registry registry_;
   std::filesystem::path folder_;
   std::unique_ptr<index::Store> store_;
@@ -177,7 +204,30 @@ TEST_F(PipelineTest, SparseEqualsStore) {
   }
 }
 
+TEST_F(PipelineTest, MultiEqualsStore) {
+  const std::string_view text = "river flow";
+  text::TokenVectors query;
+  ASSERT_TRUE(
+      token_encoder_.Encode({&text, 1}, text::EncodeAs::kQuery, {&query, 1}, context_).ok());
+  const auto direct = *store_->SearchMulti(query, 10, {}, context_);
+  ASSERT_EQ(direct.size(), 4u);
+  for (const char* mode : {"multi", "multivector"}) {
+    const auto hits = Search({.mode = mode, .dedupe = false}, text);
+    ASSERT_EQ(hits.size(), 4u);
+    for (size_t i = 0; i < hits.size(); ++i) {
+      EXPECT_EQ(hits[i].passage.id, direct[i].passage);
+      EXPECT_EQ(hits[i].scores.at("multi"), direct[i].score);
+    }
+    EXPECT_GT(hits[2].score, hits[3].score);  // bread shares no word
+  }
+  auto without = Pipeline::Make(*store_, {}, {.mode = "multi"}, registry_);
+  ASSERT_TRUE(without.ok());
+  EXPECT_EQ((*without)->Search(text, context_).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(PipelineTest, ModesSayWhatTheyNeed) {
+  EXPECT_TRUE(NeedsOf("multi")->multi && !NeedsOf("multi")->dense);
   EXPECT_FALSE(NeedsOf("lexical")->dense || NeedsOf("lexical")->sparse);
   EXPECT_TRUE(NeedsOf("hybrid")->dense && !NeedsOf("hybrid")->sparse);
   EXPECT_TRUE(NeedsOf("sparse")->sparse && !NeedsOf("sparse")->dense);

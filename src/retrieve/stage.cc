@@ -45,4 +45,16 @@ absl::Status EnsureTerms(Query& query, const Resources& resources, const Context
                                           context);
 }
 
+absl::Status EnsureTokens(Query& query, const Resources& resources, const Context& context) {
+  if (!query.tokens.empty()) return absl::OkStatus();
+  if (resources.token_encoder == nullptr || !resources.store.has_multi_vectors()) {
+    return absl::FailedPreconditionError(
+        "multi-vector search: the store has no token vectors or no encoder is loaded; index with "
+        "--multivector, or search with --mode lexical");
+  }
+  const std::string_view text = query.text;
+  return resources.token_encoder->Encode({&text, 1}, text::EncodeAs::kQuery, {&query.tokens, 1},
+                                         context);
+}
+
 }  // namespace weir::retrieve

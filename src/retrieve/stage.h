@@ -28,6 +28,7 @@ struct Query {
   std::string text;
   std::vector<float> vector;  // filled by the first stage that needs it
   text::SparseVector terms;   // likewise
+  text::TokenVectors tokens;  // likewise
   std::vector<Candidate> candidates;
 
   // The candidate of `passage`, made if it is new.
@@ -45,6 +46,9 @@ struct Resources {
   const text::Encoder* encoder = nullptr;
   const SearchOptions& options;
   const text::SparseEncoder* sparse_encoder = nullptr;
+  const text::TokenEncoder* token_encoder = nullptr;
+  const text::PairScorer* scorer = nullptr;
+  text::Completer* completer = nullptr;
   const index::Scope* scope = nullptr;  // that the query is asked in; null: everything
 };
 
@@ -60,5 +64,7 @@ class RetrievalStage {
 absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context);
 // The same for its weighted terms.
 absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context);
+// The same for the vectors of its tokens.
+absl::Status EnsureTokens(Query& query, const Resources& resources, const Context& context);
 
 }  // namespace weir::retrieve

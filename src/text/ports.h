@@ -1,6 +1,6 @@
-// The ports through which lower rooms use models they may not see: text to vectors, text to
-// weighted terms, prompt to tokens. model and generate implement them; the program wires them;
-// tests use scripted fakes.
+// The ports through which lower rooms use models they may not see: text to a vector, text to
+// weighted terms, text to a set of vectors, prompt to tokens. model and generate implement them;
+// the program wires them; tests use scripted fakes.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,36 @@ class SparseEncoder {
                               std::span<SparseVector> out, const Context& context) const = 0;
 };
 
+// Reads a query and a passage together and says how well the one answers the other. Thread-safe.
+class PairScorer {
+ public:
+  virtual ~PairScorer() = default;
+  virtual std::string name() const = 0;         // "minilm-cross"
+  virtual std::string fingerprint() const = 0;  // changes when the scores would
+  // One score a passage, higher is better; only those of one query compare. A score does not depend
+  // on the other passages. Longer texts are cut at the model's window.
+  virtual absl::Status Score(std::string_view query, std::span<const std::string_view> passages,
+                             std::span<float> scores, const Context& context) const = 0;
+};
+
+// The vectors of a text's tokens: [tokens, dimensions] f32, row-major, each row of unit length.
+using TokenVectors = std::vector<float>;
+
+// Late interaction: a text is the set of its tokens' vectors, each seen in its context.
+// Thread-safe.
+class TokenEncoder {
+ public:
+  virtual ~TokenEncoder() = default;
+  virtual int dimensions() const = 0;
+  virtual std::string name() const = 0;         // "minilm-l6"
+  virtual std::string fingerprint() const = 0;  // changes when the passages' vectors would
+  // Special tokens are left out, and of passages those of punctuation; a text of nothing else gives
+  // no vectors. The result of a text does not depend on the batch it came in. Longer texts are cut
+  // at the model's window.
+  virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,
+                              std::span<TokenVectors> out, const Context& context) const = 0;
+};
+
 struct ChatMessage {
   std::string role;  // "system", "user", "assistant"
   std::string content;
@@ -98,6 +128,11 @@ struct Completion {
   int64_t reused_tokens = 0;  // of the prompt, that were not computed for it
 };
 
+struct ScoredPair {
+  std::vector<ChatMessage> messages;
+  std::string continuation;
+};
+
 // Thread-compatible.
 class Completer {
  public:
@@ -120,6 +155,18 @@ class Completer {
   virtual absl::StatusOr<std::vector<double>> LogLikelihood(
       const std::vector<ChatMessage>& messages, std::span<const std::string> continuations,
       const Context& context) = 0;
+  // LogLikelihood of many (prompt, continuation) pairs; an engine computes what their prompts share
+  // once. Results in the order given.
+  virtual absl::StatusOr<std::vector<double>> LogLikelihoods(std::span<const ScoredPair> pairs,
+                                                             const Context& context) {
+    std::vector<double> all;
+    for (const ScoredPair& pair : pairs) {
+      auto one = LogLikelihood(pair.messages, {&pair.continuation, 1}, context);
+      if (!one.ok()) return one.status();
+      all.push_back(one->front());
+    }
+    return all;
+  }
 };
 
 }  // namespace weir::text

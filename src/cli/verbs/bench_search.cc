@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/files.h"
 #include "base/status.h"
 #include "cli/bench_record.h"
 #include "cli/bench_texts.h"
 #include "cli/dense_bench.h"
 #include "cli/lexical_bench.h"
+#include "cli/multi_bench.h"
 #include "cli/sparse_bench.h"
 #include "cli/tenants_bench.h"
 #include "cli/verbs.h"
@@ -22,6 +25,7 @@ struct BenchSearchOptions {
   std::string encoder;
   SparseBenchOptions sparse;
   TenantsBenchOptions tenants;
+  MultiBenchOptions multi;
   template <class V>
   void Visit(V& v) {
     v(lexical.queries, {.name = "queries",
@@ -46,6 +50,7 @@ struct BenchSearchOptions {
        .fingerprint = false});
     sparse.Visit(v);
     tenants.Visit(v);
+    multi.Visit(v);
   }
 };
 
@@ -71,6 +76,11 @@ class BenchSearchVerb : public Verb {
     std::vector<BenchRow> rows;
     if (options_.tenants.tenants > 0) return Tenants(session);
     if (!options_.dense.vectors.empty()) return Vectors(session);
+    if (options_.multi.multi) {
+      WEIR_RETURN_IF_ERROR(Multi(session, rows));
+      session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
+      return kExitDone;
+    }
     if (options_.lexical.peer.script.empty()) {
       options_.lexical.peer.script =
           absl::StrCat("tests/peers/", options_.lexical.peer.name, "_bench.py");
@@ -120,6 +130,19 @@ class BenchSearchVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(const auto queries, SampleQueries(*store, options_.lexical.queries));
     return BenchSparse(*store, queries, options_.lexical.rounds, options_.sparse,
                        options_.lexical.peer.python, session, rows);
+  }
+
+  absl::Status Multi(Session& session, std::vector<BenchRow>& rows) const {
+    WEIR_ASSIGN_OR_RETURN(const auto store, session.OpenStore(index::Store::Mode::kRead));
+    std::vector<std::string> queries;
+    if (options_.multi.queries.empty()) {
+      WEIR_ASSIGN_OR_RETURN(queries, SampleQueries(*store, options_.lexical.queries));
+    } else {
+      WEIR_ASSIGN_OR_RETURN(const std::string lines, ReadFile(options_.multi.queries));
+      queries = absl::StrSplit(lines, '\n', absl::SkipEmpty());
+      queries.resize(std::min<size_t>(queries.size(), options_.lexical.queries));
+    }
+    return BenchMulti(*store, queries, options_.lexical.rounds, options_.multi, session, rows);
   }
 
   absl::Status Dense(Session& session, std::vector<BenchRow>& rows) const {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "cli/reranker.h"
 #include "cli/verbs.h"
 #include "evaluate/retrieval.h"
 
@@ -10,12 +11,13 @@ namespace {
 
 struct EvalOptions {
   evaluate::RetrievalOptions retrieval;
-  std::string encoder, sparse_encoder;
+  std::string encoder, sparse_encoder, model;
   template <class V>
   void Visit(V& v) {
     retrieval.Visit(v);
     v(encoder, {.name = "encoder",
                 .help = "Encoder of passages and queries; a name (see weir model list)."});
+    v(model, {.name = "model", .help = "Language model of --rerank likelihood."});
     v(sparse_encoder, {.name = "sparse-encoder", .help = "The same for the sparse pipeline."});
   }
 };
@@ -39,6 +41,7 @@ class EvalVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     std::unique_ptr<text::Encoder> encoder;
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
+    std::unique_ptr<text::TokenEncoder> token_encoder;
     for (const std::string& pipeline : options_.retrieval.pipelines) {
       WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
       if (needs.dense && encoder == nullptr) {
@@ -47,10 +50,17 @@ class EvalVerb : public Verb {
       if (needs.sparse && sparse_encoder == nullptr) {
         WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
       }
+      if (needs.multi && token_encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(token_encoder, session.LoadTokenEncoder(options_.encoder));
+      }
     }
+    WEIR_ASSIGN_OR_RETURN(
+        const Rerankers rerankers,
+        LoadRerankers(options_.retrieval.rerank, options_.model, session));
+    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
+    rerankers.AddTo(encoders);
     WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
-                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval,
-                                                      {encoder.get(), sparse_encoder.get()},
+                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoders,
                                                       session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;

@@ -27,6 +27,8 @@ struct IndexOptions {
   std::string encoder;
   bool sparse = false;
   std::string sparse_encoder;
+  bool multivector = false;
+  index::FixedEncodingOptions encoding;
   std::string language;
   bool code = false;
   std::string passage_cache;
@@ -46,6 +48,10 @@ struct IndexOptions {
     v(sparse_encoder,
       {.name = "sparse-encoder",
        .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
+    v(multivector, {.name = "multivector",
+                    .help = "Whether passages get a vector for each of their tokens, for --mode "
+                            "multi; a store that has them keeps them up to date without it."});
+    encoding.Visit(v);
     v(language, {.name = "language",
                  .help = "How words are analysed in a new store: auto (by the language of each "
                          "passage, the default), or a name or code for all (polish, pl, code, "
@@ -96,6 +102,8 @@ class IndexVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
     WEIR_RETURN_IF_ERROR(LoadSparseEncoderIfAsked(*store, session, sparse_encoder));
+    std::unique_ptr<text::TokenEncoder> token_encoder;
+    WEIR_RETURN_IF_ERROR(LoadTokenEncoderIfAsked(*store, session, token_encoder));
     WEIR_RETURN_IF_ERROR(options_.language.empty() ? store->SetLanguageIfNew(index::kAutoLanguage)
                                                    : store->SetLanguage(options_.language));
     std::unique_ptr<text::Encoder> encoder;
@@ -104,7 +112,8 @@ class IndexVerb : public Verb {
     options_.indexer.tenant = options_.tenant;
     index::IndexReport report;
     const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
-        *store, walk.files, Ports(encoder.get(), sparse_encoder.get()), options_.indexer,
+        *store, walk.files, Ports(encoder.get(), sparse_encoder.get(), token_encoder.get()),
+        options_.indexer,
         session.context(), &report);
     Report(report, session);
     if (!done.ok()) return done.status();
@@ -172,8 +181,30 @@ class IndexVerb : public Verb {
     return absl::OkStatus();
   }
 
+  // As for the sparse ones. The model is that of the dense vectors.
+  absl::Status LoadTokenEncoderIfAsked(const index::Store& store, Session& session,
+                                       std::unique_ptr<text::TokenEncoder>& encoder) {
+    WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+    const bool kept = options_.indexer.encode && !status.multi_encoder.empty();
+    if (!options_.multivector && !kept) return absl::OkStatus();
+    const bool named = !options_.encoder.empty();
+    absl::StatusOr<std::unique_ptr<text::TokenEncoder>> loaded =
+        session.LoadTokenEncoder(named ? options_.encoder
+                                 : status.multi_encoder.empty() ? status.encoder
+                                                                : status.multi_encoder);
+    if (loaded.ok()) {
+      encoder = *std::move(loaded);
+    } else if (options_.multivector || named || !absl::IsUnavailable(loaded.status())) {
+      return loaded.status();
+    } else {
+      session.Note(absl::StrCat(loaded.status().message(), "; new passages get no token vectors"));
+    }
+    return absl::OkStatus();
+  }
+
   index::IndexerPorts Ports(const text::Encoder* encoder,
-                            const text::SparseEncoder* sparse_encoder) const {
+                            const text::SparseEncoder* sparse_encoder,
+                            const text::TokenEncoder* token_encoder) const {
     index::IndexerPorts ports;
     ports.read = [this](const std::string& path, const Context& context) {
       return ingest::ReadDocument(path, options_.limits, context);
@@ -183,6 +214,8 @@ class IndexVerb : public Verb {
     };
     ports.encoder = encoder;
     ports.sparse_encoder = sparse_encoder;
+    ports.token_encoder = token_encoder;
+    ports.encoding = options_.encoding;
     return ports;
   }
 

@@ -37,6 +37,8 @@ class IndexStatusVerb : public Verb {
                          {"encoder", status.encoder},
                          {"sparse_encoder", status.sparse_encoder},
                          {"sparse_pending", status.sparse_pending},
+                         {"multi_encoder", status.multi_encoder},
+                         {"multi_pending", status.multi_pending},
                          {"language", status.language},
                          {"languages", std::move(languages)}}
                         .dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -49,6 +51,10 @@ class IndexStatusVerb : public Verb {
     if (!status.sparse_encoder.empty()) {
       session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
                                  status.sparse_pending, " passages without a sparse vector"));
+    }
+    if (!status.multi_encoder.empty()) {
+      session.Print(absl::StrCat("token vectors of ", status.multi_encoder, "; ",
+                                 status.multi_pending, " passages without them"));
     }
     std::string languages = absl::StrCat("language ", status.language);
     for (const auto& [name, passages] : status.languages) {

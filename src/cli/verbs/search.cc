@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "cli/reranker.h"
 #include "cli/verb.h"
 #include "cli/verbs.h"
 #include "retrieve/pipeline.h"
@@ -17,6 +18,7 @@ struct SearchVerbOptions {
   index::Bm25Options bm25;
   std::string encoder;
   std::string language;
+  std::string model;
   bool explain = false;
   template <class V>
   void Visit(V& v) {
@@ -26,6 +28,7 @@ struct SearchVerbOptions {
     v(language, {.name = "language",
                  .help = "Language of the query, where the store has several; by default each is "
                          "tried."});
+    v(model, {.name = "model", .help = "Language model of --rerank likelihood."});
     v(explain, {.name = "explain", .help = "Show every stage's score and every term's share."});
   }
 };
@@ -61,10 +64,14 @@ class SearchVerb : public Verb {
         PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
     WEIR_ASSIGN_OR_RETURN(const auto sparse_encoder,
                           PickSparseEncoder(*store, session, options_.search.mode));
-    WEIR_ASSIGN_OR_RETURN(
-        auto pipeline,
-        retrieve::Pipeline::Make(*store, {encoder.get(), sparse_encoder.get()}, options_.search,
-                                 session.registry()));
+    WEIR_ASSIGN_OR_RETURN(const auto token_encoder,
+                          PickTokenEncoder(*store, session, options_.search.mode));
+    WEIR_ASSIGN_OR_RETURN(const Rerankers rerankers,
+                          LoadRerankers(options_.search.rerank, options_.model, session));
+    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
+    rerankers.AddTo(encoders);
+    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoders, options_.search,
+                                                                  session.registry()));
     const int64_t start = session.context().now_ns();
     WEIR_ASSIGN_OR_RETURN(std::vector<text::Hit> hits, pipeline->Search(query, session.context()));
     const double took_us = (session.context().now_ns() - start) * 1e-3;
@@ -150,6 +157,19 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const ind
         "sparse search: the store has no sparse vectors; index with --sparse");
   }
   return session.LoadSparseEncoder(status.sparse_encoder);
+}
+
+absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
+                                                                     Session& session,
+                                                                     const std::string& mode) {
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  if (!needs.multi) return nullptr;
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  if (status.multi_encoder.empty()) {
+    return absl::FailedPreconditionError(
+        "multi-vector search: the store has no token vectors; index with --multivector");
+  }
+  return session.LoadTokenEncoder(status.multi_encoder);
 }
 
 std::unique_ptr<Verb> MakeSearchVerb() { return std::make_unique<SearchVerb>(); }

@@ -8,10 +8,10 @@
 
 #include "base/status.h"
 #include "base/threads.h"
+#include "index/dense/codebooks.h"
 #include "index/dense/principal_axes.h"
 #include "index/dense/quantiser.h"
 #include "tensor/lookup.h"
-#include "tensor/matmul.h"
 #include "tensor/vector.h"
 
 namespace weir::index {
@@ -22,11 +22,10 @@ using tensor::kLookupRows;
 using tensor::kPartWidth;
 using RowAt = absl::FunctionRef<const float*(size_t)>;
 
-constexpr int kClusterRounds = 6, kCodebookRounds = 8;
+constexpr int kClusterRounds = 6;
 constexpr size_t kRowsPerCentre = 16;   // of the sample
 constexpr size_t kLeastSample = 16384;
 constexpr size_t kAxesSample = 8192;  // rows that the axes and the codebooks are made of
-constexpr double kLeastVariance = 1e-12;
 
 // About 2.5 sqrt(rows), so that centres and rows of the visited clusters cost about the same.
 size_t ClusterCount(size_t rows) {
@@ -135,53 +134,11 @@ void StoreCentres(std::span<const float> centres, size_t padded, Builder& b) {
   }
 }
 
-// Covariance of the sample's offsets from their centres: [d][d].
-std::vector<double> Covariance(std::span<const float> offsets, size_t n, size_t d,
-                               const Context& context) {
-  // One product, offsets^T offsets; rows are padded to whole blocks of columns.
-  const size_t columns = (n + 31) / 32 * 32;
-  std::vector<float> transposed(d * columns), product(d * d);
-  for (size_t r = 0; r < n; ++r) {
-    for (size_t i = 0; i < d; ++i) transposed[i * columns + r] = offsets[r * d + i];
-  }
-  const tensor::Matrix matrix = *tensor::Matrix::Pack(
-      {tensor::DType::kF32, reinterpret_cast<const std::byte*>(transposed.data()), d, columns},
-      context.threads);
-  matrix.Multiply(transposed.data(), d, product.data(), context.threads);
-  std::vector<double> covariance(d * d);
-  for (size_t i = 0; i < d; ++i) {
-    for (size_t j = 0; j < d; ++j)
-      covariance[i * d + j] = 0.5 * (double{product[i * d + j]} + double{product[j * d + i]}) / n;
-  }
-  return covariance;
-}
-
-// Which of the values, descending, stands at each of the parts' places; values.size() for none.
-std::vector<size_t> Allocate(std::span<const double> values, size_t parts) {
-  const size_t n = values.size();
-  std::vector<size_t> at(parts * kPartWidth, n), filled(parts, 0);
-  std::vector<double> product(parts, 0);
-  for (size_t v = 0; v < n; ++v) {
-    size_t best = parts;
-    if (n <= kMostTurnedDimensions) {
-      for (size_t p = 0; p < parts; ++p) {
-        if (filled[p] < kPartWidth && (best == parts || product[p] < product[best])) best = p;
-      }
-    } else {  // forth and back: as good where there are many
-      const size_t turn = v / parts, step = v % parts;
-      best = turn % 2 == 0 ? step : parts - 1 - step;
-    }
-    at[best * kPartWidth + filled[best]++] = v;
-    product[best] += std::log(std::max(values[v], kLeastVariance) / kLeastVariance);
-  }
-  return at;
-}
-
 void StoreAxes(std::span<const float> offsets, size_t n, const Context& context, Builder& b) {
   const size_t d = b.d;
   if (b.view.turned()) {
     const PrincipalAxes axes = FindPrincipalAxes(Covariance(offsets, n, d, context), d);
-    const std::vector<size_t> at = Allocate(axes.values, b.view.parts);
+    const std::vector<size_t> at = AllocateAxes(axes.values, b.view.parts);
     std::vector<float> axis(d);
     for (size_t a = 0; a < at.size(); ++a) {
       std::fill(axis.begin(), axis.end(), 0.0f);
@@ -203,59 +160,16 @@ void StoreAxes(std::span<const float> offsets, size_t n, const Context& context,
                    [&](size_t i, size_t j) { return variance[i] > variance[j]; });
   std::vector<double> sorted(d);
   for (size_t i = 0; i < d; ++i) sorted[i] = variance[order[i]] / n;
-  const std::vector<size_t> at = Allocate(sorted, b.view.parts);
+  const std::vector<size_t> at = AllocateAxes(sorted, b.view.parts);
   for (size_t a = 0; a < at.size(); ++a)
     b.Mutable(b.view.order)[a] = static_cast<uint32_t>(at[a] < d ? order[at[a]] : d);
 }
 
-// k-means in every part over x: [n][axes]; then what the codes get wrong.
-void TrainCodebooks(std::span<const float> x, size_t n, const Context& context, Builder& b) {
+// Codebooks over x: [n][axes]; then what the codes get wrong.
+void StoreCodebooks(std::span<const float> x, size_t n, const Context& context, Builder& b) {
   const size_t parts = b.view.parts, axes = b.view.axes();
   float* books = b.Mutable(b.view.codebooks);
-  for (size_t a = 0; a < axes; ++a) {
-    for (size_t c = 0; c < kCodewords; ++c)
-      books[a * kCodewords + c] = x[(c * n / kCodewords) * axes + a];
-  }
-  std::vector<uint8_t> codes(n * parts);
-  std::vector<float> half_norms(parts * kCodewords);
-  auto assign = [&] {
-    for (size_t part = 0; part < parts; ++part) {
-      for (size_t c = 0; c < kCodewords; ++c) {
-        float sum = 0;
-        for (size_t i = 0; i < kPartWidth; ++i) {
-          const float v = books[(part * kPartWidth + i) * kCodewords + c];
-          sum += v * v;
-        }
-        half_norms[part * kCodewords + c] = 0.5f * sum;
-      }
-    }
-    ParallelShare(context.threads, n, 64, [&](size_t begin, size_t end, int) {
-      tensor::NearestCodewords(&x[begin * axes], end - begin, parts, books, half_norms.data(),
-                               &codes[begin * parts]);
-    });
-  };
-  for (int round = 0; round < kCodebookRounds; ++round) {
-    assign();
-    ParallelShare(context.threads, parts, 4, [&](size_t begin, size_t end, int) {
-      for (size_t part = begin; part < end; ++part) {
-        double sums[kPartWidth][kCodewords] = {}, counts[kCodewords] = {};
-        for (size_t r = 0; r < n; ++r) {
-          const uint8_t c = codes[r * parts + part];
-          const float* row = &x[r * axes + part * kPartWidth];
-          counts[c] += 1;
-          for (size_t i = 0; i < kPartWidth; ++i) sums[i][c] += row[i];
-        }
-        for (size_t c = 0; c < kCodewords; ++c) {
-          if (counts[c] == 0) continue;
-          for (size_t i = 0; i < kPartWidth; ++i) {
-            books[(part * kPartWidth + i) * kCodewords + c] =
-                static_cast<float>(sums[i][c] / counts[c]);
-          }
-        }
-      }
-    });
-  }
-  assign();
+  const std::vector<uint8_t> codes = TrainCodebooks(x, n, parts, context, books);
   for (size_t a = 0; a < axes; ++a) {
     double variance = 0, error = 0;
     for (size_t r = 0; r < n; ++r) {
@@ -333,7 +247,7 @@ absl::StatusOr<Clustered> ClusterRows(size_t rows, size_t d, RowAt row, const Co
                     &turned[begin * b.view.axes()], scratch);
     });
   }
-  TrainCodebooks(turned, n, context, b);
+  StoreCodebooks(turned, n, context, b);
   WEIR_RETURN_IF_ERROR(context.CheckCancelled());
 
   const RowCoder coder(b.view);

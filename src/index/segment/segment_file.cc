@@ -33,6 +33,7 @@ std::string_view SegmentKindName(SegmentKind kind) {
     case SegmentKind::kText: return "text";
     case SegmentKind::kSparse: return "sparse";
     case SegmentKind::kTenants: return "tenants";
+    case SegmentKind::kMulti: return "multi";
   }
   return "unknown";
 }

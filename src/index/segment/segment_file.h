@@ -19,11 +19,7 @@
 namespace weir::index {
 
 enum class SegmentKind : uint32_t {
-  kLexical = 1,
-  kVector = 2,
-  kText = 3,
-  kSparse = 4,
-  kTenants = 6
+  kLexical = 1, kVector = 2, kText = 3, kSparse = 4, kMulti = 5, kTenants = 6
 };
 std::string_view SegmentKindName(SegmentKind kind);
 
