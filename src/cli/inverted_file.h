@@ -1,5 +1,5 @@
-// What benches of tenants compare with: an inverted file over unit vectors, scanned in int8 with the
-// kernels that Weir itself uses, candidates scored in f32 at the end.
+// What benches of tenants compare with: an inverted file over unit vectors, scanned in int8 with
+// the kernels that Weir itself uses, candidates scored in f32 at the end.
 #pragma once
 
 #include <cstddef>

@@ -321,7 +321,8 @@ class Bench {
       Work work{data_, {}, exact_};
       std::mt19937_64 random(5);
       std::vector<double> sizes;
-      for (const auto& members : data_.members) sizes.push_back(static_cast<double>(members.size()));
+      for (const auto& members : data_.members)
+        sizes.push_back(static_cast<double>(members.size()));
       std::discrete_distribution<size_t> by(sizes.begin(), sizes.end());
       for (size_t i = 0; i < all.tenants.size(); ++i)
         work.tenants.push_back(by_size ? by(random) : i);

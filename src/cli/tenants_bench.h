@@ -33,13 +33,13 @@ struct TenantsBenchOptions {
 };
 
 // Appends, for n vectors, tenants-N-... : microseconds a query (top 10, one thread, each tenant
-// equally often) of tenants with less than 2% of the vectors (-small) and of all (-all), each beside
-// the filtered inverted file and the inverted files of the tenants (-own) at no less than Curator's
-// recall; -recall (mean over tenants), -worst (tenant), -tiny (tenants that one list holds); -p99
-// beside the mean, by tenants and by their sizes; -update (insert and grant), -delete; -deleted
-// (recall after half is deleted, beside a fresh tree); -memory (what tenants add to an index without
-// them, at five tenants a vector) and -memory-own; -scope (as a store searches: one segment, ranges
-// of its clusters, beside its scan with a filter).
+// equally often) of tenants with less than 2% of the vectors (-small) and of all (-all), each
+// beside the filtered inverted file and the inverted files of the tenants (-own) at no less than
+// Curator's recall; -recall (mean over tenants), -worst (tenant), -tiny (tenants that one list
+// holds); -p99 beside the mean, by tenants and by their sizes; -update (insert and grant), -delete;
+// -deleted (recall after half is deleted, beside a fresh tree); -memory (what tenants add to an
+// index without them, at five tenants a vector) and -memory-own; -scope (as a store searches: one
+// segment, ranges of its clusters, beside its scan with a filter).
 absl::Status BenchTenants(const TenantsBenchOptions& options, const Context& context,
                           std::vector<BenchRow>& rows);
 

@@ -9,8 +9,8 @@ uint64_t Tokens(const LexicalSegment& segment, uint32_t row) { return segment.le
 uint64_t Tokens(const SparseSegment&, uint32_t) { return 0; }
 uint64_t Tokens(const VectorSegment&, uint32_t) { return 0; }
 
-// Rows of a segment for which a tree of their own pays: fewer are scored one by one, and of so large
-// a share the scan of all by scan codes is faster.
+// Rows of a segment for which a tree of their own pays: fewer are scored one by one, and of so
+// large a share the scan of all by scan codes is faster.
 constexpr size_t kLeastListed = 256, kMostListedShare = 4;
 
 // Looked up one by one where the scope is small, else row by row.

@@ -65,6 +65,17 @@ void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passa
   }
 }
 
+template <class Segment>
+absl::Status CheckSegments(const std::vector<Loaded<Segment>>& segments, const Context& context,
+                           Lines& lines) {
+  for (const auto& s : segments) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    Note(s.segment->file().Verify(), lines);
+    Note(s.segment->Check(), lines);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& context) const {
@@ -77,21 +88,9 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     Note(s.segment->file().Verify(), lines);
     Note(CheckLexicalSegment(*s.segment), lines);
   }
-  for (const auto& s : now->vectors) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
-  for (const auto& s : now->sparse) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
-  for (const auto& s : now->multi) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->vectors, context, lines));
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->sparse, context, lines));
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->multi, context, lines));
   for (const auto& [id, text] : now->texts) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     Note(text->file().Verify(), lines);

@@ -20,8 +20,8 @@ float QuantizeInt8(const float* x, int8_t* codes, size_t n);
 void ScanInt8(const int8_t* query, float query_scale, const int8_t* rows, const float* row_scales,
               size_t row_count, size_t n, float* scores, Threads* threads);
 
-// scores[i] = dot(query, row at[i]) * row_scales[at[i]] * query_scale: rows that lie anywhere, asked
-// for ahead.
+// scores[i] = dot(query, row at[i]) * row_scales[at[i]] * query_scale: rows that lie anywhere,
+// asked for ahead.
 void ScanInt8At(const int8_t* query, float query_scale, const int8_t* rows,
                 const float* row_scales, const uint32_t* at, size_t count, size_t n,
                 float* scores);

@@ -177,7 +177,7 @@ class ClusterTree::Trainer {
     return children;
   }
 
-  // Lloyd's k-means over a sample, then every member to its centre; the means of those are returned.
+  // Lloyd's k-means over a sample, then every member to its centre; returns the means of those.
   std::vector<float> Cluster(const std::vector<uint32_t>& members, size_t k,
                              std::vector<uint32_t>& nearest) const {
     const size_t n = members.size(), sampled = std::min(n, kSampleRows * k);

@@ -80,9 +80,9 @@ class TenantTree {
   // kNotFound unless the tenant has it, kPermissionDenied unless it owns it.
   absl::Status Delete(int64_t label, uint32_t tenant);
 
-  // The tenant's best k by (score descending, label ascending), fewer when it has fewer; none for an
-  // unknown tenant. Scores are f32 inner products. kInvalidArgument for k below 1 and for a query of
-  // other dimensions or that is not finite.
+  // The tenant's best k by (score descending, label ascending), fewer when it has fewer; none
+  // for an unknown tenant. Scores are f32 inner products. kInvalidArgument for k below 1 and for a
+  // query of other dimensions or that is not finite.
   absl::StatusOr<std::vector<Scored>> Search(std::span<const float> query, int64_t k,
                                              uint32_t tenant,
                                              const TenantSearchOptions& options = {}) const;

@@ -63,6 +63,33 @@ struct Naive {
   }
 };
 
+void SearchFindsOnlyWhatIsGranted(const TenantTree& tree, const Naive& naive,
+                                  std::span<const float> query, int64_t k, uint32_t tenant) {
+  const std::vector<int64_t> own = naive.LabelsOf(tenant);
+  const auto found = *tree.Search(query, k, tenant);
+  ASSERT_LE(found.size(), std::min<size_t>(k, own.size()));
+  if (own.size() <= Small().longest_list) {
+    ASSERT_EQ(found.size(), std::min<size_t>(k, own.size()));
+  }
+  std::set<int64_t> distinct;
+  for (size_t i = 0; i < found.size(); ++i) {
+    ASSERT_TRUE(std::binary_search(own.begin(), own.end(), found[i].passage)) << "forbidden";
+    ASSERT_TRUE(distinct.insert(found[i].passage).second);
+    ASSERT_TRUE(i == 0 || found[i - 1].score >= found[i].score);
+  }
+}
+
+// Every list, walked in full, gives the tenant's vectors and no others.
+void ListsHoldWhatIsGranted(const TenantTree& tree, const Naive& naive,
+                            const std::vector<float>& pool, uint32_t tenant) {
+  const auto query = std::span(pool).first(tree.dimensions());
+  const auto all = *tree.Search(query, 10000, tenant, {.patience = 0});
+  std::vector<int64_t> labels;
+  for (const Scored& s : all) labels.push_back(s.passage);
+  std::sort(labels.begin(), labels.end());
+  EXPECT_EQ(labels, naive.LabelsOf(tenant));
+}
+
 TEST(TenantTreeTest, TenThousandRandomOperationsAgreeWithANaiveModel) {
   constexpr size_t kDimensions = 16;
   constexpr uint32_t kTenants = 50;
@@ -94,21 +121,16 @@ TEST(TenantTreeTest, TenThousandRandomOperationsAgreeWithANaiveModel) {
       case 2: {
         const auto granted = tree->Grant(label, tenant);
         ASSERT_EQ(granted.ok(), there);
-        if (there) {
-          ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
-        }
+        if (there) ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
         break;
       }
       case 3: {
         const auto revoked = tree->Revoke(label, tenant);
         ASSERT_EQ(revoked.ok(), there);
-        if (there) {
-          ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
-        }
+        if (there) ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
         break;
       }
       case 4: {
-        // Half of the time by the owner.
         const uint32_t who = there && random() % 2 == 0 ? row->second.owner : tenant;
         const absl::Status deleted = tree->Delete(label, who);
         if (!there || !row->second.tenants.contains(who)) {
@@ -123,39 +145,20 @@ TEST(TenantTreeTest, TenThousandRandomOperationsAgreeWithANaiveModel) {
       }
       default: {
         const std::span<const float> q(&pool[random() % 4000 * kDimensions], kDimensions);
-        const int64_t k = 1 + random() % 15;
-        const std::vector<int64_t> own = naive.LabelsOf(tenant);
-        const auto found = *tree->Search(q, k, tenant);
-        ASSERT_LE(found.size(), std::min<size_t>(k, own.size()));
-        if (own.size() <= Small().longest_list) {
-          ASSERT_EQ(found.size(), std::min<size_t>(k, own.size()));
-        }
-        std::set<int64_t> distinct;
-        for (size_t i = 0; i < found.size(); ++i) {
-          ASSERT_TRUE(std::binary_search(own.begin(), own.end(), found[i].passage))
-              << "a forbidden label at operation " << op;
-          ASSERT_TRUE(distinct.insert(found[i].passage).second);
-          ASSERT_TRUE(i == 0 || found[i - 1].score >= found[i].score);
-        }
+        SearchFindsOnlyWhatIsGranted(*tree, naive, q, 1 + random() % 15, tenant);
+        ASSERT_FALSE(testing::Test::HasFatalFailure()) << "at operation " << op;
         ++searched;
       }
     }
     ASSERT_EQ(tree->size(), naive.rows.size());
     ASSERT_EQ(tree->CountOf(tenant), naive.LabelsOf(tenant).size());
-    if (op % 500 == 0) {
-      for (uint32_t t = 0; t < kTenants; ++t) ASSERT_EQ(tree->LabelsOf(t), naive.LabelsOf(t));
+    for (uint32_t t = 0; op % 500 == 0 && t < kTenants; ++t) {
+      ASSERT_EQ(tree->LabelsOf(t), naive.LabelsOf(t));
     }
   }
   EXPECT_GT(searched, 1000);
   EXPECT_GT(tree->size(), 300);
-  // Every list, walked in full, gives the tenant's vectors and no others.
-  for (uint32_t t = 0; t < kTenants; ++t) {
-    const auto all = *tree->Search(std::span(pool).first(kDimensions), 10000, t, {.patience = 0});
-    std::vector<int64_t> labels;
-    for (const Scored& s : all) labels.push_back(s.passage);
-    std::sort(labels.begin(), labels.end());
-    EXPECT_EQ(labels, naive.LabelsOf(t));
-  }
+  for (uint32_t t = 0; t < kTenants; ++t) ListsHoldWhatIsGranted(*tree, naive, pool, t);
 }
 
 // A tree over a mixture whose tenants have from 20 to n / 5 vectors, by Zipf's law.

@@ -19,9 +19,9 @@ struct AtNode {
   std::span<const uint32_t> list = {};
 };
 
-// Visits nodes by what ScoreChildren says of them, most promising first. `at(node)` gives an AtNode;
-// `scan(list)` scores a list and tells whether something in it was good enough to be kept. Ends
-// after `patience` lists in a row of which nothing was; 0: only when all lists were scanned.
+// Visits nodes by what ScoreChildren says of them, most promising first. `at(node)` gives an
+// AtNode; `scan(list)` scores a list and tells whether something in it was good enough to be kept.
+// Ends after `patience` lists in a row of which nothing was; 0: only when all lists were scanned.
 template <class At, class Scan>
 void WalkTree(const ClusterTree& tree, const TreeQuery& query, size_t patience, const At& at,
               const Scan& scan) {
