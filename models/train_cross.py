@@ -54,7 +54,8 @@ class Model:
     def layer(self, x, i, mask, adapted):
         n, length, _ = x.shape
         q, k, v = (self.dense(x, i, f"attention.self.{part}", adapted)
-                   .view(n, length, HEADS, -1).transpose(1, 2) for part in ("query", "key", "value"))
+                   .view(n, length, HEADS, -1).transpose(1, 2)
+                   for part in ("query", "key", "value"))
         weights = torch.softmax(q @ k.transpose(-1, -2) / (WIDTH / HEADS) ** 0.5 + mask, -1)
         mixed = (weights @ v).transpose(1, 2).reshape(n, length, WIDTH)
         x = self.norm(x + self.dense(mixed, i, "attention.output.dense", adapted),
@@ -146,7 +147,8 @@ def read(paths):
                 at = qa["answers"][0]["answer_start"]
                 holds = [i for i, g in enumerate(groups) if g[0][0] <= at <= g[-1][1]]
                 if holds:
-                    questions.append({"question": qa["question"].strip(), "passage": first + holds[0],
+                    questions.append({"question": qa["question"].strip(),
+                                      "passage": first + holds[0],
                                       "answer": qa["answers"][0]["text"].lower()})
     random.shuffle(questions)
     return passages, questions

@@ -126,6 +126,23 @@ int64_t Snapshot::live_vectors() const { return Live(vectors); }
 int64_t Snapshot::live_sparse() const { return Live(sparse); }
 int64_t Snapshot::live_multi() const { return Live(multi); }
 
+namespace {
+
+void MakeViews(Snapshot& out) {
+  // Ascending ids let the search prune ties as well.
+  std::sort(out.lexical.begin(), out.lexical.end(), [](const auto& a, const auto& b) {
+    return a.segment->first_passage() < b.segment->first_passage();
+  });
+  for (const auto& s : out.lexical)
+    out.lexical_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out.vectors)
+    out.vector_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out.sparse) out.sparse_views.push_back({s.segment.get(), s.deleted.get()});
+  for (const auto& s : out.multi) out.multi_views.push_back({s.segment.get(), s.deleted.get()});
+}
+
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,
                                                              const Snapshot* previous) {
@@ -192,16 +209,7 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
                          " is not known to this build: use the weir that wrote it"));
     }
   }
-  // Ascending ids let the search prune ties as well.
-  std::sort(out->lexical.begin(), out->lexical.end(), [](const auto& a, const auto& b) {
-    return a.segment->first_passage() < b.segment->first_passage();
-  });
-  for (const auto& s : out->lexical)
-    out->lexical_views.push_back({s.segment.get(), s.deleted.get()});
-  for (const auto& s : out->vectors)
-    out->vector_views.push_back({s.segment.get(), s.deleted.get()});
-  for (const auto& s : out->sparse) out->sparse_views.push_back({s.segment.get(), s.deleted.get()});
-  for (const auto& s : out->multi) out->multi_views.push_back({s.segment.get(), s.deleted.get()});
+  MakeViews(*out);
   return out;
 }
 

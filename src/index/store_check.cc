@@ -65,11 +65,13 @@ void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passa
   }
 }
 
-absl::Status CheckGrants(Grants& grants, Lines& lines) {
-  WEIR_ASSIGN_OR_RETURN(const int64_t dangling, grants.Dangling());
-  if (dangling > 0) {
-    lines.push_back(
-        absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
+template <class Segment>
+absl::Status CheckSegments(const std::vector<Loaded<Segment>>& segments, const Context& context,
+                           Lines& lines) {
+  for (const auto& s : segments) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    Note(s.segment->file().Verify(), lines);
+    Note(s.segment->Check(), lines);
   }
   return absl::OkStatus();
 }
@@ -86,21 +88,9 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     Note(s.segment->file().Verify(), lines);
     Note(CheckLexicalSegment(*s.segment), lines);
   }
-  for (const auto& s : now->vectors) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
-  for (const auto& s : now->sparse) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
-  for (const auto& s : now->multi) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
-    Note(s.segment->file().Verify(), lines);
-    Note(s.segment->Check(), lines);
-  }
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->vectors, context, lines));
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->sparse, context, lines));
+  WEIR_RETURN_IF_ERROR(CheckSegments(now->multi, context, lines));
   for (const auto& [id, text] : now->texts) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     Note(text->file().Verify(), lines);
@@ -134,7 +124,11 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
       lines.push_back(absl::StrCat("catalogue: passage ", t.first, " is both deleted and live"));
     }
   }
-  WEIR_RETURN_IF_ERROR(CheckGrants(catalogue_->grants(), lines));
+  WEIR_ASSIGN_OR_RETURN(const int64_t dangling, catalogue_->grants().Dangling());
+  if (dangling > 0) {
+    lines.push_back(
+        absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
+  }
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);

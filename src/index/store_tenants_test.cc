@@ -150,8 +150,9 @@ TEST_F(StoreTenantsTest, EveryModeEqualsAStoreOfTheTenantsDocuments) {
       const auto alone = Alone(own);
       const auto scope = *store->TenantScope(tenant);
       EXPECT_EQ(scope->allowed().ids().size(), alone->Passages().size());
-      for (int q = 0; q < 12; ++q)
+      for (int q = 0; q < 12; ++q) {
         ExpectSame(*store, *scope, *alone, RandomText(random, 1 + q % 5));
+      }
       ExpectSame(*store, *scope, *alone, "\"w1 w1\" w3");
       ExpectSame(*store, *scope, *alone, "\"w1 w2\"");
       ExpectSame(*store, *scope, *alone, "+w1 +w2 w5");
@@ -216,7 +217,7 @@ TEST_F(StoreTenantsTest, LanguagesAreTheTenantsOwn) {
   ASSERT_TRUE(store->SetLanguage("auto").ok());
   const char* german =
       "Der alte Müller baute ein Wehr quer durch den Fluss, und die Häuser am Ufer "
-      "hatten seitdem immer genug Wasser für die Gärten und die Felder.";
+                       "hatten seitdem immer genug Wasser für die Gärten und die Felder.";
   const char* english = "The old miller built a weir across the river, and the houses on the bank "
                         "have had enough water for their gardens ever since that day.";
   std::vector<Prepared> of_bob, of_anna;

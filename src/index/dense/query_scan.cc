@@ -50,12 +50,12 @@ Reach ReachOf(Effort effort) {
   return {0, 0};  // never asked
 }
 
-// Lists in a row without a good row.
+// Rows in a row, as whole lists, of which none is good.
 size_t PatienceOf(Effort effort) {
   switch (effort) {
-    case Effort::kQuick: return 1;
-    case Effort::kNormal: return 3;
-    case Effort::kThorough: return 8;
+    case Effort::kQuick: return 128;
+    case Effort::kNormal: return 400;
+    case Effort::kThorough: return 1600;
     case Effort::kExact: break;
   }
   return 0;

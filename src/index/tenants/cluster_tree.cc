@@ -14,13 +14,7 @@ namespace {
 constexpr int kRounds = 8;
 constexpr size_t kSampleRows = 256;  // for each centre that is trained
 constexpr size_t kMaxDepth = 12;
-constexpr float kVarianceWeight = 0.2f;  // as in Curator's second version
-
-// Of unit vectors around their mean c the mean squared distance is 1 - |c|^2.
-float BiasOf(const float* centre, size_t d) {
-  const float square = tensor::Dot(centre, centre, d);
-  return 0.5f * (kVarianceWeight * std::max(0.0f, 1 - square) - square);
-}
+float BiasOf(const float* centre, size_t d) { return -0.5f * tensor::Dot(centre, centre, d); }
 
 }  // namespace
 
@@ -177,8 +171,7 @@ class ClusterTree::Trainer {
     return children;
   }
 
-  // Lloyd's k-means over a sample, then every member to its centre; the means of those are
-  // returned.
+  // Lloyd's k-means over a sample, then every member to its centre; returns the means of those.
   std::vector<float> Cluster(const std::vector<uint32_t>& members, size_t k,
                              std::vector<uint32_t>& nearest) const {
     const size_t n = members.size(), sampled = std::min(n, kSampleRows * k);
@@ -206,7 +199,7 @@ class ClusterTree::Trainer {
     for (size_t c = 0; c < k; ++c) {
       const float* centre = &centres[c * d_];
       scales[c] = tensor::QuantizeInt8(centre, &codes[c * d_], d_);
-      bias[c] = -0.5f * tensor::Dot(centre, centre, d_);
+      bias[c] = BiasOf(centre, d_);
     }
     ParallelShare(context_.threads, n, 256, [&](size_t begin, size_t end, int) {
       std::vector<int8_t> x(d_);

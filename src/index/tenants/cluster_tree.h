@@ -58,9 +58,7 @@ class ClusterTree {
   // With rows_are_leaves: [leaf_count] the row at each rank.
   std::span<const uint32_t> row_of_leaf() const { return row_of_leaf_; }
 
-  // How promising each child is: q.c - |c|^2 / 2, which orders by distance from the centre, and a
-  // share of the cluster's variance, since a wide cluster holds rows nearer to the query than its
-  // centre is.
+  // How promising each child is: q.c - |c|^2 / 2, which orders by distance from the centre.
   void ScoreChildren(uint32_t node, const TreeQuery& query, float* scores) const;
   // The leaf at the end of the path of nearest centres.
   uint32_t Descend(std::span<const float> x) const;

@@ -10,7 +10,8 @@
 //   and a cluster.
 // Differs: made of the clusters that the segment has, under a tree over their centres; positions of
 //   the segment stand for the paper's ids that spell the path.
-// Checked by: StoreTenantsTest.DenseSearchOfLargeSegments   Measured by: weir bench search --tenants
+// Checked by: StoreTenantsTest.DenseSearchOfLargeSegments
+// Measured by: weir bench search --tenants
 #pragma once
 
 #include <cstddef>

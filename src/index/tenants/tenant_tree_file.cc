@@ -30,8 +30,8 @@ constexpr uint64_t kMaxRows = uint64_t{1} << 31;
 template <class T>
 std::vector<T> Numbers(const SegmentFile& file, int section, size_t first, size_t n) {
   std::vector<T> out(n);
-  if (n > 0)
-    std::memcpy(out.data(), file.section(section).data() + first * sizeof(T), n * sizeof(T));
+  if (n == 0) return out;
+  std::memcpy(out.data(), file.section(section).data() + first * sizeof(T), n * sizeof(T));
   return out;
 }
 
@@ -190,8 +190,9 @@ absl::Status TenantTree::ReadLists(const SegmentFile& file) {
   size_t next = 0;
   for (size_t l = 0; l < lists; ++l) {
     const uint32_t node = heads[3 * l], tenant = heads[3 * l + 1], count = heads[3 * l + 2];
-    const bool twice = l > 0 && ShortLists::Key(node, tenant) <=
-                                    ShortLists::Key(heads[3 * l - 3], heads[3 * l - 2]);
+    const bool twice =
+        l > 0 &&
+        ShortLists::Key(node, tenant) <= ShortLists::Key(heads[3 * l - 3], heads[3 * l - 2]);
     if (twice || node >= tree_->nodes().size() || count == 0 || count > members.size() - next)
       return file.Damaged(kKeysSection, l * 12, "no list");
     const ClusterTree::Node& n = tree_->nodes()[node];

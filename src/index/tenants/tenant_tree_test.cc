@@ -63,124 +63,102 @@ struct Naive {
   }
 };
 
-// Random operations on a tree and on the model.
-class RandomHistory {
- public:
-  static constexpr uint32_t kTenants = 50;
-  void Step() {
-    const uint32_t tenant = random_() % kTenants;
-    const int64_t label = SomeLabel();
-    switch (random_() % 6) {
-      case 0: Insert(tenant); break;
-      case 1:
-      case 2: Grant(label, tenant); break;
-      case 3: Revoke(label, tenant); break;
-      case 4: Delete(label, tenant); break;
-      default: Search(tenant);
-    }
-    ASSERT_EQ(tree_->size(), naive_.rows.size());
-    ASSERT_EQ(tree_->CountOf(tenant), naive_.LabelsOf(tenant).size());
+void SearchFindsOnlyWhatIsGranted(const TenantTree& tree, const Naive& naive,
+                                  std::span<const float> query, int64_t k, uint32_t tenant) {
+  const std::vector<int64_t> own = naive.LabelsOf(tenant);
+  const auto found = *tree.Search(query, k, tenant);
+  ASSERT_LE(found.size(), std::min<size_t>(k, own.size()));
+  if (own.size() <= Small().longest_list) {
+    ASSERT_EQ(found.size(), std::min<size_t>(k, own.size()));
   }
-  void CompareAll() {
-    for (uint32_t t = 0; t < kTenants; ++t) ASSERT_EQ(tree_->LabelsOf(t), naive_.LabelsOf(t));
+  std::set<int64_t> distinct;
+  for (size_t i = 0; i < found.size(); ++i) {
+    ASSERT_TRUE(std::binary_search(own.begin(), own.end(), found[i].passage)) << "forbidden";
+    ASSERT_TRUE(distinct.insert(found[i].passage).second);
+    ASSERT_TRUE(i == 0 || found[i - 1].score >= found[i].score);
   }
-  // Every list, walked in full, gives the tenant's vectors and no others.
-  void WalkAll() {
-    for (uint32_t t = 0; t < kTenants; ++t) {
-      const auto all = *tree_->Search(Pool(0), 10000, t, {.patience = 0});
-      std::vector<int64_t> labels;
-      for (const Scored& s : all) labels.push_back(s.passage);
-      std::sort(labels.begin(), labels.end());
-      EXPECT_EQ(labels, naive_.LabelsOf(t));
-    }
-  }
-  size_t searches() const { return searches_; }
-  size_t size() const { return tree_->size(); }
+}
 
- private:
-  static constexpr size_t kDimensions = 16, kPool = 4000;
-
-  std::span<const float> Pool(size_t i) const {
-    return std::span(pool_).subspan(i % kPool * kDimensions, kDimensions);
-  }
-  int64_t SomeLabel() {
-    if (naive_.rows.empty() || random_() % 20 == 0) return 1000000;  // there is no such label
-    const auto at = naive_.rows.lower_bound(static_cast<int64_t>(random_() % (next_ + 1)));
-    return at == naive_.rows.end() ? naive_.rows.begin()->first : at->first;
-  }
-  void Insert(uint32_t tenant) {
-    const std::span<const float> v = Pool(next_);
-    ASSERT_TRUE(tree_->Insert(next_, v, tenant).ok());
-    naive_.rows[next_++] = {{v.begin(), v.end()}, tenant, {tenant}};
-  }
-  void Grant(int64_t label, uint32_t tenant) {
-    const auto row = naive_.rows.find(label);
-    const auto granted = tree_->Grant(label, tenant);
-    ASSERT_EQ(granted.ok(), row != naive_.rows.end());
-    if (granted.ok()) {
-      ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
-    }
-  }
-  void Revoke(int64_t label, uint32_t tenant) {
-    const auto row = naive_.rows.find(label);
-    const auto revoked = tree_->Revoke(label, tenant);
-    ASSERT_EQ(revoked.ok(), row != naive_.rows.end());
-    if (revoked.ok()) {
-      ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
-    }
-  }
-  void Delete(int64_t label, uint32_t tenant) {
-    const auto row = naive_.rows.find(label);
-    const bool there = row != naive_.rows.end();
-    // Half of the time by the owner.
-    const uint32_t who = there && random_() % 2 == 0 ? row->second.owner : tenant;
-    const absl::Status deleted = tree_->Delete(label, who);
-    if (!there || !row->second.tenants.contains(who)) {
-      ASSERT_TRUE(absl::IsNotFound(deleted)) << deleted;
-    } else if (row->second.owner != who) {
-      ASSERT_TRUE(absl::IsPermissionDenied(deleted)) << deleted;
-    } else {
-      ASSERT_TRUE(deleted.ok()) << deleted;
-      naive_.rows.erase(row);
-    }
-  }
-  void Search(uint32_t tenant) {
-    const int64_t k = 1 + random_() % 15;
-    const std::vector<int64_t> own = naive_.LabelsOf(tenant);
-    const auto found = *tree_->Search(Pool(random_()), k, tenant);
-    ASSERT_LE(found.size(), std::min<size_t>(k, own.size()));
-    if (own.size() <= Small().longest_list) {
-      ASSERT_EQ(found.size(), std::min<size_t>(k, own.size()));
-    }
-    std::set<int64_t> distinct;
-    for (size_t i = 0; i < found.size(); ++i) {
-      ASSERT_TRUE(std::binary_search(own.begin(), own.end(), found[i].passage)) << "forbidden";
-      ASSERT_TRUE(distinct.insert(found[i].passage).second);
-      ASSERT_TRUE(i == 0 || found[i - 1].score >= found[i].score);
-    }
-    ++searches_;
-  }
-
-  const std::vector<float> pool_ = Mixture(kPool, kDimensions, 20, 0.4f, 1);
-  std::unique_ptr<TenantTree> tree_ = *TenantTree::Train(
-      std::span(pool_).first(1000 * kDimensions), kDimensions, Small(), {});
-  Naive naive_;
-  std::mt19937 random_{2};
-  int64_t next_ = 0;
-  size_t searches_ = 0;
-};
+// Every list, walked in full, gives the tenant's vectors and no others.
+void ListsHoldWhatIsGranted(const TenantTree& tree, const Naive& naive,
+                            const std::vector<float>& pool, uint32_t tenant) {
+  const auto query = std::span(pool).first(tree.dimensions());
+  const auto all = *tree.Search(query, 10000, tenant, {.patience = 0});
+  std::vector<int64_t> labels;
+  for (const Scored& s : all) labels.push_back(s.passage);
+  std::sort(labels.begin(), labels.end());
+  EXPECT_EQ(labels, naive.LabelsOf(tenant));
+}
 
 TEST(TenantTreeTest, TenThousandRandomOperationsAgreeWithANaiveModel) {
-  RandomHistory history;
+  constexpr size_t kDimensions = 16;
+  constexpr uint32_t kTenants = 50;
+  const std::vector<float> pool = Mixture(4000, kDimensions, 20, 0.4f, 1);
+  auto tree = *TenantTree::Train(std::span(pool).first(1000 * kDimensions), kDimensions, Small(),
+                                 {});
+  Naive naive;
+  std::mt19937 random(2);
+  int64_t next = 0;
+  const auto some_label = [&]() -> int64_t {
+    if (naive.rows.empty() || random() % 20 == 0) return 1000000;  // there is no such label
+    auto at = naive.rows.lower_bound(static_cast<int64_t>(random() % (next + 1)));
+    return at == naive.rows.end() ? naive.rows.begin()->first : at->first;
+  };
+  size_t searched = 0;
   for (int op = 0; op < 10000; ++op) {
-    history.Step();
-    if (op % 500 == 0) history.CompareAll();
-    ASSERT_FALSE(HasFailure()) << "at operation " << op;
+    const uint32_t tenant = random() % kTenants;
+    const int64_t label = some_label();
+    const auto row = naive.rows.find(label);
+    const bool there = row != naive.rows.end();
+    switch (random() % 6) {
+      case 0: {
+        const std::span<const float> v(&pool[next % 4000 * kDimensions], kDimensions);
+        ASSERT_TRUE(tree->Insert(next, v, tenant).ok());
+        naive.rows[next++] = {{v.begin(), v.end()}, tenant, {tenant}};
+        break;
+      }
+      case 1:
+      case 2: {
+        const auto granted = tree->Grant(label, tenant);
+        ASSERT_EQ(granted.ok(), there);
+        if (there) ASSERT_EQ(*granted, row->second.tenants.insert(tenant).second);
+        break;
+      }
+      case 3: {
+        const auto revoked = tree->Revoke(label, tenant);
+        ASSERT_EQ(revoked.ok(), there);
+        if (there) ASSERT_EQ(*revoked, row->second.tenants.erase(tenant) == 1);
+        break;
+      }
+      case 4: {
+        const uint32_t who = there && random() % 2 == 0 ? row->second.owner : tenant;
+        const absl::Status deleted = tree->Delete(label, who);
+        if (!there || !row->second.tenants.contains(who)) {
+          ASSERT_TRUE(absl::IsNotFound(deleted)) << deleted;
+        } else if (row->second.owner != who) {
+          ASSERT_TRUE(absl::IsPermissionDenied(deleted)) << deleted;
+        } else {
+          ASSERT_TRUE(deleted.ok()) << deleted;
+          naive.rows.erase(row);
+        }
+        break;
+      }
+      default: {
+        const std::span<const float> q(&pool[random() % 4000 * kDimensions], kDimensions);
+        SearchFindsOnlyWhatIsGranted(*tree, naive, q, 1 + random() % 15, tenant);
+        ASSERT_FALSE(testing::Test::HasFatalFailure()) << "at operation " << op;
+        ++searched;
+      }
+    }
+    ASSERT_EQ(tree->size(), naive.rows.size());
+    ASSERT_EQ(tree->CountOf(tenant), naive.LabelsOf(tenant).size());
+    for (uint32_t t = 0; op % 500 == 0 && t < kTenants; ++t) {
+      ASSERT_EQ(tree->LabelsOf(t), naive.LabelsOf(t));
+    }
   }
-  EXPECT_GT(history.searches(), 1000);
-  EXPECT_GT(history.size(), 300);
-  history.CompareAll();
-  history.WalkAll();
+  EXPECT_GT(searched, 1000);
+  EXPECT_GT(tree->size(), 300);
+  for (uint32_t t = 0; t < kTenants; ++t) ListsHoldWhatIsGranted(*tree, naive, pool, t);
 }
 
 // A tree over a mixture whose tenants have from 20 to n / 5 vectors, by Zipf's law.
@@ -262,9 +240,7 @@ TEST(TenantTreeTest, AfterHalfOfTheVectorsAreGoneRecallIsThatOfAFreshTree) {
   std::set<int64_t> gone;
   while (gone.size() < Zipf::kRows / 2) {
     const int64_t label = static_cast<int64_t>(random() % Zipf::kRows);
-    if (gone.insert(label).second) {
-      ASSERT_TRUE(zipf.tree->Delete(label, 9999).ok());
-    }
+    if (gone.insert(label).second) ASSERT_TRUE(zipf.tree->Delete(label, 9999).ok());
   }
   TenantTreeOptions options;
   options.tree.leaf_rows = 64;

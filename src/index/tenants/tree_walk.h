@@ -21,14 +21,15 @@ struct AtNode {
 
 // Visits nodes by what ScoreChildren says of them, most promising first. `at(node)` gives an
 // AtNode; `scan(list)` scores a list and tells whether something in it was good enough to be kept.
-// Ends after `patience` lists in a row of which nothing was; 0: only when all lists were scanned.
+// Ends once the last lists, of `patience` rows together, brought nothing; 0: only when all lists
+// were scanned.
 template <class At, class Scan>
 void WalkTree(const ClusterTree& tree, const TreeQuery& query, size_t patience, const At& at,
               const Scan& scan) {
   using Entry = std::pair<float, uint32_t>;
   std::vector<Entry> heap = {{0.0f, ClusterTree::kRoot}};
   std::vector<float> scores;
-  size_t in_vain = 0;
+  size_t in_vain = 0;  // rows
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end());
     const uint32_t node = heap.back().second;
@@ -36,8 +37,8 @@ void WalkTree(const ClusterTree& tree, const TreeQuery& query, size_t patience, 
     const AtNode here = at(node);
     if (here.kind == AtNode::Kind::kNothing) continue;
     if (here.kind == AtNode::Kind::kList) {
-      in_vain = scan(here.list) ? 0 : in_vain + 1;
-      if (in_vain == patience && patience > 0) return;
+      in_vain = scan(here.list) ? 0 : in_vain + here.list.size();
+      if (in_vain >= patience && patience > 0) return;
       continue;
     }
     const ClusterTree::Node& n = tree.nodes()[node];
