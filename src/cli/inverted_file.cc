@@ -93,8 +93,12 @@ std::vector<uint32_t> InvertedFile::Nearest(const index::TreeQuery& query, size_
 std::vector<index::Scored> InvertedFile::Rescore(std::span<const float> query, int64_t k,
                                                  std::span<const uint32_t> positions) const {
   index::TopK top(k);
-  for (const uint32_t p : positions)
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (i + index::kRescoreAhead < positions.size())
+      index::PrefetchRow(&vectors_[rows_[positions[i + index::kRescoreAhead]] * d_], d_);
+    const uint32_t p = positions[i];
     top.Add({rows_[p], tensor::Dot(query.data(), &vectors_[rows_[p] * d_], d_)});
+  }
   return top.Take();
 }
 

@@ -50,12 +50,11 @@ Reach ReachOf(Effort effort) {
   return {0, 0};  // never asked
 }
 
-// Rows in a row, as whole lists, of which none is good.
-size_t PatienceOf(Effort effort) {
+double PatienceOf(Effort effort) {
   switch (effort) {
-    case Effort::kQuick: return 128;
-    case Effort::kNormal: return 400;
-    case Effort::kThorough: return 1600;
+    case Effort::kQuick: return 0.3;
+    case Effort::kNormal: return 1;
+    case Effort::kThorough: return 4;
     case Effort::kExact: break;
   }
   return 0;
@@ -163,7 +162,8 @@ void QueryScan::ScanAllowed(const VectorView& view) { ScanAt(view, view.allowed-
 
 void QueryScan::WalkLists(const VectorView& view) {
   WalkTree(
-      view.lists->tree(), TreeQuery(query_), PatienceOf(options_.effort),
+      view.lists->tree(), TreeQuery(query_),
+      PatienceFor(PatienceOf(options_.effort), view.allowed->rows.size()),
       [&](uint32_t node) { return view.lists->At(node); },
       [&](std::span<const uint32_t> positions) { return ScanAt(view, positions); });
 }

@@ -26,6 +26,7 @@ class AccessLists {
     const auto at = std::lower_bound(of.begin(), of.end(), tenant);
     if (at != of.end() && *at == tenant) return false;
     pool_.Insert(lists_[slot], static_cast<size_t>(at - of.begin()), tenant);
+    if (pool_.sparse()) Compact();
     return true;
   }
   // False when it is not there.
@@ -34,11 +35,18 @@ class AccessLists {
     const auto at = std::lower_bound(of.begin(), of.end(), tenant);
     if (at == of.end() || *at != tenant) return false;
     pool_.Erase(lists_[slot], static_cast<size_t>(at - of.begin()));
+    if (pool_.sparse()) Compact();
     return true;
   }
   size_t bytes() const { return lists_.capacity() * sizeof(ListPool::List) + pool_.bytes(); }
 
  private:
+  void Compact() {
+    pool_.Compact([this](const auto& f) {
+      for (ListPool::List& list : lists_) f(list);
+    });
+  }
+
   std::vector<ListPool::List> lists_;
   ListPool pool_;
 };

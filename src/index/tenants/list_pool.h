@@ -14,7 +14,7 @@ class ListPool {
   // Where a list is; 8 bytes. Belongs to the pool that it was added to.
   struct List {
     uint32_t begin = 0;
-    uint32_t count : 26 = 0, room_class : 6 = 0;
+    uint32_t count : 25 = 0, room_class : 7 = 0;
   };
 
   std::span<const uint32_t> Of(const List& list) const {
@@ -40,6 +40,23 @@ class ListPool {
     list.count = 0;
     Move(list, 0);
   }
+  // Much of the array belongs to no list: time to Compact.
+  bool sparse() const { return unused_ > numbers_.size() / 4 + 1024; }
+  // Leaves out what belongs to no list. each(f) calls f(list) for every list.
+  template <class Each>
+  void Compact(const Each& each) {
+    std::vector<uint32_t> used;
+    used.reserve(numbers_.size() - unused_);
+    each([&](List& list) {
+      const uint32_t begin = static_cast<uint32_t>(used.size());
+      const auto from = numbers_.begin() + list.begin;
+      used.insert(used.end(), from, from + RoomOf(list.room_class));
+      list.begin = begin;
+    });
+    numbers_ = std::move(used);
+    free_.clear();
+    unused_ = 0;
+  }
   size_t bytes() const {
     size_t bytes = numbers_.capacity() * sizeof(uint32_t);
     for (const auto& same : free_) bytes += same.capacity() * sizeof(uint32_t);
@@ -47,10 +64,10 @@ class ListPool {
   }
 
  private:
-  // Rooms of 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ... numbers.
+  // Rooms of 0 to 8, 10, 12, 14, 16, 20, 24, ... numbers.
   static size_t RoomOf(uint32_t room_class) {
-    if (room_class < 3) return room_class;
-    return (room_class % 2 == 1 ? size_t{3} : size_t{4}) << (room_class - 3) / 2;
+    if (room_class < 5) return room_class;
+    return size_t{5 + (room_class - 5) % 4} << (room_class - 5) / 4;
   }
   // To a room for `room` numbers, with what is there; what it leaves serves another list.
   void Move(List& list, size_t room) {
@@ -69,16 +86,21 @@ class ListPool {
       } else {
         now.begin = same.back();
         same.pop_back();
+        unused_ -= RoomOf(now.room_class);
       }
       std::copy_n(numbers_.data() + list.begin, list.count, numbers_.data() + now.begin);
     }
-    if (list.room_class > 0) free_[list.room_class].push_back(list.begin);
+    if (list.room_class > 0) {
+      free_[list.room_class].push_back(list.begin);
+      unused_ += RoomOf(list.room_class);
+    }
     list = now;
   }
 
-  static constexpr size_t kClasses = 54;  // up to 2^26 numbers of a list
+  static constexpr size_t kClasses = 96;  // for 2^25 numbers of a list
   std::vector<uint32_t> numbers_;
   std::vector<std::vector<uint32_t>> free_;  // beginnings of rooms, by class
+  size_t unused_ = 0;                        // numbers in them
 };
 
 }  // namespace weir::index

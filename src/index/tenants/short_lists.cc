@@ -24,6 +24,12 @@ std::vector<uint32_t> ShortLists::Take(uint32_t node, uint32_t tenant) {
   return slots;
 }
 
+void ShortLists::Compact() {
+  pool_.Compact([this](const auto& f) {
+    for (auto& [key, list] : lists_) f(list);
+  });
+}
+
 // Notes in all nodes above that the tenant has something below them.
 void ShortLists::Above(uint32_t node, uint32_t tenant) {
   while (node != ClusterTree::kRoot) {
@@ -78,6 +84,7 @@ void ShortLists::Remove(uint32_t tenant, uint32_t slot, uint32_t leaf) {
     break;
   }
   if (forgotten_ >= std::max(kLeastForgotten, lists_.size() / kForgottenShare)) Rebuild();
+  if (pool_.sparse()) Compact();
 }
 
 // Moves the lists of the children up while they are short enough together. Half of the longest, so

@@ -34,6 +34,7 @@ class ShortLists {
       }
     }
     if (crowded_) Rebuild();
+    if (pool_.sparse()) Compact();
   }
   // REQUIRES: the tenant has the slot, whose path ends at `leaf`.
   void Remove(uint32_t tenant, uint32_t slot, uint32_t leaf);
@@ -92,6 +93,7 @@ class ShortLists {
   }
   // Ends the list; what was in it.
   std::vector<uint32_t> Take(uint32_t node, uint32_t tenant);
+  void Compact();
   void Above(uint32_t node, uint32_t tenant);
   void Merge(uint32_t tenant, uint32_t node);
 

@@ -192,17 +192,20 @@ absl::StatusOr<std::vector<Scored>> TenantTree::Search(std::span<const float> qu
   const TreeQuery q(query);
   k = std::min(k, static_cast<int64_t>(count));
   NearestRows nearest(q, static_cast<size_t>(k), std::max<size_t>(k, options.running));
-  const size_t patience = count <= options_.longest_list ? 0 : options.patience;
+  const size_t patience = count <= options_.longest_list ? 0 : PatienceFor(options.patience, count);
   WalkTree(
       *tree_, q, patience, [&](uint32_t node) { return lists_.At(node, tenant); },
       [&](std::span<const uint32_t> slots) {
         return nearest.Scan(slots, codes_.data(), scales_.data());
       });
   TopK top(k);
-  for (const uint32_t slot : nearest.Take()) {
-    if (!access_.Has(slot, tenant)) continue;  // whatever a list says
-    const float* row = &rows_[slot * dimensions()];
-    top.Add({labels_[slot], tensor::Dot(query.data(), row, dimensions())});
+  const std::vector<uint32_t> slots = nearest.Take();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (i + kRescoreAhead < slots.size())
+      PrefetchRow(&rows_[slots[i + kRescoreAhead] * dimensions()], dimensions());
+    if (!access_.Has(slots[i], tenant)) continue;  // whatever a list says
+    const float* row = &rows_[slots[i] * dimensions()];
+    top.Add({labels_[slots[i]], tensor::Dot(query.data(), row, dimensions())});
   }
   return top.Take();
 }

@@ -19,6 +19,13 @@ struct AtNode {
   std::span<const uint32_t> list = {};
 };
 
+// How many rows in a row, as whole lists, may be in vain: the more a tenant has, the further apart
+// its best ones lie.
+inline size_t PatienceFor(double patience, size_t rows) {
+  return patience <= 0 ? 0
+                       : static_cast<size_t>(patience * (128 + static_cast<double>(rows) / 32)) + 1;
+}
+
 // Visits nodes by what ScoreChildren says of them, most promising first. `at(node)` gives an
 // AtNode; `scan(list)` scores a list and tells whether something in it was good enough to be kept.
 // Ends once the last lists, of `patience` rows together, brought nothing; 0: only when all lists
