@@ -93,9 +93,12 @@ std::vector<uint32_t> InvertedFile::Nearest(const index::TreeQuery& query, size_
 std::vector<index::Scored> InvertedFile::Rescore(std::span<const float> query, int64_t k,
                                                  std::span<const uint32_t> positions) const {
   index::TopK top(k);
+  const auto ask = [&](size_t i) {
+    if (i < positions.size()) index::PrefetchRow(&vectors_[rows_[positions[i]] * d_], d_);
+  };
+  for (size_t i = 0; i < index::kRescoreAhead; ++i) ask(i);
   for (size_t i = 0; i < positions.size(); ++i) {
-    if (i + index::kRescoreAhead < positions.size())
-      index::PrefetchRow(&vectors_[rows_[positions[i + index::kRescoreAhead]] * d_], d_);
+    ask(i + index::kRescoreAhead);
     const uint32_t p = positions[i];
     top.Add({rows_[p], tensor::Dot(query.data(), &vectors_[rows_[p] * d_], d_)});
   }
@@ -105,8 +108,7 @@ std::vector<index::Scored> InvertedFile::Rescore(std::span<const float> query, i
 std::vector<index::Scored> InvertedFile::Search(std::span<const float> query, int64_t k,
                                                 size_t probes) const {
   const index::TreeQuery q(query);
-  const size_t best = std::min(static_cast<size_t>(k), rows_.size());
-  index::NearestRows nearest(q, best, best);
+  index::NearestRows nearest(q, std::min(static_cast<size_t>(k), rows_.size()), 0);
   for (const uint32_t c : Nearest(q, probes)) {
     nearest.ScanRange(begins_[c], begins_[c + 1] - begins_[c], codes_.data(), scales_.data());
   }
@@ -117,7 +119,7 @@ std::vector<index::Scored> InvertedFile::SearchAllowed(
     std::span<const float> query, int64_t k, size_t probes,
     const std::vector<uint64_t>& allowed) const {
   const index::TreeQuery q(query);
-  index::NearestRows nearest(q, static_cast<size_t>(k), static_cast<size_t>(k));
+  index::NearestRows nearest(q, static_cast<size_t>(k), 0);
   std::vector<uint32_t> positions;
   for (const uint32_t c : Nearest(q, probes)) {
     positions.clear();

@@ -15,12 +15,16 @@ constexpr float kInt8Deviations = 4;  // that a score of int8 codes may be off
 NearestRows::NearestRows(const TreeQuery& query, size_t k, size_t running)
     : query_(query),
       k_(k),
+      running_on_(running > 0),
       best_(static_cast<int64_t>(k)),
-      running_(static_cast<int64_t>(running)) {}
+      running_(static_cast<int64_t>(std::max<size_t>(running, 1))) {
+  kept_.reserve(4 * k_ + 64);
+}
 
 // Rounding to int8 is off by a twelfth of a step squared in each product, on either side.
 bool NearestRows::Offer(uint32_t row, float score, float row_scale) {
-  const bool good = score > running_.Least(false) && running_.Add({0, score});
+  const bool good =
+      running_on_ && score > running_.Least(false) && running_.Add({0, score});
   if (!(score >= Threshold())) return good;
   const float step = row_scale * query_.norm;
   slack_ = std::max(slack_, kInt8Deviations * std::sqrt((query_.scale * query_.scale +

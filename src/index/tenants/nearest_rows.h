@@ -20,8 +20,8 @@ inline void PrefetchRow(const float* row, size_t dimensions) {
 
 class NearestRows {
  public:
-  // running: of how many best rows a list must have one, to be good for something; at least k.
-  // Borrows the query.
+  // running: of how many best rows a list must have one, to be good for something; at least k, or 0
+  // when nobody asks. Borrows the query.
   NearestRows(const TreeQuery& query, size_t k, size_t running);
 
   // codes: [rows, dimensions] and scales: [rows] of all rows, of which `rows` are scored. True when
@@ -44,6 +44,7 @@ class NearestRows {
 
   const TreeQuery& query_;
   size_t k_;
+  const bool running_on_;
   TopK best_, running_;  // scores alone
   float slack_ = 0;
   std::vector<Candidate> kept_;

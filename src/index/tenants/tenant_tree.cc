@@ -191,8 +191,9 @@ absl::StatusOr<std::vector<Scored>> TenantTree::Search(std::span<const float> qu
   if (count == 0) return std::vector<Scored>();
   const TreeQuery q(query);
   k = std::min(k, static_cast<int64_t>(count));
-  NearestRows nearest(q, static_cast<size_t>(k), std::max<size_t>(k, options.running));
   const size_t patience = count <= options_.longest_list ? 0 : PatienceFor(options.patience, count);
+  NearestRows nearest(q, static_cast<size_t>(k),
+                      patience == 0 ? 0 : std::max<size_t>(k, options.running));
   WalkTree(
       *tree_, q, patience, [&](uint32_t node) { return lists_.At(node, tenant); },
       [&](std::span<const uint32_t> slots) {
@@ -200,9 +201,16 @@ absl::StatusOr<std::vector<Scored>> TenantTree::Search(std::span<const float> qu
       });
   TopK top(k);
   const std::vector<uint32_t> slots = nearest.Take();
+  const auto ask = [&](size_t i) {
+    if (i >= slots.size()) return;
+    PrefetchRow(&rows_[slots[i] * dimensions()], dimensions());
+    __builtin_prefetch(&labels_[slots[i]]);
+    access_.Prefetch(slots[i]);
+  };
+  for (const uint32_t slot : slots) access_.PrefetchPlace(slot);
+  for (size_t i = 0; i < kRescoreAhead; ++i) ask(i);
   for (size_t i = 0; i < slots.size(); ++i) {
-    if (i + kRescoreAhead < slots.size())
-      PrefetchRow(&rows_[slots[i + kRescoreAhead] * dimensions()], dimensions());
+    ask(i + kRescoreAhead);
     if (!access_.Has(slots[i], tenant)) continue;  // whatever a list says
     const float* row = &rows_[slots[i] * dimensions()];
     top.Add({labels_[slots[i]], tensor::Dot(query.data(), row, dimensions())});

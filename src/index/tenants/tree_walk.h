@@ -23,7 +23,7 @@ struct AtNode {
 // its best ones lie.
 inline size_t PatienceFor(double patience, size_t rows) {
   return patience <= 0 ? 0
-                       : static_cast<size_t>(patience * (128 + static_cast<double>(rows) / 32)) + 1;
+                       : static_cast<size_t>(patience * (48 + static_cast<double>(rows) / 24)) + 1;
 }
 
 // Visits nodes by what ScoreChildren says of them, most promising first. `at(node)` gives an
