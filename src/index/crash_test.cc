@@ -49,6 +49,7 @@ std::string TextOf(int path, int version) {
       for (size_t i = 0, n = 1 + random() % 5; i < n; ++i) {
         const int path = static_cast<int>(random() % kPaths);
         batch.push_back(Make(absl::StrCat("d", path), TextOf(path, version), 64));
+        batch.back().tenant = "anna";
         acknowledged.emplace_back(path, version);
       }
       if (!(*store)->AddBatch(batch, {}).ok()) _exit(6);
@@ -89,6 +90,8 @@ TEST_F(StoreFixture, NothingAcknowledgedIsLostToAKill) {
     auto store = OpenWrite();
     ASSERT_NE(store, nullptr);
     ASSERT_THAT(*store->Check({}), ::testing::IsEmpty()) << "round " << round;
+    // Documents and grants come and go together.
+    ASSERT_EQ(*store->Paths("anna"), *store->Paths()) << "round " << round;
     for (int path = 0; path < kPaths; ++path) {
       const std::string name = absl::StrCat("d", path);
       auto id = store->FindDocument(name);

@@ -8,8 +8,8 @@
 //   centres: to the tenant's list there, if there is one; else on, where the node's Bloom filter
 //   says that the tenant is below; else a new list is made. A list longer than S moves to the
 //   children; lists of siblings that have S / 2 together move up. A search scores whole lists, most
-//   promising node first, and ends when lists of 48 + n / 24 rows in a row brought nothing among the
-//   `running` best, n being what the tenant has.
+//   promising node first, and ends when lists of 48 + n / 24 rows in a row brought nothing among
+//   the `running` best, n being what the tenant has.
 // Cost: a grant: depth list look-ups; a search: some hundred int8 products, whatever the number of
 //   vectors and of tenants; memory: 4 bytes a grant in lists, 4 in access lists, 10 bits a tenant
 //   and inner node.
