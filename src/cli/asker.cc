@@ -33,14 +33,11 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   auto asker = std::unique_ptr<Asker>(new Asker(session));
   if (options.extract) options.answer.planner = "extract";
   WEIR_ASSIGN_OR_RETURN(asker->store_, session.OpenStore(index::Store::Mode::kRead));
-  WEIR_RETURN_IF_ERROR(PickEncoder(*asker->store_, session, options.encoder, options.search.mode,
-                                   asker->encoder_));
-  WEIR_ASSIGN_OR_RETURN(asker->sparse_encoder_,
-                        PickSparseEncoder(*asker->store_, session, options.search.mode));
-  WEIR_ASSIGN_OR_RETURN(asker->token_encoder_,
-                        PickTokenEncoder(*asker->store_, session, options.search.mode));
-  if (asker->encoder_ == nullptr) {  // no dense search; sentences are still compared by meaning
-    WEIR_ASSIGN_OR_RETURN(asker->encoder_, session.LoadEncoder(options.encoder));
+  WEIR_ASSIGN_OR_RETURN(asker->models_, LoadEncoders(*asker->store_, options.encoder,
+                                                     options.search.mode, session));
+  if (asker->models_.encoder == nullptr) {
+    // no dense search; sentences are still compared by meaning
+    WEIR_ASSIGN_OR_RETURN(asker->models_.encoder, session.LoadEncoder(options.encoder));
   }
   if (options.answer.planner != "extract") {
     WEIR_ASSIGN_OR_RETURN(asker->engine_,
@@ -56,13 +53,11 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   }
   // The model that writes or judges also reranks.
   if (options.search.rerank.rerank != "likelihood" || asker->engine_ == nullptr) {
-    WEIR_ASSIGN_OR_RETURN(asker->rerankers_,
-                          LoadRerankers(options.search.rerank, options.model, session));
+    WEIR_RETURN_IF_ERROR(
+        LoadRerankers(options.search.rerank, options.model, session, asker->models_));
   }
-  retrieve::Encoders encoders{asker->encoder_.get(), asker->sparse_encoder_.get(),
-                              asker->token_encoder_.get()};
-  encoders.completer = asker->engine_.get();
-  asker->rerankers_.AddTo(encoders);
+  retrieve::Encoders encoders = asker->models_.Borrow();
+  if (encoders.completer == nullptr) encoders.completer = asker->engine_.get();
   WEIR_ASSIGN_OR_RETURN(asker->pipeline_,
                         retrieve::Pipeline::Make(*asker->store_, encoders, options.search,
                                                  session.registry()));
@@ -71,7 +66,7 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
 }
 
 answer::AnswerPorts Asker::Ports() const {
-  answer::AnswerPorts ports{*pipeline_, *encoder_, engine_.get(), nullptr, nullptr};
+  answer::AnswerPorts ports{*pipeline_, *models_.encoder, engine_.get(), nullptr, nullptr};
   if (reader_ != nullptr) {
     ports.before = [reader = reader_.get()](const text::Passage& passage) {
       return reader->Before(passage.id, passage.document);

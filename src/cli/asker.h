@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "answer/ask.h"
 #include "cli/passage_fill.h"
-#include "cli/reranker.h"
+#include "cli/search_models.h"
 #include "cli/session.h"
 #include "generate/engine.h"
 #include "index/store.h"
@@ -72,11 +72,8 @@ class Asker {
   Session& session_;
   AskOptions options_;
   std::unique_ptr<index::Store> store_;
-  std::unique_ptr<text::Encoder> encoder_;
-  std::unique_ptr<text::SparseEncoder> sparse_encoder_;
-  std::unique_ptr<text::TokenEncoder> token_encoder_;
+  SearchModels models_;
   std::unique_ptr<generate::Engine> engine_;
-  Rerankers rerankers_;
   std::unique_ptr<retrieve::Pipeline> pipeline_;
   std::unique_ptr<PassageReader> reader_;  // with options_.passage_cache
 };

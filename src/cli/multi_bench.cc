@@ -144,7 +144,7 @@ absl::Status BenchMulti(const index::Store& store, const std::vector<std::string
   if (vectors.empty()) return absl::InvalidArgumentError("bench: no query has tokens");
   const Bench bench{store, std::move(vectors), context};
   std::vector<int64_t> passages = store.Passages();
-  const std::string name = Name(static_cast<int64_t>(passages.size()));
+  const std::string name = Name(of_store.passages - of_store.multi_pending);
 
   const bool all = options.exact_among == 0;
   Lists codes, found;

@@ -55,17 +55,4 @@ std::unique_ptr<Verb> MakeLicensesVerb();
 std::unique_ptr<Verb> MakeCompletionVerb();
 std::unique_ptr<Verb> MakeManVerb();
 
-// Loads the encoder that fits the store, unless `mode` needs none. A hybrid search over a store
-// without vectors becomes lexical, with a note.
-absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
-                         std::string& mode, std::unique_ptr<text::Encoder>& encoder);
-// The sparse encoder of the store's sparse vectors, if `mode` needs one; else null.
-absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
-                                                                       Session& session,
-                                                                       const std::string& mode);
-// Likewise the encoder of the store's token vectors.
-absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
-                                                                     Session& session,
-                                                                     const std::string& mode);
-
 }  // namespace weir::cli

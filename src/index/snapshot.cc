@@ -119,15 +119,6 @@ absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-int64_t Snapshot::live_passages() const { return Live(lexical); }
-int64_t Snapshot::live_vectors() const { return Live(vectors); }
-int64_t Snapshot::live_sparse() const { return Live(sparse); }
-int64_t Snapshot::live_multi() const { return Live(multi); }
-
-namespace {
-
 void MakeViews(Snapshot& out) {
   // Ascending ids let the search prune ties as well.
   std::sort(out.lexical.begin(), out.lexical.end(), [](const auto& a, const auto& b) {
@@ -142,6 +133,11 @@ void MakeViews(Snapshot& out) {
 }
 
 }  // namespace
+
+int64_t Snapshot::live_passages() const { return Live(lexical); }
+int64_t Snapshot::live_vectors() const { return Live(vectors); }
+int64_t Snapshot::live_sparse() const { return Live(sparse); }
+int64_t Snapshot::live_multi() const { return Live(multi); }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,

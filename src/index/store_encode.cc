@@ -16,6 +16,18 @@ constexpr size_t kEncodeRows = 128;                       // passages a call of 
 constexpr size_t kCommitRows = 4096;                      // at most so many are lost to a kill,
 constexpr int64_t kCommitNs = int64_t{5} * 1000'000'000;  // or so much time
 
+// Passages' vectors, `width` elements a text, behind those that are there; on an error none.
+template <class Encoder, class Element>
+absl::Status AppendEncoded(const Encoder& encoder, std::span<const std::string_view> texts,
+                           size_t width, std::vector<Element>& vectors, const Context& context) {
+  const size_t before = vectors.size();
+  vectors.resize(before + texts.size() * width);
+  const absl::Status status = encoder.Encode(texts, text::EncodeAs::kPassage,
+                                             std::span(vectors).subspan(before), context);
+  if (!status.ok()) vectors.resize(before);
+  return status;
+}
+
 }  // namespace
 
 template <class Segment>
@@ -154,12 +166,7 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
   return EncodeAll(
       PendingPassages(*now, now->vectors), /*titles_once=*/false, context,
       [&](std::span<const std::string_view> texts) {
-        const size_t before = vectors.size();
-        vectors.resize(before + texts.size() * static_cast<size_t>(d));
-        const absl::Status status = encoder.Encode(
-            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
-        if (!status.ok()) vectors.resize(before);
-        return status;
+        return AppendEncoded(encoder, texts, static_cast<size_t>(d), vectors, context);
       },
       [&](std::span<const int64_t> ids) {
         // Not cancelled: what is encoded is kept.
@@ -189,12 +196,7 @@ absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
   return EncodeAll(
       PendingPassages(*now, now->sparse), /*titles_once=*/true, context,
       [&](std::span<const std::string_view> texts) {
-        const size_t before = vectors.size();
-        vectors.resize(before + texts.size());
-        const absl::Status status = encoder.Encode(
-            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
-        if (!status.ok()) vectors.resize(before);
-        return status;
+        return AppendEncoded(encoder, texts, 1, vectors, context);
       },
       [&](std::span<const int64_t> ids) {
         auto info =
@@ -229,12 +231,7 @@ absl::Status FolderStore::EncodePending(const text::TokenEncoder& encoder,
   return EncodeAll(
       PendingPassages(*now, now->multi), /*titles_once=*/true, context,
       [&](std::span<const std::string_view> texts) {
-        const size_t before = vectors.size();
-        vectors.resize(before + texts.size());
-        const absl::Status status = encoder.Encode(
-            texts, text::EncodeAs::kPassage, std::span(vectors).subspan(before), context);
-        if (!status.ok()) vectors.resize(before);
-        return status;
+        return AppendEncoded(encoder, texts, 1, vectors, context);
       },
       [&](std::span<const int64_t> ids) {
         auto info = WriteMultiSegment(ids, vectors, *fixed, snapshot()->multi_views,

@@ -1,8 +1,9 @@
 #include "retrieve/convex.h"
 
-#include <cmath>
+#include <vector>
 
 #include "base/status.h"
+#include "retrieve/normalise.h"
 #include "tensor/vector.h"
 
 namespace weir::retrieve {
@@ -31,23 +32,12 @@ absl::Status FillMissing(Query& query, const Resources& resources) {
   return absl::OkStatus();
 }
 
-// Mean and deviation of one score over the candidates.
-struct Scale {
-  double mean = 0, deviation = 0;
-  double Normalise(double s) const { return deviation > 0 ? (s - mean) / deviation : 0; }
-};
-
-Scale ScaleOf(const Query& query, const std::string& stage) {
-  Scale scale;
-  double squares = 0;
-  const double n = static_cast<double>(query.candidates.size());
-  for (const Candidate& candidate : query.candidates) scale.mean += candidate.scores.at(stage) / n;
-  for (const Candidate& candidate : query.candidates) {
-    const double d = candidate.scores.at(stage) - scale.mean;
-    squares += d * d / n;
-  }
-  scale.deviation = std::sqrt(squares);
-  return scale;
+// One stage's score of each candidate, on the scale of all of them.
+std::vector<double> Normalised(const Query& query, const std::string& stage) {
+  std::vector<double> scores;
+  for (const Candidate& candidate : query.candidates) scores.push_back(candidate.scores.at(stage));
+  Normalise(scores);
+  return scores;
 }
 
 }  // namespace
@@ -56,12 +46,12 @@ absl::Status ConvexStage::Run(Query& query, const Resources& resources,
                               const Context& context) const {
   WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
   WEIR_RETURN_IF_ERROR(FillMissing(query, resources));
-  const Scale lexical = ScaleOf(query, "bm25");
-  const Scale dense = ScaleOf(query, "dense");
+  const std::vector<double> lexical = Normalised(query, "bm25");
+  const std::vector<double> dense = Normalised(query, "dense");
   const double alpha = resources.options.fuse.alpha;
-  for (Candidate& candidate : query.candidates) {
-    candidate.score = alpha * dense.Normalise(candidate.scores["dense"]) +
-                      (1 - alpha) * lexical.Normalise(candidate.scores["bm25"]);
+  for (size_t i = 0; i < query.candidates.size(); ++i) {
+    Candidate& candidate = query.candidates[i];
+    candidate.score = alpha * dense[i] + (1 - alpha) * lexical[i];
     candidate.scores["convex"] = candidate.score;
   }
   return absl::OkStatus();

@@ -31,10 +31,7 @@ bool Overlaps(const text::Passage& a, const text::Passage& b) {
 
 absl::Status DedupeStage::Run(Query& query, const Resources& resources, const Context&) const {
   query.Sort();
-  const SearchOptions& options = resources.options;
-  const bool reordered = options.rerank.rerank != "none" || options.rerank.mmr < 1;
-  const size_t wanted = static_cast<size_t>(
-      reordered ? std::max(options.top_k, options.rerank.depth) : options.top_k);
+  const size_t wanted = static_cast<size_t>(resources.options.kept());
   std::vector<Candidate> kept;
   std::vector<text::Passage> passages;
   absl::flat_hash_set<std::string> seen;

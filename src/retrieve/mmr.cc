@@ -11,13 +11,12 @@ namespace weir::retrieve {
 
 absl::Status MmrStage::Run(Query& query, const Resources& resources, const Context& context) const {
   query.Sort();
-  const SearchOptions& options = resources.options;
-  const size_t n = std::min(query.candidates.size(),
-                            static_cast<size_t>(std::max(options.top_k, options.rerank.depth)));
+  const size_t n =
+      std::min(query.candidates.size(), static_cast<size_t>(resources.options.kept()));
   query.candidates.resize(n);
   if (n == 0) return absl::OkStatus();
   const double high = query.candidates.front().score, low = query.candidates.back().score;
-  const double lambda = options.rerank.mmr;
+  const double lambda = resources.options.rerank.mmr;
   std::vector<std::vector<float>> vectors;
   std::vector<double> relevance, closest(n, 0);
   for (const Candidate& c : query.candidates) {

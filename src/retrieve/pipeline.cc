@@ -123,10 +123,10 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
         stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));
   }
   if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
-  if (options.rerank.rerank != "none") {
+  if (options.rerank.rereads()) {
     WEIR_RETURN_IF_ERROR(pipeline->Add(options.rerank.rerank, registry));
   }
-  if (options.rerank.mmr < 1) WEIR_RETURN_IF_ERROR(pipeline->Add("mmr", registry));
+  if (options.rerank.spreads()) WEIR_RETURN_IF_ERROR(pipeline->Add("mmr", registry));
   return pipeline;
 }
 

@@ -3,6 +3,7 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -79,6 +80,8 @@ struct RerankOptions {
             .min = 0,
             .max = 1});
   }
+  bool rereads() const { return rerank != "none"; }
+  bool spreads() const { return mmr < 1; }
 };
 
 struct SearchOptions {
@@ -93,6 +96,10 @@ struct SearchOptions {
   // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
   // not for questions and claims in prose.
   bool signs = false;
+  // Candidates that the last stages may still reorder.
+  int64_t kept() const {
+    return rerank.rereads() || rerank.spreads() ? std::max(top_k, rerank.depth) : top_k;
+  }
   template <class V>
   void Visit(V& v) {
     v(mode, {.name = "mode",

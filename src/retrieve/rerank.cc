@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "index/lexical/analysed.h"
+#include "retrieve/normalise.h"
 
 namespace weir::retrieve {
 namespace {
@@ -16,15 +17,6 @@ absl::StatusOr<std::string> TextOf(const Candidate& candidate, const index::Stor
   WEIR_ASSIGN_OR_RETURN(const text::DocumentRef document, store.GetDocument(passage.document));
   return index::EncoderInput(
       index::MakeFields(document.title, passage.heading, passage.text));
-}
-
-void Normalise(std::span<double> values) {
-  double mean = 0, squares = 0;
-  const double n = static_cast<double>(values.size());
-  for (double v : values) mean += v / n;
-  for (double v : values) squares += (v - mean) * (v - mean) / n;
-  const double deviation = std::sqrt(squares);
-  for (double& v : values) v = deviation > 0 ? (v - mean) / deviation : 0;
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status.h"
-#include "cli/reranker.h"
+#include "cli/search_models.h"
 #include "cli/verbs.h"
 #include "evaluate/retrieval.h"
 
@@ -39,29 +39,25 @@ class EvalVerb : public Verb {
   OptionTable Options() override { return BindOptions(options_); }
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
-    std::unique_ptr<text::Encoder> encoder;
-    std::unique_ptr<text::SparseEncoder> sparse_encoder;
-    std::unique_ptr<text::TokenEncoder> token_encoder;
+    SearchModels models;  // of all pipelines, for a store that is still to be made
     for (const std::string& pipeline : options_.retrieval.pipelines) {
       WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
-      if (needs.dense && encoder == nullptr) {
-        WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(options_.encoder));
+      if (needs.dense && models.encoder == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(models.encoder, session.LoadEncoder(options_.encoder));
       }
-      if (needs.sparse && sparse_encoder == nullptr) {
-        WEIR_ASSIGN_OR_RETURN(sparse_encoder, session.LoadSparseEncoder(options_.sparse_encoder));
+      if (needs.sparse && models.sparse == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(options_.sparse_encoder));
       }
-      if (needs.multi && token_encoder == nullptr) {
-        WEIR_ASSIGN_OR_RETURN(token_encoder, session.LoadTokenEncoder(options_.encoder));
+      if (needs.multi && models.tokens == nullptr) {
+        WEIR_ASSIGN_OR_RETURN(models.tokens, session.LoadTokenEncoder(options_.encoder));
       }
     }
+    WEIR_RETURN_IF_ERROR(
+        LoadRerankers(options_.retrieval.rerank, options_.model, session, models));
     WEIR_ASSIGN_OR_RETURN(
-        const Rerankers rerankers,
-        LoadRerankers(options_.retrieval.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
-    rerankers.AddTo(encoders);
-    WEIR_ASSIGN_OR_RETURN(const evaluate::EvalRecord record,
-                          evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, encoders,
-                                                      session.registry(), session.context()));
+        const evaluate::EvalRecord record,
+        evaluate::EvaluateRetrieval(arguments[0], options_.retrieval, models.Borrow(),
+                                    session.registry(), session.context()));
     session.Print(session.json() ? evaluate::EvalToJson(record) : AsText(record));
     return kExitDone;
   }

@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "cli/reranker.h"
+#include "cli/search_models.h"
 #include "cli/verbs.h"
 #include "evaluate/passages.h"
 
@@ -47,18 +47,13 @@ class EvalPassagesVerb : public Verb {
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     store->SetBm25(options_.bm25);
     retrieve::SearchOptions& search = options_.search;
-    std::unique_ptr<text::Encoder> encoder;
-    WEIR_RETURN_IF_ERROR(PickEncoder(*store, session, options_.encoder, search.mode, encoder));
-    WEIR_ASSIGN_OR_RETURN(const auto sparse, PickSparseEncoder(*store, session, search.mode));
-    WEIR_ASSIGN_OR_RETURN(const auto tokens, PickTokenEncoder(*store, session, search.mode));
-    WEIR_ASSIGN_OR_RETURN(const Rerankers rerankers,
-                          LoadRerankers(search.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse.get(), tokens.get()};
-    rerankers.AddTo(encoders);
+    WEIR_ASSIGN_OR_RETURN(SearchModels models,
+                          LoadEncoders(*store, options_.encoder, search.mode, session));
+    WEIR_RETURN_IF_ERROR(LoadRerankers(search.rerank, options_.model, session, models));
 
     std::vector<evaluate::PassagesReport> reports;
     for (const retrieve::SearchOptions& one : Variants()) {
-      WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoders, one,
+      WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, models.Borrow(), one,
                                                                     session.registry()));
       WEIR_ASSIGN_OR_RETURN(
           evaluate::PassagesReport report,
@@ -94,8 +89,8 @@ class EvalPassagesVerb : public Verb {
 
   static std::string NameOf(const retrieve::SearchOptions& search) {
     std::string name = search.mode;
-    if (search.rerank.rerank != "none") absl::StrAppend(&name, "+", search.rerank.rerank);
-    if (search.rerank.mmr < 1) absl::StrAppend(&name, "+mmr");
+    if (search.rerank.rereads()) absl::StrAppend(&name, "+", search.rerank.rerank);
+    if (search.rerank.spreads()) absl::StrAppend(&name, "+mmr");
     return name;
   }
 

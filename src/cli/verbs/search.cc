@@ -4,7 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status.h"
-#include "cli/reranker.h"
+#include "cli/search_models.h"
 #include "cli/verb.h"
 #include "cli/verbs.h"
 #include "retrieve/pipeline.h"
@@ -59,19 +59,13 @@ class SearchVerb : public Verb {
       WEIR_RETURN_IF_ERROR(store->SetQueryLanguage(options_.language,
                                                     options_.search.tenant.empty()));
     }
-    std::unique_ptr<text::Encoder> encoder;
+    WEIR_ASSIGN_OR_RETURN(SearchModels models, LoadEncoders(*store, options_.encoder,
+                                                            options_.search.mode, session));
     WEIR_RETURN_IF_ERROR(
-        PickEncoder(*store, session, options_.encoder, options_.search.mode, encoder));
-    WEIR_ASSIGN_OR_RETURN(const auto sparse_encoder,
-                          PickSparseEncoder(*store, session, options_.search.mode));
-    WEIR_ASSIGN_OR_RETURN(const auto token_encoder,
-                          PickTokenEncoder(*store, session, options_.search.mode));
-    WEIR_ASSIGN_OR_RETURN(const Rerankers rerankers,
-                          LoadRerankers(options_.search.rerank, options_.model, session));
-    retrieve::Encoders encoders{encoder.get(), sparse_encoder.get(), token_encoder.get()};
-    rerankers.AddTo(encoders);
-    WEIR_ASSIGN_OR_RETURN(auto pipeline, retrieve::Pipeline::Make(*store, encoders, options_.search,
-                                                                  session.registry()));
+        LoadRerankers(options_.search.rerank, options_.model, session, models));
+    WEIR_ASSIGN_OR_RETURN(
+        auto pipeline,
+        retrieve::Pipeline::Make(*store, models.Borrow(), options_.search, session.registry()));
     const int64_t start = session.context().now_ns();
     WEIR_ASSIGN_OR_RETURN(std::vector<text::Hit> hits, pipeline->Search(query, session.context()));
     const double took_us = (session.context().now_ns() - start) * 1e-3;
@@ -127,50 +121,6 @@ class SearchVerb : public Verb {
 };
 
 }  // namespace
-
-absl::Status PickEncoder(const index::Store& store, Session& session, const std::string& wanted,
-                         std::string& mode, std::unique_ptr<text::Encoder>& encoder) {
-  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
-  if (!needs.dense) return absl::OkStatus();
-  if (!store.has_vectors() && mode == "hybrid") {
-    session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
-    mode = "lexical";
-    return absl::OkStatus();
-  }
-  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
-  WEIR_ASSIGN_OR_RETURN(encoder, session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
-  if (!status.encoder.empty() && encoder->name() != status.encoder) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "encoder: ", encoder->name(), "; the store's vectors are of ", status.encoder));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<text::SparseEncoder>> PickSparseEncoder(const index::Store& store,
-                                                                       Session& session,
-                                                                       const std::string& mode) {
-  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
-  if (!needs.sparse) return nullptr;
-  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
-  if (status.sparse_encoder.empty()) {
-    return absl::FailedPreconditionError(
-        "sparse search: the store has no sparse vectors; index with --sparse");
-  }
-  return session.LoadSparseEncoder(status.sparse_encoder);
-}
-
-absl::StatusOr<std::unique_ptr<text::TokenEncoder>> PickTokenEncoder(const index::Store& store,
-                                                                     Session& session,
-                                                                     const std::string& mode) {
-  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
-  if (!needs.multi) return nullptr;
-  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
-  if (status.multi_encoder.empty()) {
-    return absl::FailedPreconditionError(
-        "multi-vector search: the store has no token vectors; index with --multivector");
-  }
-  return session.LoadTokenEncoder(status.multi_encoder);
-}
 
 std::unique_ptr<Verb> MakeSearchVerb() { return std::make_unique<SearchVerb>(); }
 

@@ -242,13 +242,6 @@ absl::StatusOr<std::vector<std::string>> Catalogue::Paths() {
   }
 }
 
-absl::StatusOr<bool> Catalogue::HasLanguages() {
-  WEIR_ASSIGN_OR_RETURN(
-      Statement s, database_->Prepare(
-                       "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='languages'"));
-  return s.Step();
-}
-
 absl::Status Catalogue::NoteLanguages(int64_t document,
                                       const std::map<std::string, int64_t>& passages) {
   if (passages.empty()) return absl::OkStatus();
@@ -263,7 +256,7 @@ absl::Status Catalogue::NoteLanguages(int64_t document,
 
 absl::StatusOr<std::map<std::string, int64_t>> Catalogue::Languages() {
   std::map<std::string, int64_t> out;
-  WEIR_ASSIGN_OR_RETURN(const bool there, HasLanguages());
+  WEIR_ASSIGN_OR_RETURN(const bool there, database_->HasTable("languages"));
   if (!there) return out;
   WEIR_ASSIGN_OR_RETURN(
       Statement s,
@@ -303,7 +296,7 @@ absl::Status Catalogue::AddDocument(const DocumentRow& row) {
 absl::Status Catalogue::RemoveDocument(const DocumentRow& row) {
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("DELETE FROM documents WHERE id=?"));
   WEIR_RETURN_IF_ERROR(s.Bind(row.id).Run());
-  WEIR_ASSIGN_OR_RETURN(const bool languages, HasLanguages());
+  WEIR_ASSIGN_OR_RETURN(const bool languages, database_->HasTable("languages"));
   if (languages) {
     WEIR_ASSIGN_OR_RETURN(Statement l,
                           database_->Prepare("DELETE FROM languages WHERE document=?"));

@@ -105,7 +105,6 @@ class Catalogue {
   explicit Catalogue(std::unique_ptr<Sqlite> database)
       : database_(std::move(database)), grants_(*database_) {}
   absl::Status CheckVersion();
-  absl::StatusOr<bool> HasLanguages();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
   std::unique_ptr<Sqlite> database_;

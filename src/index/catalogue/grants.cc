@@ -28,12 +28,7 @@ absl::Status CheckTenantName(std::string_view name) {
                    " bytes that can be printed"));
 }
 
-absl::StatusOr<bool> Grants::Exist() {
-  WEIR_ASSIGN_OR_RETURN(
-      Statement s,
-      database_.Prepare("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='grants'"));
-  return s.Step();
-}
+absl::StatusOr<bool> Grants::Exist() { return database_.HasTable("grants"); }
 
 absl::StatusOr<std::optional<int64_t>> Grants::Find(std::string_view tenant) {
   WEIR_ASSIGN_OR_RETURN(const bool exist, Exist());
@@ -145,10 +140,7 @@ absl::StatusOr<std::vector<IdRange>> Grants::Passages(int64_t tenant) {
 
 absl::StatusOr<std::map<std::string, int64_t>> Grants::Languages(int64_t tenant) {
   std::map<std::string, int64_t> out;
-  WEIR_ASSIGN_OR_RETURN(
-      Statement there,
-      database_.Prepare("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='languages'"));
-  WEIR_ASSIGN_OR_RETURN(const bool any, there.Step());
+  WEIR_ASSIGN_OR_RETURN(const bool any, database_.HasTable("languages"));
   if (!any) return out;
   WEIR_ASSIGN_OR_RETURN(
       Statement s,

@@ -115,6 +115,12 @@ absl::StatusOr<Statement> Sqlite::Prepare(const std::string& sql) {
   return Statement(database_, at->second);
 }
 
+absl::StatusOr<bool> Sqlite::HasTable(std::string_view name) {
+  WEIR_ASSIGN_OR_RETURN(Statement s,
+                        Prepare("SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?"));
+  return s.Bind(name).Step();
+}
+
 int64_t Sqlite::changes() const { return sqlite3_changes64(database_); }
 int64_t Sqlite::last_rowid() const { return sqlite3_last_insert_rowid(database_); }
 

@@ -46,6 +46,7 @@ class Sqlite {
   absl::Status Exec(const std::string& sql);
   // Compiled once for each text.
   absl::StatusOr<Statement> Prepare(const std::string& sql);
+  absl::StatusOr<bool> HasTable(std::string_view name);
   int64_t changes() const;
   int64_t last_rowid() const;
 

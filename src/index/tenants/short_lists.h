@@ -61,6 +61,11 @@ class ShortLists {
   bool Below(uint32_t node, uint32_t tenant) const {
     return !tree_.is_leaf(node) && below_[node].Contains(tenant);
   }
+  // REQUIRES: the node is above the leaf.
+  uint32_t ChildTowards(uint32_t node, uint32_t leaf) const {
+    while (tree_.nodes()[leaf].parent != node) leaf = tree_.nodes()[leaf].parent;
+    return leaf;
+  }
   template <class LeafOf>
   void Append(uint32_t tenant, uint32_t node, uint32_t slot, const LeafOf& leaf_of) {
     ListPool::List& list = lists_[{node, tenant}];
@@ -71,23 +76,15 @@ class ShortLists {
   template <class LeafOf>
   void Split(uint32_t tenant, uint32_t node, const LeafOf& leaf_of) {
     const std::vector<uint32_t> slots = Take(node, tenant);
+    // Down from the child: what an earlier slot of this split filled up may have moved on.
     for (const uint32_t slot : slots) {
-      uint32_t child = leaf_of(slot);
-      while (tree_.nodes()[child].parent != node) child = tree_.nodes()[child].parent;
-      // What an earlier slot of this split filled up may have moved on.
-      if (!lists_.contains({child, tenant}) && Below(child, tenant)) {
-        Descend(tenant, child, slot, leaf_of);
-      } else {
-        Append(tenant, child, slot, leaf_of);
-      }
+      Descend(tenant, ChildTowards(node, leaf_of(slot)), slot, leaf_of);
     }
   }
   template <class LeafOf>
   void Descend(uint32_t tenant, uint32_t node, uint32_t slot, const LeafOf& leaf_of) {
     while (!lists_.contains({node, tenant}) && Below(node, tenant)) {
-      uint32_t child = leaf_of(slot);
-      while (tree_.nodes()[child].parent != node) child = tree_.nodes()[child].parent;
-      node = child;
+      node = ChildTowards(node, leaf_of(slot));
     }
     Append(tenant, node, slot, leaf_of);
   }

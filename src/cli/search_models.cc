@@ -1,0 +1,62 @@
+#include "cli/search_models.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "model/cross_encoder.h"
+
+namespace weir::cli {
+
+retrieve::Encoders SearchModels::Borrow() const {
+  retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
+  all.scorer = scorer.get();
+  all.completer = engine.get();
+  return all;
+}
+
+absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
+                                          std::string& mode, Session& session) {
+  SearchModels models;
+  if (mode == "hybrid" && !store.has_vectors()) {
+    session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
+    mode = "lexical";
+  }
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  if (needs.dense) {
+    WEIR_ASSIGN_OR_RETURN(models.encoder,
+                          session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
+    if (!status.encoder.empty() && models.encoder->name() != status.encoder) {
+      return absl::InvalidArgumentError(absl::StrCat("encoder: ", models.encoder->name(),
+                                                     "; the store's vectors are of ",
+                                                     status.encoder));
+    }
+  }
+  if (needs.sparse) {
+    if (status.sparse_encoder.empty()) {
+      return absl::FailedPreconditionError(
+          "sparse search: the store has no sparse vectors; index with --sparse");
+    }
+    WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
+  }
+  if (needs.multi) {
+    if (status.multi_encoder.empty()) {
+      return absl::FailedPreconditionError(
+          "multi-vector search: the store has no token vectors; index with --multivector");
+    }
+    WEIR_ASSIGN_OR_RETURN(models.tokens, session.LoadTokenEncoder(status.multi_encoder));
+  }
+  return models;
+}
+
+absl::Status LoadRerankers(const retrieve::RerankOptions& options, std::string_view model,
+                           Session& session, SearchModels& models) {
+  if (options.rerank == "cross") {
+    WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec base, session.FindEncoder(model::kCrossBase));
+    WEIR_ASSIGN_OR_RETURN(models.scorer, model::LoadCrossEncoder(base, session.context()));
+  } else if (options.rerank == "likelihood") {
+    WEIR_ASSIGN_OR_RETURN(models.engine, session.LoadEngine(model, {}));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace weir::cli

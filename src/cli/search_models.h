@@ -1,0 +1,37 @@
+// The models that a search of a store needs, loaded by the same rules for every verb that searches.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "cli/session.h"
+#include "generate/engine.h"
+#include "index/store.h"
+#include "retrieve/pipeline.h"
+#include "text/ports.h"
+
+namespace weir::cli {
+
+struct SearchModels {
+  std::unique_ptr<text::Encoder> encoder;
+  std::unique_ptr<text::SparseEncoder> sparse;
+  std::unique_ptr<text::TokenEncoder> tokens;
+  std::unique_ptr<text::PairScorer> scorer;   // of --rerank cross
+  std::unique_ptr<generate::Engine> engine;   // of --rerank likelihood
+
+  retrieve::Encoders Borrow() const;
+};
+
+// The encoders of the store's vectors that `mode` needs; the others are null. `wanted`: name of the
+// dense one, "" for the store's. A hybrid search over a store without vectors becomes lexical, with
+// a note. kFailedPrecondition when the store has no vectors of the kind, kInvalidArgument for
+// another encoder than the store's.
+absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
+                                          std::string& mode, Session& session);
+// What `options` ask for beside them. `model`: of the likelihood, "" for the default.
+absl::Status LoadRerankers(const retrieve::RerankOptions& options, std::string_view model,
+                           Session& session, SearchModels& models);
+
+}  // namespace weir::cli
