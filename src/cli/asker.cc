@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<Asker>> Asker::Open(AskOptions options, Session& 
   if (options.extract) options.answer.planner = "extract";
   WEIR_ASSIGN_OR_RETURN(asker->store_, session.OpenStore(index::Store::Mode::kRead));
   WEIR_ASSIGN_OR_RETURN(asker->models_, LoadEncoders(*asker->store_, options.encoder,
-                                                     options.search.mode, session));
+                                                     options.search, session));
   if (asker->models_.encoder == nullptr) {
     // no dense search; sentences are still compared by meaning
     WEIR_ASSIGN_OR_RETURN(asker->models_.encoder, session.LoadEncoder(options.encoder));

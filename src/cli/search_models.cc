@@ -13,14 +13,31 @@ retrieve::Encoders SearchModels::Borrow() const {
   return all;
 }
 
+namespace {
+
+// What a hybrid search fuses unless told.
+std::vector<std::string> KindsOf(const index::Store& store) {
+  std::vector<std::string> kinds = {"bm25"};
+  if (store.has_vectors()) kinds.push_back("dense");
+  if (store.has_sparse_vectors()) kinds.push_back("sparse");
+  if (store.has_multi_vectors()) kinds.push_back("multi");
+  return kinds;
+}
+
+}  // namespace
+
 absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
-                                          std::string& mode, Session& session) {
+                                          retrieve::SearchOptions& search, Session& session) {
   SearchModels models;
-  if (mode == "hybrid" && !store.has_vectors()) {
-    session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
-    mode = "lexical";
+  if (search.mode == "hybrid" && search.fuse.kinds.empty()) {
+    search.fuse.kinds = KindsOf(store);
+    if (search.fuse.kinds.size() == 1) {
+      session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
+      search.mode = "lexical";
+    }
   }
-  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(mode));
+  WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs,
+                        retrieve::NeedsOf(search.mode, search.fuse));
   WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
   if (needs.dense) {
     WEIR_ASSIGN_OR_RETURN(models.encoder,

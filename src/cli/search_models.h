@@ -24,12 +24,13 @@ struct SearchModels {
   retrieve::Encoders Borrow() const;
 };
 
-// The encoders of the store's vectors that `mode` needs; the others are null. `wanted`: name of the
-// dense one, "" for the store's. A hybrid search over a store without vectors becomes lexical, with
-// a note. kFailedPrecondition when the store has no vectors of the kind, kInvalidArgument for
-// another encoder than the store's.
+// The encoders of the store's vectors that a search needs; the others are null. `wanted`: name of
+// the dense one, "" for the store's. A hybrid search that does not say what it fuses fuses
+// all that the store has; where that is words alone it becomes lexical, with a note.
+// kFailedPrecondition when the store has no vectors of a kind that is asked for, kInvalidArgument
+// for another encoder than the store's.
 absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
-                                          std::string& mode, Session& session);
+                                          retrieve::SearchOptions& search, Session& session);
 // What `options` ask for beside them. `model`: of the likelihood, "" for the default.
 absl::Status LoadRerankers(const retrieve::RerankOptions& options, std::string_view model,
                            Session& session, SearchModels& models);

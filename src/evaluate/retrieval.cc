@@ -55,7 +55,8 @@ absl::StatusOr<retrieve::ModeNeeds> Check(const RetrievalOptions& options,
   }
   retrieve::ModeNeeds all;
   for (const std::string& pipeline : options.pipelines) {
-    WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
+    WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, 
+                          retrieve::NeedsOf(pipeline, options.fuse));
     if ((needs.dense && encoders.dense == nullptr) ||
         (needs.sparse && encoders.sparse == nullptr) ||
         (needs.multi && encoders.tokens == nullptr)) {

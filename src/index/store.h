@@ -172,6 +172,9 @@ class Store {
                                                            const Context& context,
                                                            const Scope* scope = nullptr) const = 0;
   virtual bool has_sparse_vectors() const = 0;
+  // What SearchSparse scores these passages; 0 for one that has no vector.
+  virtual absl::StatusOr<std::vector<float>> ScoreSparse(
+      const text::SparseVector& query, std::span<const int64_t> passages) const = 0;
   // In steps of 1/64, as they are stored. kNotFound while it is pending.
   virtual absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const = 0;
   // MaxSim of token vectors; see multi/multi_search.h. query: [tokens, dimensions] f32, unit
@@ -185,6 +188,9 @@ class Store {
                                                               const MultiSearchOptions& options,
                                                               const Context& context) const = 0;
   virtual bool has_multi_vectors() const = 0;
+  // What SearchMulti scores these passages; 0 for one that has no tokens.
+  virtual absl::StatusOr<std::vector<float>> ScoreMulti(
+      std::span<const float> query, std::span<const int64_t> passages) const = 0;
   virtual absl::StatusOr<text::Passage> GetPassage(int64_t passage) const = 0;
   virtual absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const = 0;
   virtual absl::StatusOr<int64_t> FindDocument(std::string_view path) const = 0;  // kNotFound

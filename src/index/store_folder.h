@@ -73,6 +73,8 @@ class FolderStore final : public Store {
                                                    const Context& context,
                                                    const Scope* scope = nullptr) const override;
   bool has_sparse_vectors() const override;
+  absl::StatusOr<std::vector<float>> ScoreSparse(
+      const text::SparseVector& query, std::span<const int64_t> passages) const override;
   absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
   absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
                                                   const MultiSearchOptions& options,
@@ -82,6 +84,8 @@ class FolderStore final : public Store {
                                                       const MultiSearchOptions& options,
                                                       const Context& context) const override;
   bool has_multi_vectors() const override;
+  absl::StatusOr<std::vector<float>> ScoreMulti(
+      std::span<const float> query, std::span<const int64_t> passages) const override;
   absl::StatusOr<text::Passage> GetPassage(int64_t passage) const override;
   absl::StatusOr<text::DocumentRef> GetDocument(int64_t document) const override;
   absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;

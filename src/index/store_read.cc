@@ -176,6 +176,27 @@ absl::StatusOr<std::vector<Scored>> FolderStore::MultiCandidates(std::span<const
 
 bool FolderStore::has_multi_vectors() const { return !snapshot()->multi.empty(); }
 
+absl::StatusOr<std::vector<float>> FolderStore::ScoreSparse(
+    const text::SparseVector& query, std::span<const int64_t> passages) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  WEIR_ASSIGN_OR_RETURN(const SparseQuery terms,
+                        MakeSparseQuery(query, now->sparse_encoder.dimensions));
+  std::vector<float> scores(passages.size());
+  for (size_t i = 0; i < passages.size(); ++i) {
+    for (const auto& loaded : now->sparse) {
+      const int64_t row = loaded.segment->Row(passages[i]);
+      if (row < 0 || loaded.deleted->Contains(static_cast<uint32_t>(row))) continue;
+      scores[i] = ScoreSparseRow(*loaded.segment, static_cast<size_t>(row), terms);
+    }
+  }
+  return scores;
+}
+
+absl::StatusOr<std::vector<float>> FolderStore::ScoreMulti(
+    std::span<const float> query, std::span<const int64_t> passages) const {
+  return ScorePassages(snapshot()->multi_views, query, passages);
+}
+
 absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   for (const auto& loaded : now->sparse) {

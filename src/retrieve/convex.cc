@@ -4,39 +4,26 @@
 
 #include "base/status.h"
 #include "retrieve/normalise.h"
-#include "tensor/vector.h"
 
 namespace weir::retrieve {
 namespace {
 
-absl::Status FillMissing(Query& query, const Resources& resources) {
-  for (Candidate& candidate : query.candidates) {
-    if (!candidate.scores.contains("dense")) {
-      WEIR_ASSIGN_OR_RETURN(const std::vector<float> vector,
-                            resources.store.GetVector(candidate.passage));
-      // A passage whose vector is still pending ranks by its words alone.
-      candidate.scores["dense"] =
-          vector.size() == query.vector.size()
-              ? tensor::Dot(query.vector.data(), vector.data(), vector.size())
-              : 0.0;
-    }
-    if (!candidate.scores.contains("bm25")) {
-      WEIR_ASSIGN_OR_RETURN(const std::vector<index::TermScore> terms,
-                            resources.store.ExplainLexical(query.text, candidate.passage,
-                                                           resources.scope));
-      double sum = 0;
-      for (const index::TermScore& term : terms) sum += term.score;
-      candidate.scores["bm25"] = sum;
-    }
+// Every candidate's score of the kind; what its search did not return is computed.
+absl::StatusOr<std::vector<double>> ScoresOf(const FusedKind& kind, Query& query,
+                                             const Resources& resources, const Context& context) {
+  std::vector<int64_t> missing;
+  for (const Candidate& candidate : query.candidates) {
+    if (!candidate.scores.contains(kind.name)) missing.push_back(candidate.passage);
   }
-  return absl::OkStatus();
-}
-
-// One stage's score of each candidate, on the scale of all of them.
-std::vector<double> Normalised(const Query& query, const std::string& stage) {
+  if (!missing.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<double> filled,
+                          kind.stage->Score(missing, query, resources, context));
+    for (size_t i = 0; i < missing.size(); ++i)
+      query.At(missing[i]).scores[kind.name] = filled[i];
+  }
   std::vector<double> scores;
-  for (const Candidate& candidate : query.candidates) scores.push_back(candidate.scores.at(stage));
-  Normalise(scores);
+  for (const Candidate& candidate : query.candidates)
+    scores.push_back(candidate.scores.at(kind.name));
   return scores;
 }
 
@@ -44,15 +31,15 @@ std::vector<double> Normalised(const Query& query, const std::string& stage) {
 
 absl::Status ConvexStage::Run(Query& query, const Resources& resources,
                               const Context& context) const {
-  WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
-  WEIR_RETURN_IF_ERROR(FillMissing(query, resources));
-  const std::vector<double> lexical = Normalised(query, "bm25");
-  const std::vector<double> dense = Normalised(query, "dense");
-  const double alpha = resources.options.fuse.alpha;
-  for (size_t i = 0; i < query.candidates.size(); ++i) {
-    Candidate& candidate = query.candidates[i];
-    candidate.score = alpha * dense[i] + (1 - alpha) * lexical[i];
-    candidate.scores["convex"] = candidate.score;
+  std::vector<double> sums(query.candidates.size());
+  for (const FusedKind& kind : resources.fused) {
+    WEIR_ASSIGN_OR_RETURN(std::vector<double> scores,
+                          ScoresOf(kind, query, resources, context));
+    Normalise(scores);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] += kind.weight * scores[i];
+  }
+  for (size_t i = 0; i < sums.size(); ++i) {
+    query.candidates[i].score = query.candidates[i].scores["convex"] = sums[i];
   }
   return absl::OkStatus();
 }

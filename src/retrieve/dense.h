@@ -17,6 +17,9 @@ namespace weir::retrieve {
 class DenseStage : public RetrievalStage {
  public:
   absl::Status Run(Query& query, const Resources& resources, const Context& context) const override;
+  absl::StatusOr<std::vector<double>> Score(std::span<const int64_t> passages, Query& query,
+                                            const Resources& resources,
+                                            const Context& context) const override;
 };
 
 }  // namespace weir::retrieve

@@ -12,12 +12,18 @@ absl::Status MultiStage::Run(Query& query, const Resources& resources,
       const std::vector<index::Scored> found,
       resources.store.SearchMulti(query.tokens, resources.options.fuse.fetch,
                                   resources.options.multi, context, resources.scope));
-  for (const index::Scored& hit : found) {
-    Candidate& candidate = query.At(hit.passage);
-    candidate.scores["multi"] = hit.score;
-    candidate.score = hit.score;
-  }
+  query.Add(found, "multi");
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> MultiStage::Score(std::span<const int64_t> passages,
+                                                      Query& query, const Resources& resources,
+                                                      const Context& context) const {
+  WEIR_RETURN_IF_ERROR(EnsureTokens(query, resources, context));
+  if (query.tokens.empty()) return std::vector<double>(passages.size());
+  WEIR_ASSIGN_OR_RETURN(const std::vector<float> scores,
+                        resources.store.ScoreMulti(query.tokens, passages));
+  return std::vector<double>(scores.begin(), scores.end());
 }
 
 void RegisterMulti(Registry& registry) {

@@ -1,13 +1,15 @@
 #include "retrieve/pipeline.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "retrieve/stage.h"
 
 namespace weir::retrieve {
 namespace {
 
-// The stages of each mode, in order; "@fusion" stands for the option's value.
+// The stages of each mode, in order.
 struct Mode {
   std::string_view name;
   std::vector<std::string_view> stages;
@@ -20,7 +22,7 @@ const std::vector<Mode>& Modes() {
       {"sparse", {"sparse"}},
       {"multi", {"multi"}},
       {"multivector", {"multi"}},
-      {"hybrid", {"bm25", "dense", "@fusion"}}};
+      {"hybrid", {}}};  // what is fused, then the fusion
   return modes;
 }
 
@@ -33,6 +35,41 @@ absl::StatusOr<const Mode*> FindMode(std::string_view name) {
       "; expected lexical (or bm25), dense, sparse, multi (or multivector) or hybrid"));
 }
 
+constexpr std::string_view kKinds[] = {"bm25", "dense", "sparse", "multi"};
+constexpr double kLargestWeight = 1e6;
+
+// What is fused where nobody says.
+const std::vector<std::string>& KindsOf(const FusionOptions& options) {
+  static const auto& words_and_vectors = *new std::vector<std::string>{"bm25", "dense"};
+  return options.kinds.empty() ? words_and_vectors : options.kinds;
+}
+
+absl::StatusOr<std::vector<FusedKind>> ParseFused(const FusionOptions& options) {
+  std::vector<FusedKind> fused;
+  double sum = 0;
+  for (const std::string& item : KindsOf(options)) {
+    const std::vector<std::string> parts = absl::StrSplit(item, absl::MaxSplits(':', 1));
+    FusedKind kind{.name = parts[0], .weight = 1};
+    if (std::find(std::begin(kKinds), std::end(kKinds), kind.name) == std::end(kKinds)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("fuse: ", item, "; expected bm25, dense, sparse or multi"));
+    }
+    if (parts.size() == 2 && (!absl::SimpleAtod(parts[1], &kind.weight) ||
+                              !(kind.weight > 0) || kind.weight > kLargestWeight)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("fuse: ", item, "; expected a weight above 0, as ", kind.name, ":2"));
+    }
+    for (const FusedKind& other : fused) {
+      if (other.name == kind.name)
+        return absl::InvalidArgumentError(absl::StrCat("fuse: ", kind.name, " twice"));
+    }
+    sum += kind.weight;
+    fused.push_back(std::move(kind));
+  }
+  for (FusedKind& kind : fused) kind.weight /= sum;
+  return fused;
+}
+
 class StagePipeline : public Pipeline {
  public:
   StagePipeline(const index::Store& store, Encoders encoders, SearchOptions options)
@@ -43,6 +80,15 @@ class StagePipeline : public Pipeline {
     WEIR_ASSIGN_OR_RETURN(auto stage, registry.Make<RetrievalStage>(name, none));
     stages_.push_back(std::move(stage));
     return absl::OkStatus();
+  }
+
+  absl::Status AddHybrid(const Registry& registry) {
+    WEIR_ASSIGN_OR_RETURN(fused_, ParseFused(options_.fuse));
+    for (FusedKind& kind : fused_) {
+      WEIR_RETURN_IF_ERROR(Add(kind.name, registry));
+      kind.stage = stages_.back().get();
+    }
+    return Add(options_.fuse.fusion, registry);
   }
 
   absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query_text,
@@ -61,7 +107,8 @@ class StagePipeline : public Pipeline {
                               .token_encoder = encoders_.tokens,
                               .scorer = encoders_.scorer,
                               .completer = encoders_.completer,
-                              .scope = scope.get()};
+                              .scope = scope.get(),
+                              .fused = fused_};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(stage->Run(query, resources, context));
@@ -97,14 +144,20 @@ class StagePipeline : public Pipeline {
   Encoders encoders_;
   SearchOptions options_;
   std::vector<std::unique_ptr<RetrievalStage>> stages_;
+  std::vector<FusedKind> fused_;
 };
 
 }  // namespace
 
-absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode) {
+absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode, const FusionOptions& fuse) {
   WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(mode));
+  std::vector<std::string> stages(chosen->stages.begin(), chosen->stages.end());
+  if (stages.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<FusedKind> fused, ParseFused(fuse));
+    for (const FusedKind& kind : fused) stages.push_back(kind.name);
+  }
   ModeNeeds needs;
-  for (std::string_view stage : chosen->stages) {
+  for (const std::string& stage : stages) {
     needs.dense |= stage == "dense";
     needs.sparse |= stage == "sparse";
     needs.multi |= stage == "multi";
@@ -118,10 +171,9 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
                                                          const Registry& registry) {
   auto pipeline = std::make_unique<StagePipeline>(store, encoders, options);
   WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(options.mode));
-  for (std::string_view stage : chosen->stages) {
-    WEIR_RETURN_IF_ERROR(pipeline->Add(
-        stage == "@fusion" ? std::string_view(options.fuse.fusion) : stage, registry));
-  }
+  for (std::string_view stage : chosen->stages)
+    WEIR_RETURN_IF_ERROR(pipeline->Add(stage, registry));
+  if (chosen->stages.empty()) WEIR_RETURN_IF_ERROR(pipeline->AddHybrid(registry));
   if (options.dedupe) WEIR_RETURN_IF_ERROR(pipeline->Add("dedupe", registry));
   if (options.rerank.rereads()) {
     WEIR_RETURN_IF_ERROR(pipeline->Add(options.rerank.rerank, registry));

@@ -22,17 +22,17 @@ namespace weir::retrieve {
 // How many each index returns and how they become one list.
 struct FusionOptions {
   std::string fusion = "convex";
-  double alpha = 0.6;
+  std::vector<std::string> kinds = {};
   int64_t fetch = 100;
   template <class V>
   void Visit(V& v) {
     v(fusion, {.name = "fusion",
-               .help = "How lexical and dense scores are fused.",
+               .help = "How the scores of a hybrid search are fused.",
                .choices = {"convex", "rrf"}});
-    v(alpha, {.name = "alpha",
-              .help = "Weight of the dense score in the convex sum.",
-              .min = 0,
-              .max = 1});
+    v(kinds, {.name = "fuse",
+              .help = "What a hybrid search fuses, of bm25, dense, sparse and multi; with a weight "
+                      "as dense:2 where they are not to weigh alike. Empty: all that the "
+                      "store has; where an evaluation makes its store, bm25 and dense."});
     v(fetch, {.name = "fetch",
               .help = "How many candidates each index returns.",
               .unit = "passages",
@@ -118,11 +118,11 @@ struct SearchOptions {
   }
 };
 
-// Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one.
+// Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one, or an unknown kind.
 struct ModeNeeds {
   bool dense = false, sparse = false, multi = false;
 };
-absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode);
+absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode, const FusionOptions& fuse);
 
 // Borrowed; those that no mode needs may be null.
 struct Encoders {

@@ -7,8 +7,13 @@
 
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "retrieve/bm25.h"
+#include "retrieve/dense.h"
+#include "retrieve/multi.h"
+#include "retrieve/sparse.h"
 #include "retrieve/stage.h"
 #include "text/analysis.h"
 
@@ -227,11 +232,77 @@ TEST_F(PipelineTest, MultiEqualsStore) {
 }
 
 TEST_F(PipelineTest, ModesSayWhatTheyNeed) {
-  EXPECT_TRUE(NeedsOf("multi")->multi && !NeedsOf("multi")->dense);
-  EXPECT_FALSE(NeedsOf("lexical")->dense || NeedsOf("lexical")->sparse);
-  EXPECT_TRUE(NeedsOf("hybrid")->dense && !NeedsOf("hybrid")->sparse);
-  EXPECT_TRUE(NeedsOf("sparse")->sparse && !NeedsOf("sparse")->dense);
-  EXPECT_EQ(NeedsOf("psychic").status().code(), absl::StatusCode::kInvalidArgument);
+  const auto needs = [](std::string_view mode) { return *NeedsOf(mode, {}); };
+  EXPECT_TRUE(needs("multi").multi && !needs("multi").dense);
+  EXPECT_FALSE(needs("lexical").dense || needs("lexical").sparse);
+  EXPECT_TRUE(needs("hybrid").dense && !needs("hybrid").sparse);
+  EXPECT_TRUE(needs("sparse").sparse && !needs("sparse").dense);
+  EXPECT_EQ(NeedsOf("psychic", {}).status().code(), absl::StatusCode::kInvalidArgument);
+  const ModeNeeds two = *NeedsOf("hybrid", {.kinds = {"sparse:2", "multi"}});
+  EXPECT_TRUE(two.sparse && two.multi && !two.dense);
+}
+
+TEST_F(PipelineTest, FusesWhatIsNamed) {
+  const auto kinds = [&](std::vector<std::string> named) {
+    std::set<std::string> scored;
+    const auto hits = Search({.mode = "hybrid", .fuse = {.kinds = std::move(named)}}, "river flow");
+    EXPECT_FALSE(hits.empty());
+    for (const auto& [kind, score] : hits[0].scores) scored.insert(kind);
+    return scored;
+  };
+  using Kinds = std::set<std::string>;
+  EXPECT_EQ(kinds({"bm25", "multi"}), (Kinds{"bm25", "convex", "multi"}));
+  EXPECT_EQ(kinds({"bm25", "dense", "sparse", "multi"}),
+            (Kinds{"bm25", "convex", "dense", "multi", "sparse"}));
+  EXPECT_EQ(kinds({}), (Kinds{"bm25", "convex", "dense"}));
+  // One kind alone ranks as its own mode does.
+  const auto sparse = Search({.mode = "sparse"}, "river flow");
+  const auto fused = Search({.mode = "hybrid", .fuse = {.kinds = {"sparse:3"}}}, "river flow");
+  ASSERT_EQ(sparse.size(), fused.size());
+  for (size_t i = 0; i < sparse.size(); ++i)
+    EXPECT_EQ(sparse[i].passage.id, fused[i].passage.id);
+  for (const char* wrong : {"bm26", "dense:", "dense:0", "dense:-1", "dense:nan", "dense:x"}) {
+    const auto made = Pipeline::Make(*store_, &encoder_,
+                                     {.mode = "hybrid", .fuse = {.kinds = {wrong}}}, registry_);
+    EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument) << wrong;
+    EXPECT_THAT(std::string(made.status().message()), HasSubstr(wrong));
+  }
+  EXPECT_EQ(Pipeline::Make(*store_, &encoder_,
+                           {.mode = "hybrid", .fuse = {.kinds = {"bm25", "bm25:2"}}}, registry_)
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+// What a kind would score a passage is what its search scores it.
+TEST_F(PipelineTest, StagesScoreAsTheyFetch) {
+  const Bm25Stage bm25;
+  const DenseStage dense;
+  const SparseStage sparse;
+  const MultiStage multi;
+  const SearchOptions options;
+  const Resources resources{.store = *store_,
+                            .encoder = &encoder_,
+                            .options = options,
+                            .sparse_encoder = &sparse_encoder_,
+                            .token_encoder = &token_encoder_};
+  for (const auto& [name, stage] :
+       std::vector<std::pair<std::string, const RetrievalStage*>>{
+           {"bm25", &bm25}, {"dense", &dense}, {"sparse", &sparse}, {"multi", &multi}}) {
+    Query query;
+    query.text = "river flow";
+    ASSERT_TRUE(stage->Run(query, resources, context_).ok());
+    std::vector<int64_t> passages;
+    for (const Candidate& c : query.candidates) passages.push_back(c.passage);
+    ASSERT_GE(passages.size(), 3u);
+    passages.push_back(1000);  // is not there
+    if (name == "bm25") passages.pop_back();
+    const auto scores = stage->Score(passages, query, resources, context_);
+    ASSERT_TRUE(scores.ok()) << scores.status();
+    for (size_t i = 0; i < query.candidates.size(); ++i)
+      EXPECT_NEAR(scores->at(i), query.candidates[i].scores.at(name), 1e-6) << name;
+    if (name != "bm25") EXPECT_EQ(scores->back(), 0) << name;
+  }
 }
 
 TEST_F(PipelineTest, DropsRepeats) {
@@ -262,15 +333,24 @@ class FusionTest : public PipelineTest {
  protected:
   std::map<int64_t, double> Fuse(const std::string& stage,
                                  const std::map<int64_t, std::map<std::string, double>>& scores,
-                                 double alpha = 0.5) {
+                                 double lexical = 0.5) {
     SearchOptions options;
-    options.fuse.alpha = alpha;
     Query query;
     query.text = "river flow";
     for (const auto& [passage, by_stage] : scores) query.At(passage).scores = by_stage;
     OptionTable none;
     auto made = *registry_.Make<RetrievalStage>(stage, none);
-    const absl::Status status = made->Run(query, Resources{*store_, &encoder_, options}, context_);
+    const Bm25Stage bm25;
+    const DenseStage dense;
+    const std::vector<FusedKind> fused_kinds = {{"bm25", lexical, &bm25},
+                                                {"dense", 1 - lexical, &dense}};
+    const absl::Status status =
+        made->Run(query,
+                  Resources{.store = *store_,
+                            .encoder = &encoder_,
+                            .options = options,
+                            .fused = fused_kinds},
+                  context_);
     EXPECT_TRUE(status.ok()) << status;
     std::map<int64_t, double> fused;
     for (const Candidate& c : query.candidates) fused[c.passage] = c.score;
@@ -281,15 +361,15 @@ class FusionTest : public PipelineTest {
 TEST_F(FusionTest, ReciprocalRankByHand) {
   const auto fused =
       Fuse("rrf", {{1, {{"bm25", 9}, {"dense", 0.1}}}, {2, {{"bm25", 5}}}, {3, {{"dense", 0.7}}}});
-  EXPECT_DOUBLE_EQ(fused.at(1), 1.0 / 61 + 1.0 / 62);
-  EXPECT_DOUBLE_EQ(fused.at(2), 1.0 / 62);
-  EXPECT_DOUBLE_EQ(fused.at(3), 1.0 / 61);
+  EXPECT_DOUBLE_EQ(fused.at(1), 0.5 / 61 + 0.5 / 62);
+  EXPECT_DOUBLE_EQ(fused.at(2), 0.5 / 62);
+  EXPECT_DOUBLE_EQ(fused.at(3), 0.5 / 61);
 }
 
 TEST_F(FusionTest, ConvexByHand) {
   // bm25 4, 2: mean 3, deviation 1; dense .2, .6: mean .4, deviation .2.
   const auto fused = Fuse(
-      "convex", {{1, {{"bm25", 4}, {"dense", 0.2}}}, {2, {{"bm25", 2}, {"dense", 0.6}}}}, 0.75);
+      "convex", {{1, {{"bm25", 4}, {"dense", 0.2}}}, {2, {{"bm25", 2}, {"dense", 0.6}}}}, 0.25);
   EXPECT_NEAR(fused.at(1), 0.75 * -1 + 0.25 * 1, 1e-12);
   EXPECT_NEAR(fused.at(2), 0.75 * 1 + 0.25 * -1, 1e-12);
 }

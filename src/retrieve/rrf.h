@@ -2,9 +2,9 @@
 // Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion outperforms Condorcet and
 //   individual rank learning methods, SIGIR 2009
 // Idea: Fuses ranked lists by rank alone, so the scores need no common scale.
-// Formulas: score(p) = sum over lists that hold p of 1 / (60 + rank(p)), rank from 1
+// Formulas: score(p) = sum over lists that hold p of w_list / (60 + rank(p)), rank from 1
 // Cost: O(n log n) in the number of candidates
-// Differs: nothing
+// Differs: lists have weights of sum 1; where they weigh alike they rank as in the paper
 // Checked by: FusionTest.ReciprocalRankByHand
 // Measured by: weir eval --fusion rrf
 #pragma once

@@ -12,12 +12,17 @@ absl::Status SparseStage::Run(Query& query, const Resources& resources,
       const std::vector<index::Scored> found,
       resources.store.SearchSparse(query.terms, resources.options.fuse.fetch, options, context,
                                    resources.scope));
-  for (const index::Scored& hit : found) {
-    Candidate& candidate = query.At(hit.passage);
-    candidate.scores["sparse"] = hit.score;
-    candidate.score = hit.score;
-  }
+  query.Add(found, "sparse");
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> SparseStage::Score(std::span<const int64_t> passages,
+                                                       Query& query, const Resources& resources,
+                                                       const Context& context) const {
+  WEIR_RETURN_IF_ERROR(EnsureTerms(query, resources, context));
+  WEIR_ASSIGN_OR_RETURN(const std::vector<float> scores,
+                        resources.store.ScoreSparse(query.terms, passages));
+  return std::vector<double>(scores.begin(), scores.end());
 }
 
 void RegisterSparse(Registry& registry) {

@@ -12,6 +12,14 @@ Candidate& Query::At(int64_t passage) {
   return candidates[it->second];
 }
 
+void Query::Add(std::span<const index::Scored> found, const std::string& kind) {
+  for (const index::Scored& hit : found) {
+    Candidate& candidate = At(hit.passage);
+    candidate.scores[kind] = hit.score;
+    candidate.score = hit.score;
+  }
+}
+
 void Query::Sort() {
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.score != b.score ? a.score > b.score : a.passage < b.passage;

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/context.h"
 #include "index/store.h"
 #include "retrieve/pipeline.h"
@@ -32,12 +34,23 @@ struct Query {
   std::vector<Candidate> candidates;
 
   // The candidate of `passage`, made if it is new.
+  // One list that a search of one kind found.
+  void Add(std::span<const index::Scored> found, const std::string& kind);
   Candidate& At(int64_t passage);
   // Orders by (score descending, passage ascending): the one order of the room.
   void Sort();
 
  private:
   absl::flat_hash_map<int64_t, size_t> index_;
+};
+
+class RetrievalStage;
+
+// A kind of search among those that are fused.
+struct FusedKind {
+  std::string name;  // of its stage and of its scores
+  double weight = 0;
+  const RetrievalStage* stage = nullptr;
 };
 
 // What stages may use; borrowed.
@@ -50,6 +63,7 @@ struct Resources {
   const text::PairScorer* scorer = nullptr;
   text::Completer* completer = nullptr;
   const index::Scope* scope = nullptr;  // that the query is asked in; null: everything
+  std::span<const FusedKind> fused = {};  // what a fusing stage fuses; weights sum to 1
 };
 
 class RetrievalStage {
@@ -57,6 +71,13 @@ class RetrievalStage {
   virtual ~RetrievalStage() = default;
   virtual absl::Status Run(Query& query, const Resources& resources,
                            const Context& context) const = 0;
+  // Of a stage that fetches: its score of these passages, for fusion to compare what another one
+  // fetched; 0 for one that it has nothing of.
+  virtual absl::StatusOr<std::vector<double>> Score(std::span<const int64_t> passages,
+                                                    Query& query, const Resources& resources,
+                                                    const Context& context) const {
+    return absl::UnimplementedError("this stage fetches nothing");
+  }
 };
 
 // Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was

@@ -41,7 +41,8 @@ class EvalVerb : public Verb {
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
     SearchModels models;  // of all pipelines, for a store that is still to be made
     for (const std::string& pipeline : options_.retrieval.pipelines) {
-      WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, retrieve::NeedsOf(pipeline));
+      WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs, 
+                            retrieve::NeedsOf(pipeline, options_.retrieval.fuse));
       if (needs.dense && models.encoder == nullptr) {
         WEIR_ASSIGN_OR_RETURN(models.encoder, session.LoadEncoder(options_.encoder));
       }

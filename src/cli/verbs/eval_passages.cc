@@ -48,7 +48,7 @@ class EvalPassagesVerb : public Verb {
     store->SetBm25(options_.bm25);
     retrieve::SearchOptions& search = options_.search;
     WEIR_ASSIGN_OR_RETURN(SearchModels models,
-                          LoadEncoders(*store, options_.encoder, search.mode, session));
+                          LoadEncoders(*store, options_.encoder, search, session));
     WEIR_RETURN_IF_ERROR(LoadRerankers(search.rerank, options_.model, session, models));
 
     std::vector<evaluate::PassagesReport> reports;

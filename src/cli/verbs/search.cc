@@ -60,7 +60,7 @@ class SearchVerb : public Verb {
                                                     options_.search.tenant.empty()));
     }
     WEIR_ASSIGN_OR_RETURN(SearchModels models, LoadEncoders(*store, options_.encoder,
-                                                            options_.search.mode, session));
+                                                            options_.search, session));
     WEIR_RETURN_IF_ERROR(
         LoadRerankers(options_.search.rerank, options_.model, session, models));
     WEIR_ASSIGN_OR_RETURN(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -207,6 +208,24 @@ absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const MultiView> segme
     if (std::isfinite(score)) top.Add({segments[c.segment].segment->passage(c.row), score});
   }
   return top.Take();
+}
+
+absl::StatusOr<std::vector<float>> ScorePassages(std::span<const MultiView> segments,
+                                                 std::span<const float> query,
+                                                 std::span<const int64_t> passages) {
+  WEIR_RETURN_IF_ERROR(CheckQuery(segments, query));
+  std::vector<float> scores(passages.size());
+  for (const MultiView& view : segments) {
+    std::unique_ptr<RowScorer> scorer;
+    for (size_t i = 0; i < passages.size(); ++i) {
+      const int64_t row = view.segment->Row(passages[i]);
+      if (row < 0 || !Wanted(view, static_cast<size_t>(row))) continue;
+      if (scorer == nullptr) scorer = std::make_unique<RowScorer>(*view.segment, query);
+      const float score = scorer->Score(static_cast<size_t>(row));
+      if (std::isfinite(score)) scores[i] = score;
+    }
+  }
+  return scores;
 }
 
 }  // namespace weir::index

@@ -40,6 +40,11 @@ absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const MultiView> segme
                                                 const MultiSearchOptions& options,
                                                 const Context& context);
 
+// What SearchMulti scores these passages; 0 for one that no live row with tokens stands for.
+absl::StatusOr<std::vector<float>> ScorePassages(std::span<const MultiView> segments,
+                                                 std::span<const float> query,
+                                                 std::span<const int64_t> passages);
+
 // The passages that would be candidates, best first, with the score of the encodings' scan.
 absl::StatusOr<std::vector<Scored>> FindCandidates(std::span<const MultiView> segments,
                                                    std::span<const float> query,
