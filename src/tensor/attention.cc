@@ -11,6 +11,7 @@
 #include "tensor/coded_kv.h"
 #include "tensor/kernels.h"
 #include "tensor/simd/coded.h"
+#include "tensor/simd/transpose_keys.h"
 
 namespace weir::tensor {
 namespace {
@@ -275,10 +276,7 @@ void AttendRaggedHead(const KernelSet& kernels, const RaggedHead& h) {
   for (int64_t b = 0; b < blocks; ++b) {
     float* to = keys.data() + b * block_floats;
     const int64_t count = std::min<int64_t>(kKvBlockTokens, h.length - b * kKvBlockTokens);
-    for (int64_t j = 0; j < count; ++j) {
-      const float* from = h.k + (b * kKvBlockTokens + j) * h.stride;
-      for (int i = 0; i < d; ++i) to[i * kKvBlockTokens + j] = from[i];
-    }
+    TransposeKeys(h.k + b * kKvBlockTokens * h.stride, h.stride, count, d, to);
     views[b] = {to, h.v + b * kKvBlockTokens * h.stride};
   }
   std::vector<float> memory(StateFloats(kWantedRows, d));

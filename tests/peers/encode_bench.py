@@ -4,7 +4,8 @@ usage: encode_bench.py MODEL.onnx TOKENIZER.json --threads N [--max-tokens 512] 
 
 Reads one JSON object a line and answers each with one line: {"add": TEXT} keeps a text;
 {"run": true} encodes all of them (texts of like length share a batch, so that little is padded)
-and prints texts a second, tokenizing included.
+and prints texts a second, tokenizing included; {"query": TEXT} encodes that text alone 200 times
+and prints the median microseconds.
 """
 
 import argparse
@@ -62,6 +63,13 @@ def main():
         if "add" in request:
             texts.append(request["add"])
             print("ok", flush=True)
+        elif "query" in request:
+            took = []
+            for _ in range(200):
+                start = time.perf_counter()
+                encoder.run([request["query"]])
+                took.append(time.perf_counter() - start)
+            print(f"{sorted(took)[100] * 1e6:.3f}", flush=True)
         else:
             start = time.perf_counter()
             encoder.run(texts)

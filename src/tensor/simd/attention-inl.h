@@ -96,9 +96,29 @@ inline float ElementAt(const void* p, size_t i) {
   return static_cast<const float*>(p)[i];
 }
 
+// Heads that are narrower than kValueVectors: as many sums from more rows, so that none waits for
+// itself.
+inline constexpr int kNarrow = kValueVectors > 2 ? 2 : kValueVectors;
+inline constexpr int kNarrowRows = kValueRows * kValueVectors / kNarrow;
+
+template <bool kHalf>
+inline void NarrowValues(int rows, const float* p, const void* values, size_t stride,
+                         ValueRange keys, float* acc, int head_dim) {
+  for (int first = 0; first < rows; first += kNarrowRows) {
+    const int here = std::min(kNarrowRows, rows - first);
+    for (int d = 0; d < head_dim; d += 16 * kNarrow) {
+      AddValuesUpTo<kNarrowRows, kNarrow, kHalf>(here, p + first * kSpanKeys,
+                                                 Advance<kHalf>(values, d), stride, keys,
+                                                 acc + first * head_dim + d, head_dim);
+    }
+  }
+}
+
 template <bool kHalf>
 inline void AllValues(int rows, const float* p, const void* values, size_t stride, ValueRange keys,
                       float* acc, int head_dim) {
+  if (head_dim < 16 * kValueVectors && head_dim % (16 * kNarrow) == 0)
+    return NarrowValues<kHalf>(rows, p, values, stride, keys, acc, head_dim);
   for (int first = 0; first < rows; first += kValueRows) {
     const int here = std::min(kValueRows, rows - first);
     const float* p_here = p + first * kSpanKeys;
