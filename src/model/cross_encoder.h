@@ -46,8 +46,6 @@ class CrossEncoder : public text::PairScorer {
   Head head_;
 };
 
-// What is compiled in.
-std::span<const std::byte> CrossAdapter();
 inline constexpr std::string_view kCrossBase = "minilm-l6";  // the encoder that it changes
 inline constexpr std::string_view kCrossBaseSha256 =
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";

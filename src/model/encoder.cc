@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "fmt/core.h"
 #include "model/adapter.h"
+#include "model/embedded.h"
 #include "model/bert_encoder.h"
 #include "model/cross_encoder.h"
 #include "model/encoder_folder.h"
@@ -136,8 +137,11 @@ absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const Encod
                     spec.name));
   }
   WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
+  WEIR_ASSIGN_OR_RETURN(
+      TokenHead head,
+      TokenHeadFor(parts.spec.sha256, static_cast<size_t>(parts.bert->shape().hidden)));
   return std::make_unique<BertTokenEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
-                                            std::move(parts.bert));
+                                            std::move(parts.bert), std::move(head));
 }
 
 }  // namespace weir::model

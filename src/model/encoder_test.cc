@@ -142,19 +142,21 @@ TEST_P(RealEncoder, TokenVectorsAreOfWordsAndDoNotDependOnTheBatch) {
                                    .heads = 12},
                                   two);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const size_t d = static_cast<size_t>((*encoder)->dimensions());
+  EXPECT_EQ(d, 96u);  // behind the head that is compiled in
   const std::vector<std::string_view> texts = {"The weir, at last: open!", "...", "Water.",
                                                "the weir at last open"};
   std::vector<text::TokenVectors> all(4), one(1), query(4);
   ASSERT_TRUE((*encoder)->Encode(texts, text::EncodeAs::kPassage, all, two).ok());
-  EXPECT_EQ(all[0].size() % 384, 0u);
+  EXPECT_EQ(all[0].size() % d, 0u);
   EXPECT_EQ(all[0].size(), all[3].size());  // the same words
   EXPECT_TRUE(all[1].empty());
-  EXPECT_EQ(all[2].size(), 384u);
+  EXPECT_EQ(all[2].size(), d);
   for (size_t i = 0; i < texts.size(); ++i) {
     ASSERT_TRUE((*encoder)->Encode({&texts[i], 1}, text::EncodeAs::kPassage, one, {}).ok());
     EXPECT_EQ(one[0], all[i]) << texts[i];
-    for (size_t t = 0; t < all[i].size(); t += 384) {
-      const auto row = std::span(all[i]).subspan(t, 384);
+    for (size_t t = 0; t < all[i].size(); t += d) {
+      const auto row = std::span(all[i]).subspan(t, d);
       EXPECT_NEAR(Cosine(row, row), 1, 1e-9);
       double square = 0;
       for (float x : row) square += double{x} * x;
@@ -163,7 +165,7 @@ TEST_P(RealEncoder, TokenVectorsAreOfWordsAndDoNotDependOnTheBatch) {
   }
   // A query keeps its punctuation.
   ASSERT_TRUE((*encoder)->Encode(texts, text::EncodeAs::kQuery, query, two).ok());
-  EXPECT_EQ(query[0].size(), all[0].size() + 3 * 384);
+  EXPECT_EQ(query[0].size(), all[0].size() + 3 * d);
   EXPECT_EQ((*encoder)->Encode(texts, text::EncodeAs::kQuery, one, two).code(),
             StatusCode::kInvalidArgument);
   EXPECT_NE((*encoder)->fingerprint().find("bert-tokens"), std::string::npos);

@@ -49,13 +49,16 @@ def main():
     cut = int(given[1]) if len(given) > 1 else 5
     heap_factor = float(given[2]) if len(given) > 2 else 0.8
     neighbours = int(given[3]) if len(given) > 3 else 10
+    # The library writes its progress to standard output, which is for answers only.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     vectors, queries, index = [], [], None
     for line in sys.stdin:
         request = json.loads(line)
         if "add" in request or "query" in request:
             kind = "add" if "add" in request else "query"
             (vectors if kind == "add" else queries).append(vector(request[kind]))
-            print("ok", flush=True)
+            print("ok", file=answers, flush=True)
             continue
         if index is None:
             index = build(vectors, postings, neighbours)
@@ -71,7 +74,7 @@ def main():
         took = time.perf_counter() - start
         if found == 0:
             sys.exit("seismic_bench: no query found anything")
-        print(f"{took / len(queries) * 1e6:.3f}", flush=True)
+        print(f"{took / len(queries) * 1e6:.3f}", file=answers, flush=True)
 
 
 if __name__ == "__main__":

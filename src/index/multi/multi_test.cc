@@ -156,7 +156,7 @@ TEST_F(MultiTest, CandidatesHoldTheBestAndCodesKeepThem) {
   }
   const double all = 10.0 * static_cast<double>(queries_.size());
   EXPECT_GE(with_int8 / all, 0.9);
-  EXPECT_GE(with_codes / all, 0.8);  // .84; random candidates would hold 250 / 700
+  EXPECT_GE(with_codes / all, 0.82);  // .85; random candidates would hold 250 / 700
   EXPECT_GE(first / static_cast<double>(queries_.size()), 0.95);
 }
 

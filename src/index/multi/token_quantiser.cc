@@ -24,8 +24,11 @@ constexpr double kLeastVariance = 1e-6;  // of the mean one: what stretches are 
 
 }  // namespace
 
+// 72 codes, 36 bytes, wherever dimensions are enough: one of 96 dimensions has three bits for each.
 size_t TokenQuantiserView::PartsOf(size_t dimensions) {
-  return std::max<size_t>(1, (dimensions * 3 / 16 + 7) / 8) * 8;
+  constexpr size_t kWanted = 72;
+  const size_t parts = std::max(std::min(dimensions, kWanted), dimensions * 3 / 16);
+  return (parts + 7) / 8 * 8;
 }
 
 size_t TokenQuantiserView::Bytes(size_t d) {

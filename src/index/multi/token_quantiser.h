@@ -3,9 +3,9 @@
 //   Ge, He, Ke and Sun, Optimized product quantization, CVPR 2013; weighting by the queries' second
 //   moment: Guo et al., Accelerating Large-Scale Inference with Anisotropic Vector Quantization,
 //   ICML 2020 (there by the direction of the row)
-// Idea: a token's vector becomes 72 codes of 4 bits for 384 dimensions, 36 bytes. Axes are those
-//   along which tokens vary; each is stretched before the codewords are chosen, since queries vary
-//   along the same axes and an error counts as much as they do.
+// Idea: a token's vector becomes 72 codes of 4 bits, 36 bytes, for 96 as for 384 dimensions. Axes
+//   are those along which tokens vary; each is stretched before the codewords are chosen, since
+//   queries vary along the same axes and an error counts as much as they do.
 // Formulas: y = stretch * (A (x - mean)); parts of at most six axes, each the nearest of sixteen
 //   words; q . x ~ q . mean + sum over parts of table[part][code], table = words . (A q / stretch);
 //   stretch_i = variance_i^(kStretch / 2)
