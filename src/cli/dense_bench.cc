@@ -17,6 +17,7 @@ namespace weir::cli {
 namespace {
 
 constexpr int64_t kTop = 10;
+constexpr int kPeerTimeoutS = 3 * 3600;  // a graph of a million rows takes an hour
 
 absl::StatusOr<std::vector<float>> ReadFloats(const std::string& path, int64_t rows, size_t d) {
   std::error_code error;
@@ -110,7 +111,7 @@ absl::Status BenchPeerEngine(const DenseBenchOptions& options, const std::string
       WorkPeer::Start(options.peer, {options.vectors, options.queries, absl::StrCat(n),
                                      absl::StrCat(options.dimensions), options.peer.name}));
   if (peer == nullptr) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const std::string answer, peer->Ask("run", "all"));
+  WEIR_ASSIGN_OR_RETURN(const std::string answer, peer->Ask("run", "all", kPeerTimeoutS));
   for (std::string_view setting : absl::StrSplit(answer, ';', absl::SkipEmpty())) {
     const std::vector<std::string> parts = absl::StrSplit(setting, ' ');
     double p50 = 0, recall = 0;

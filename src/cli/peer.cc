@@ -15,10 +15,12 @@ absl::StatusOr<std::unique_ptr<WorkPeer>> WorkPeer::Start(const PeerOptions& opt
   return std::unique_ptr<WorkPeer>(new WorkPeer(std::move(process)));
 }
 
-absl::StatusOr<std::string> WorkPeer::Ask(std::string_view kind, std::string_view text) {
+absl::StatusOr<std::string> WorkPeer::Ask(std::string_view kind, std::string_view text,
+                                         int timeout_s) {
   const nlohmann::json line = {{std::string(kind), std::string(text)}};
   // What is no UTF-8 becomes U+FFFD: the peer sees as many texts as Weir.
-  return process_->Ask(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return process_->Ask(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                       timeout_s);
 }
 
 absl::Status WorkPeer::Send(std::string_view kind, std::string_view text) {

@@ -41,7 +41,8 @@ class WorkPeer {
   // `kind` is "add" or another word that the script knows. Errors: kUnavailable.
   absl::Status Send(std::string_view kind, std::string_view text);
   // As Send, and what the peer says to it.
-  absl::StatusOr<std::string> Ask(std::string_view kind, std::string_view text);
+  absl::StatusOr<std::string> Ask(std::string_view kind, std::string_view text,
+                                  int timeout_s = 600);
   // The number the round gives; the first error stays in `status`.
   double Run(absl::Status& status);
   // As Run, of a part of the work: {KIND: TEXT}.

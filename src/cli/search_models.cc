@@ -26,7 +26,7 @@ std::vector<std::string> KindsOf(const index::Store& store) {
 
 }  // namespace
 
-absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
+absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string& wanted,
                                           retrieve::SearchOptions& search, Session& session) {
   SearchModels models;
   if (search.mode == "hybrid" && search.fuse.kinds.empty()) {
@@ -42,11 +42,8 @@ absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::
   if (needs.dense) {
     WEIR_ASSIGN_OR_RETURN(models.encoder,
                           session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
-    if (!status.encoder.empty() && models.encoder->name() != status.encoder) {
-      return absl::InvalidArgumentError(absl::StrCat("encoder: ", models.encoder->name(),
-                                                     "; the store's vectors are of ",
-                                                     status.encoder));
-    }
+    if (!status.encoder.empty() && models.encoder->name() != status.encoder)
+      WEIR_RETURN_IF_ERROR(store.SetQueryEncoder(models.encoder->name()));
   }
   if (needs.sparse) {
     if (status.sparse_encoder.empty()) {

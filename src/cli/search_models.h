@@ -25,11 +25,11 @@ struct SearchModels {
 };
 
 // The encoders of the store's vectors that a search needs; the others are null. `wanted`: name of
-// the dense one, "" for the store's. A hybrid search that does not say what it fuses fuses
-// all that the store has; where that is words alone it becomes lexical, with a note.
-// kFailedPrecondition when the store has no vectors of a kind that is asked for, kInvalidArgument
-// for another encoder than the store's.
-absl::StatusOr<SearchModels> LoadEncoders(const index::Store& store, const std::string& wanted,
+// the dense one, "" for the store's. A hybrid search that does not say what it fuses
+// fuses all that the store has; where that is words alone it becomes lexical, with a note.
+// kFailedPrecondition when the store has no vectors of a kind that is asked for, or of the
+// encoder that is wanted. The store searches that one's vectors from then on.
+absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string& wanted,
                                           retrieve::SearchOptions& search, Session& session);
 // What `options` ask for beside them. `model`: of the likelihood, "" for the default.
 absl::Status LoadRerankers(const retrieve::RerankOptions& options, std::string_view model,

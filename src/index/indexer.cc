@@ -174,6 +174,8 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   if (options.encode && ports.encoder != nullptr) {
     WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.encoder, context));
   }
+  for (const text::Encoder* encoder : ports.encoders_beside)
+    WEIR_RETURN_IF_ERROR(store.EncodeBeside(*encoder, context));
   if (ports.sparse_encoder != nullptr) {
     WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.sparse_encoder, context));
   }

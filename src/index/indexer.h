@@ -22,6 +22,7 @@ struct IndexerPorts {
       read;
   std::function<std::vector<text::Passage>(const text::Document& document)> chunk;
   const text::Encoder* encoder = nullptr;  // null: no dense vectors
+  std::vector<const text::Encoder*> encoders_beside = {};
   const text::SparseEncoder* sparse_encoder = nullptr;
   const text::TokenEncoder* token_encoder = nullptr;
   FixedEncodingOptions encoding = {};  // with token_encoder

@@ -1,6 +1,7 @@
 #include "index/snapshot.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -104,6 +105,31 @@ int64_t Live(const std::vector<Loaded<Segment>>& segments) {
   return n;
 }
 
+absl::Status AddVectors(const SegmentRow& row, const std::string& folder,
+                        const std::vector<Loaded<VectorSegment>>& open,
+                        const std::vector<IdRange>& tombstones, const EncoderNote& noted,
+                        std::vector<Loaded<VectorSegment>>& into) {
+  WEIR_ASSIGN_OR_RETURN(auto loaded, Load<VectorSegment>(row, folder, &open, tombstones));
+  WEIR_RETURN_IF_ERROR(
+      CheckDimensions(row, static_cast<int64_t>(loaded.segment->dimensions()), noted));
+  into.push_back(std::move(loaded));
+  return absl::OkStatus();
+}
+
+absl::Status AddTexts(const SegmentRow& row, const std::string& folder, const Snapshot* previous,
+                      Snapshot& out) {
+  std::shared_ptr<const TextSegment> segment;
+  if (previous != nullptr && previous->texts.contains(row.id)) {
+    segment = previous->texts.at(row.id);
+  } else {
+    WEIR_ASSIGN_OR_RETURN(segment, TextSegment::Open(absl::StrCat(folder, "/", row.info.name)));
+    WEIR_RETURN_IF_ERROR(CheckNoted(segment->file(), row));
+  }
+  out.texts[row.id] = std::move(segment);
+  out.text_rows.push_back(row);
+  return absl::OkStatus();
+}
+
 // How passages are analysed and by which encoders.
 absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
   WEIR_ASSIGN_OR_RETURN(out.analyzer, catalogue.Setting("analyzer"));
@@ -117,6 +143,44 @@ absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
   WEIR_ASSIGN_OR_RETURN(out.sparse_encoder, ReadEncoder(catalogue, "sparse_encoder"));
   WEIR_ASSIGN_OR_RETURN(out.multi_encoder, ReadEncoder(catalogue, "multi_encoder"));
   return absl::OkStatus();
+}
+
+// All that a snapshot has open, of whichever set.
+std::vector<Loaded<VectorSegment>> OpenVectors(const Snapshot* snapshot) {
+  std::vector<Loaded<VectorSegment>> all;
+  if (snapshot == nullptr) return all;
+  all = snapshot->vectors;
+  for (const VectorSet& set : snapshot->beside)
+    all.insert(all.end(), set.segments.begin(), set.segments.end());
+  return all;
+}
+
+absl::StatusOr<VectorSet*> SetOf(const SegmentRow& row, const std::map<int64_t, int64_t>& sets,
+                                 std::vector<VectorSet>& beside) {
+  const auto id = sets.find(row.id);
+  for (VectorSet& set : beside) {
+    if (id != sets.end() && set.id == id->second) return &set;
+  }
+  return absl::DataLossError(
+      absl::StrCat(row.info.name, ": the catalogue notes no encoder of these vectors"));
+}
+
+// Puts the vectors of another encoder where those of the store's own stand.
+absl::Status ChooseVectors(std::string_view encoder, Snapshot& out) {
+  if (encoder.empty() || encoder == out.encoder.name) return absl::OkStatus();
+  std::string there = out.encoder.name;
+  for (VectorSet& set : out.beside) {
+    if (set.encoder.name == encoder) {
+      std::swap(set.encoder, out.encoder);
+      std::swap(set.segments, out.vectors);
+      std::swap(set.id, out.vector_set);
+      return absl::OkStatus();
+    }
+    absl::StrAppend(&there, there.empty() ? "" : ", ", set.encoder.name);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("encoder: the store has no vectors of ", encoder, "; it has those of ",
+                   there.empty() ? "none" : there));
 }
 
 void MakeViews(Snapshot& out) {
@@ -141,11 +205,16 @@ int64_t Snapshot::live_multi() const { return Live(multi); }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,
-                                                             const Snapshot* previous) {
+                                                             const Snapshot* previous,
+                                                             std::string_view encoder) {
   auto out = std::make_shared<Snapshot>();
   out->trees = previous == nullptr ? std::make_shared<SegmentTrees>() : previous->trees;
   WEIR_ASSIGN_OR_RETURN(out->generation, catalogue.Counter("generation"));
   WEIR_RETURN_IF_ERROR(ReadSettings(catalogue, *out));
+  WEIR_ASSIGN_OR_RETURN(const std::vector<VectorSetRow> sets, catalogue.vector_sets().All());
+  for (const VectorSetRow& set : sets) out->beside.push_back({set.id, set.encoder, {}});
+  WEIR_ASSIGN_OR_RETURN(const auto set_of_segments, catalogue.vector_sets().SetOfSegments());
+  const auto of_vectors = OpenVectors(previous);
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue.Tombstones());
   WEIR_ASSIGN_OR_RETURN(const std::vector<SegmentRow> rows, catalogue.Segments());
   for (const SegmentRow& row : rows) {
@@ -158,13 +227,14 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         out->lexical.push_back(std::move(loaded));
         break;
       }
-      case SegmentKind::kVector: {
-        WEIR_ASSIGN_OR_RETURN(
-            auto loaded,
-            Load<VectorSegment>(row, folder, previous ? &previous->vectors : nullptr, tombstones));
-        WEIR_RETURN_IF_ERROR(CheckDimensions(
-            row, static_cast<int64_t>(loaded.segment->dimensions()), out->encoder));
-        out->vectors.push_back(std::move(loaded));
+      case SegmentKind::kVector:
+        WEIR_RETURN_IF_ERROR(
+            AddVectors(row, folder, of_vectors, tombstones, out->encoder, out->vectors));
+        break;
+      case SegmentKind::kVectorBeside: {
+        WEIR_ASSIGN_OR_RETURN(VectorSet * set, SetOf(row, set_of_segments, out->beside));
+        WEIR_RETURN_IF_ERROR(
+            AddVectors(row, folder, of_vectors, tombstones, set->encoder, set->segments));
         break;
       }
       case SegmentKind::kSparse: {
@@ -186,25 +256,16 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogu
         out->multi.push_back(std::move(loaded));
         break;
       }
-      case SegmentKind::kText: {
-        std::shared_ptr<const TextSegment> segment;
-        if (previous != nullptr && previous->texts.contains(row.id)) {
-          segment = previous->texts.at(row.id);
-        } else {
-          WEIR_ASSIGN_OR_RETURN(segment,
-                                TextSegment::Open(absl::StrCat(folder, "/", row.info.name)));
-          WEIR_RETURN_IF_ERROR(CheckNoted(segment->file(), row));
-        }
-        out->texts[row.id] = std::move(segment);
-        out->text_rows.push_back(row);
+      case SegmentKind::kText:
+        WEIR_RETURN_IF_ERROR(AddTexts(row, folder, previous, *out));
         break;
-      }
       default:
         return absl::UnimplementedError(
             absl::StrCat(row.info.name, ": segment kind ", static_cast<uint32_t>(row.info.kind),
                          " is not known to this build: use the weir that wrote it"));
     }
   }
+  WEIR_RETURN_IF_ERROR(ChooseVectors(encoder, *out));
   MakeViews(*out);
   return out;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,15 +32,19 @@ struct Loaded {
   }
 };
 
-struct EncoderNote {
-  std::string name, fingerprint;
-  int dimensions = 0;  // of a sparse one: terms of its vocabulary
+// Dense vectors of one encoder.
+struct VectorSet {
+  int64_t id = 0;  // of the catalogue; 0: the store's own
+  EncoderNote encoder;
+  std::vector<Loaded<VectorSegment>> segments;
 };
 
 struct Snapshot {
   int64_t generation = 0;
   std::vector<Loaded<LexicalSegment>> lexical;
-  std::vector<Loaded<VectorSegment>> vectors;
+  std::vector<Loaded<VectorSegment>> vectors;  // of the encoder that is searched
+  int64_t vector_set = 0;                      // which is of this set
+  std::vector<VectorSet> beside;               // the other sets
   std::vector<Loaded<SparseSegment>> sparse;
   std::vector<Loaded<MultiSegment>> multi;  // of the same parameters
   std::map<int64_t, std::shared_ptr<const TextSegment>> texts;  // by segment id
@@ -63,10 +68,12 @@ struct Snapshot {
 };
 
 // Opens what the catalogue lists in `folder`; files that `previous` (may be null) has open are
-// taken over. kNotFound when a file is gone: a writer merged meanwhile, take a new catalogue
-// snapshot and try again.
+// taken over. `encoder`: whose vectors are searched, "" for the store's own. kNotFound when a file
+// is gone: a writer merged meanwhile, take a new catalogue snapshot and try again.
+// kFailedPrecondition when the store has no vectors of that encoder.
 absl::StatusOr<std::shared_ptr<const Snapshot>> LoadSnapshot(Catalogue& catalogue,
                                                              const std::string& folder,
-                                                             const Snapshot* previous);
+                                                             const Snapshot* previous,
+                                                             std::string_view encoder = "");
 
 }  // namespace weir::index

@@ -38,7 +38,12 @@ struct StoreStatus {
   int64_t documents = 0, passages = 0, bytes = 0;
   int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason
-  std::string encoder;                                      // name, "" while lexical only
+  std::string encoder;  // that is searched; name, "" while lexical only
+  struct Encoder {
+    std::string name;
+    int64_t pending = 0;  // passages without a vector of it
+  };
+  std::vector<Encoder> encoders_beside;  // the others that have vectors here
   // passages without a sparse vector; 0 while no sparse encoder is used
   int64_t sparse_pending = 0;
   std::string sparse_encoder;  // name, "" while there is none
@@ -92,9 +97,14 @@ class Store {
     return absl::OkStatus();
   }
   // Gives a vector to each passage that has none, and commits every few seconds, so that a kill
-  // costs little and cancelling nothing. Vectors of another encoder (fingerprint) are dropped
-  // first: one store, one encoder.
+  // costs little and cancelling nothing. The encoder becomes the store's own: where that is another
+  // one (fingerprint), its vectors are searched until each passage has a new one, and then go.
   virtual absl::Status EncodePending(const text::Encoder& encoder, const Context& context) = 0;
+  // The same, but the encoder stands beside the store's own: SetQueryEncoder searches its vectors.
+  virtual absl::Status EncodeBeside(const text::Encoder& encoder, const Context& context) = 0;
+  // Drops the vectors of an encoder beside the store's own. kNotFound; kInvalidArgument for the own
+  // one.
+  virtual absl::Status RemoveEncoder(std::string_view name) = 0;
   // The same for sparse vectors; a store may hold both kinds. kUnimplemented for vocabularies above
   // kMaxSparseVocabulary.
   virtual absl::Status EncodePending(const text::SparseEncoder& encoder,
@@ -138,6 +148,11 @@ class Store {
   // tell a tenant which languages others have.
   virtual absl::Status SetQueryLanguage(std::string_view language, bool must_exist = true) {
     return absl::UnimplementedError("this store has one language");
+  }
+  // Of this object's dense searches from now on: an encoder's name, "" for the store's own.
+  // kFailedPrecondition when the store has no vectors of it, or is open for writing.
+  virtual absl::Status SetQueryEncoder(std::string_view name) {
+    return absl::UnimplementedError("this store has one encoder");
   }
   virtual absl::StatusOr<StoreStatus> Status() const = 0;
   virtual absl::StatusOr<std::vector<std::string>> Paths() const = 0;

@@ -89,6 +89,8 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     Note(CheckLexicalSegment(*s.segment), lines);
   }
   WEIR_RETURN_IF_ERROR(CheckSegments(now->vectors, context, lines));
+  for (const VectorSet& set : now->beside)
+    WEIR_RETURN_IF_ERROR(CheckSegments(set.segments, context, lines));
   WEIR_RETURN_IF_ERROR(CheckSegments(now->sparse, context, lines));
   WEIR_RETURN_IF_ERROR(CheckSegments(now->multi, context, lines));
   for (const auto& [id, text] : now->texts) {
@@ -132,6 +134,7 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);
+  for (const VectorSet& set : now->beside) CheckOwners(set.segments, live, lines, nullptr);
   CheckOwners(now->sparse, live, lines, nullptr);
   CheckOwners(now->multi, live, lines, nullptr);
   std::sort(lexical.begin(), lexical.end());

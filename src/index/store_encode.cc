@@ -64,10 +64,7 @@ absl::Status FolderStore::UseEncoder(const std::vector<Loaded<Segment>>& segment
       WEIR_RETURN_IF_ERROR(catalogue_->RemoveSegment(loaded.row.id));
       files.push_back(loaded.row.info);
     }
-    const auto key = [&](const char* name) { return absl::StrCat(settings, name); };
-    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_name"), now.name));
-    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_fingerprint"), now.fingerprint));
-    WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_dimensions"), int64_t{now.dimensions}));
+    WEIR_RETURN_IF_ERROR(NoteEncoder(settings, now));
     WEIR_RETURN_IF_ERROR(Finish(transaction));
   }
   Discard(files);
@@ -99,18 +96,20 @@ absl::Status FolderStore::EncoderInputs(std::span<const int64_t> ids, bool title
   return absl::OkStatus();
 }
 
-absl::Status FolderStore::CommitVectors(const SegmentInfo& info) {
+absl::Status FolderStore::CommitVectors(const SegmentInfo& info, int64_t vector_set) {
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::lock_guard lock(catalogue_mutex_);
   WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
-  WEIR_RETURN_IF_ERROR(catalogue_->AddSegment(info).status());
+  WEIR_ASSIGN_OR_RETURN(const int64_t id, catalogue_->AddSegment(info));
+  if (vector_set != 0) WEIR_RETURN_IF_ERROR(catalogue_->vector_sets().Assign(id, vector_set));
   return Finish(transaction);
 }
 
 absl::Status FolderStore::EncodeAll(
     const std::vector<int64_t>& pending, bool titles_once, const Context& context,
     absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
-    absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write) {
+    absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write,
+    int64_t vector_set) {
   if (pending.empty()) return absl::OkStatus();
   if (context.progress != nullptr) {
     context.progress->Start("encoding", static_cast<int64_t>(pending.size()), "passages");
@@ -122,7 +121,7 @@ absl::Status FolderStore::EncodeAll(
     const size_t begin = std::exchange(committed, at);
     WEIR_ASSIGN_OR_RETURN(const SegmentInfo info,
                           write(std::span(pending).subspan(begin, at - begin)));
-    return CommitVectors(info);
+    return CommitVectors(info, vector_set);
   };
   absl::Status status;
   while (at < pending.size() && status.ok()) {
@@ -150,21 +149,16 @@ absl::Status FolderStore::EncodeAll(
   return absl::IsCancelled(merged) ? absl::OkStatus() : merged;
 }
 
-absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Context& context) {
-  WEIR_RETURN_IF_ERROR(Writable());
+absl::Status FolderStore::EncodeSet(const text::Encoder& encoder, int64_t set,
+                                    const Context& context) {
   const int d = encoder.dimensions();
-  if (d < 1 || d > kMaxDimensions) {
-    return absl::InvalidArgumentError(absl::StrCat(encoder.name(), ": ", d, " dimensions"));
-  }
-  {
-    const std::shared_ptr<const Snapshot> now = snapshot();
-    WEIR_RETURN_IF_ERROR(UseEncoder(now->vectors, now->encoder,
-                                    {encoder.name(), encoder.fingerprint(), d}, "encoder"));
-  }
-  std::vector<float> vectors;
   const std::shared_ptr<const Snapshot> now = snapshot();
+  const auto beside = std::find_if(now->beside.begin(), now->beside.end(),
+                                   [&](const VectorSet& s) { return s.id == set; });
+  std::vector<float> vectors;
   return EncodeAll(
-      PendingPassages(*now, now->vectors), /*titles_once=*/false, context,
+      PendingPassages(*now, set == 0 ? now->vectors : beside->segments), /*titles_once=*/false,
+      context,
       [&](std::span<const std::string_view> texts) {
         return AppendEncoded(encoder, texts, static_cast<size_t>(d), vectors, context);
       },
@@ -174,7 +168,108 @@ absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Cont
                                        Context{.threads = context.threads});
         vectors.clear();
         return info;
-      });
+      },
+      set);
+}
+
+absl::StatusOr<int64_t> FolderStore::VectorSetOf(const EncoderNote& encoder, bool beside) {
+  if (encoder.dimensions < 1 || encoder.dimensions > kMaxDimensions) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(encoder.name, ": ", encoder.dimensions, " dimensions"));
+  }
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  const auto same = [&](const EncoderNote& note) {
+    return note.fingerprint == encoder.fingerprint && note.dimensions == encoder.dimensions;
+  };
+  for (const VectorSet& set : now->beside) {
+    if (same(set.encoder)) return set.id;
+    // The model of this name has changed.
+    if (set.encoder.name == encoder.name) WEIR_RETURN_IF_ERROR(RemoveEncoder(encoder.name));
+  }
+  if (same(now->encoder) || now->vectors.empty()) {
+    WEIR_RETURN_IF_ERROR(UseEncoder(now->vectors, now->encoder, encoder, "encoder"));
+    return 0;
+  }
+  if (beside && encoder.name == now->encoder.name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("encoder: ", encoder.name, " is the store's own"));
+  }
+  std::lock_guard lock(catalogue_mutex_);
+  WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
+  WEIR_ASSIGN_OR_RETURN(const int64_t id, catalogue_->vector_sets().Add(encoder));
+  WEIR_RETURN_IF_ERROR(Finish(transaction));
+  return id;
+}
+
+absl::StatusOr<std::vector<SegmentInfo>> FolderStore::RemoveSegments(
+    const std::vector<Loaded<VectorSegment>>& segments) {
+  std::vector<SegmentInfo> files;
+  for (const auto& loaded : segments) {
+    WEIR_RETURN_IF_ERROR(catalogue_->RemoveSegment(loaded.row.id));
+    files.push_back(loaded.row.info);
+  }
+  return files;
+}
+
+absl::Status FolderStore::NoteEncoder(std::string_view settings, const EncoderNote& encoder) {
+  const auto key = [&](const char* name) { return absl::StrCat(settings, name); };
+  WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_name"), encoder.name));
+  WEIR_RETURN_IF_ERROR(catalogue_->Set(key("_fingerprint"), encoder.fingerprint));
+  return catalogue_->Set(key("_dimensions"), int64_t{encoder.dimensions});
+}
+
+absl::Status FolderStore::Exchange(int64_t set, const EncoderNote& encoder) {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  std::vector<SegmentInfo> files;
+  {
+    std::lock_guard lock(catalogue_mutex_);
+    WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
+    WEIR_ASSIGN_OR_RETURN(files, RemoveSegments(now->vectors));
+    WEIR_RETURN_IF_ERROR(catalogue_->vector_sets().Promote(set));
+    WEIR_RETURN_IF_ERROR(NoteEncoder("encoder", encoder));
+    WEIR_RETURN_IF_ERROR(Finish(transaction));
+  }
+  Discard(files);
+  return absl::OkStatus();
+}
+
+absl::Status FolderStore::RemoveEncoder(std::string_view name) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  const auto set = std::find_if(now->beside.begin(), now->beside.end(),
+                                [&](const VectorSet& s) { return s.encoder.name == name; });
+  if (set == now->beside.end()) {
+    return name == now->encoder.name
+               ? absl::InvalidArgumentError(absl::StrCat(
+                     "encoder: ", name, " is the store's own; index with another one instead"))
+               : absl::NotFoundError(absl::StrCat("encoder: the store has no vectors of ", name));
+  }
+  std::vector<SegmentInfo> files;
+  {
+    std::lock_guard lock(catalogue_mutex_);
+    WEIR_ASSIGN_OR_RETURN(Transaction transaction, catalogue_->BeginWrite());
+    WEIR_ASSIGN_OR_RETURN(files, RemoveSegments(set->segments));
+    WEIR_RETURN_IF_ERROR(catalogue_->vector_sets().Remove(set->id));
+    WEIR_RETURN_IF_ERROR(Finish(transaction));
+  }
+  Discard(files);
+  return absl::OkStatus();
+}
+
+absl::Status FolderStore::EncodePending(const text::Encoder& encoder, const Context& context) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  const EncoderNote note{encoder.name(), encoder.fingerprint(), encoder.dimensions()};
+  WEIR_ASSIGN_OR_RETURN(const int64_t set, VectorSetOf(note, /*beside=*/false));
+  WEIR_RETURN_IF_ERROR(EncodeSet(encoder, set, context));
+  return set == 0 ? absl::OkStatus() : Exchange(set, note);
+}
+
+absl::Status FolderStore::EncodeBeside(const text::Encoder& encoder, const Context& context) {
+  WEIR_RETURN_IF_ERROR(Writable());
+  WEIR_ASSIGN_OR_RETURN(
+      const int64_t set,
+      VectorSetOf({encoder.name(), encoder.fingerprint(), encoder.dimensions()}, /*beside=*/true));
+  return EncodeSet(encoder, set, context);
 }
 
 absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,

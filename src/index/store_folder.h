@@ -34,6 +34,8 @@ class FolderStore final : public Store {
   bool IsUnchanged(std::string_view path, int64_t size, int64_t mtime_ns) const override;
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns) override;
   absl::Status EncodePending(const text::Encoder& encoder, const Context& context) override;
+  absl::Status EncodeBeside(const text::Encoder& encoder, const Context& context) override;
+  absl::Status RemoveEncoder(std::string_view name) override;
   absl::Status EncodePending(const text::SparseEncoder& encoder, const Context& context) override;
   absl::Status EncodePending(const text::TokenEncoder& encoder,
                              const FixedEncodingOptions& options,
@@ -52,6 +54,7 @@ class FolderStore final : public Store {
   absl::Status Refresh() override;
   void SetBm25(const Bm25Options& options) override;
   absl::Status SetQueryLanguage(std::string_view language, bool must_exist = true) override;
+  absl::Status SetQueryEncoder(std::string_view name) override;
   absl::StatusOr<StoreStatus> Status() const override;
   absl::StatusOr<std::vector<std::string>> Paths() const override;
   std::vector<int64_t> Passages() const override;
@@ -120,7 +123,15 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<int64_t>> DocumentIds(std::span<const std::string> paths) const;
   absl::Status WriteTexts(NewRows& rows, std::vector<SegmentInfo>& files);
   absl::Status CommitBatch(const NewRows& rows, const std::vector<SegmentInfo>& files);
-  absl::Status CommitVectors(const SegmentInfo& info);
+  absl::Status CommitVectors(const SegmentInfo& info, int64_t vector_set = 0);
+  // The set of the encoder's vectors; 0 where they are, or become, the store's own.
+  absl::StatusOr<int64_t> VectorSetOf(const EncoderNote& encoder, bool beside);
+  absl::Status EncodeSet(const text::Encoder& encoder, int64_t set, const Context& context);
+  absl::Status NoteEncoder(std::string_view settings, const EncoderNote& encoder);
+  // The set's vectors become the store's own, whose former ones go.
+  absl::Status Exchange(int64_t set, const EncoderNote& encoder);
+  absl::StatusOr<std::vector<SegmentInfo>> RemoveSegments(
+      const std::vector<Loaded<VectorSegment>>& segments);
   // Notes the encoder in the catalogue; removes the segments of another one.
   template <class Segment>
   absl::Status UseEncoder(const std::vector<Loaded<Segment>>& segments, const EncoderNote& old,
@@ -134,7 +145,8 @@ class FolderStore final : public Store {
   absl::Status EncodeAll(
       const std::vector<int64_t>& pending, bool titles_once, const Context& context,
       absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
-      absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write);
+      absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write,
+      int64_t vector_set = 0);
   // `titles_once`: a text that begins with its title is not given the title before it again.
   absl::Status EncoderInputs(std::span<const int64_t> ids, bool titles_once,
                              std::vector<std::string>& texts) const;
@@ -146,11 +158,13 @@ class FolderStore final : public Store {
   absl::Status Merge(bool all, const Context& context);
   absl::Status MergeLexical(bool all, const Context& context);
   absl::Status MergeVectors(bool all, const Context& context);
+  absl::Status MergeVectors(const std::vector<Loaded<VectorSegment>>& segments, int64_t set,
+                            bool all, const Context& context);
   absl::Status MergeSparse(bool all, const Context& context);
   absl::Status MergeMulti(bool all, const Context& context);
   absl::Status MergeTexts(bool all, const Context& context);
   absl::Status Replace(const std::vector<SegmentRow>& old, const std::optional<SegmentInfo>& merged,
-                       const std::vector<DocumentRow>& moved);
+                       const std::vector<DocumentRow>& moved, int64_t vector_set = 0);
   absl::Status PurgeTombstones();
 
   const std::string folder_;
@@ -164,6 +178,7 @@ class FolderStore final : public Store {
   mutable std::mutex snapshot_mutex_;
   std::shared_ptr<const Snapshot> snapshot_;
   Bm25Options bm25_;  // under snapshot_mutex_
+  std::string query_encoder_;  // under catalogue_mutex_; "" for the store's own
   mutable std::mutex analyzers_mutex_;
   mutable std::vector<QueryAnalyzers> analyzers_;  // not in use
   std::string query_language_;  // under analyzers_mutex_; "" for all that the store has

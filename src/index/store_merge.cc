@@ -76,7 +76,7 @@ absl::StatusOr<std::optional<SegmentInfo>> Merged(absl::StatusOr<SegmentInfo> in
 
 absl::Status FolderStore::Replace(const std::vector<SegmentRow>& old,
                                   const std::optional<SegmentInfo>& merged,
-                                  const std::vector<DocumentRow>& moved) {
+                                  const std::vector<DocumentRow>& moved, int64_t vector_set) {
   WEIR_RETURN_IF_ERROR(SyncFolder(segments_folder_));
   std::vector<SegmentInfo> gone;
   {
@@ -85,11 +85,15 @@ absl::Status FolderStore::Replace(const std::vector<SegmentRow>& old,
     int64_t id = -1;
     if (merged.has_value()) {
       WEIR_ASSIGN_OR_RETURN(id, catalogue_->AddSegment(*merged));
+      if (vector_set != 0)
+        WEIR_RETURN_IF_ERROR(catalogue_->vector_sets().Assign(id, vector_set));
     }
     for (const DocumentRow& row : moved)
       WEIR_RETURN_IF_ERROR(catalogue_->MoveText(row.id, id, row.text_start));
     for (const SegmentRow& row : old) {
       WEIR_RETURN_IF_ERROR(catalogue_->RemoveSegment(row.id));
+      if (vector_set != 0)
+        WEIR_RETURN_IF_ERROR(catalogue_->vector_sets().ForgetSegment(row.id));
       gone.push_back(row.info);
     }
     WEIR_RETURN_IF_ERROR(Finish(transaction));
@@ -114,16 +118,24 @@ absl::Status FolderStore::MergeLexical(bool all, const Context& context) {
 
 absl::Status FolderStore::MergeVectors(bool all, const Context& context) {
   const std::shared_ptr<const Snapshot> now = snapshot();
+  WEIR_RETURN_IF_ERROR(MergeVectors(now->vectors, now->vector_set, all, context));
+  for (const VectorSet& set : now->beside)
+    WEIR_RETURN_IF_ERROR(MergeVectors(set.segments, set.id, all, context));
+  return absl::OkStatus();
+}
+
+absl::Status FolderStore::MergeVectors(const std::vector<Loaded<VectorSegment>>& segments,
+                                       int64_t set, bool all, const Context& context) {
   std::vector<VectorView> views;
   std::vector<SegmentRow> old;
-  for (size_t i : ChooseLoaded(now->vectors, all)) {
-    views.push_back({now->vectors[i].segment.get(), now->vectors[i].deleted.get()});
-    old.push_back(now->vectors[i].row);
+  for (size_t i : ChooseLoaded(segments, all)) {
+    views.push_back({segments[i].segment.get(), segments[i].deleted.get()});
+    old.push_back(segments[i].row);
   }
   if (old.empty()) return absl::OkStatus();
   WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeVectorSegments(views, segments_folder_,
                                                                 SegmentName("vector"), context)));
-  return Replace(old, merged, {});
+  return Replace(old, merged, {}, set);
 }
 
 absl::Status FolderStore::MergeSparse(bool all, const Context& context) {

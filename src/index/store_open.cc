@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -121,7 +122,7 @@ absl::Status FolderStore::Reload() {
   absl::StatusOr<std::shared_ptr<const Snapshot>> next = absl::UnknownError("not loaded");
   for (int i = 0; i < kAttempts; ++i) {
     if (mode_ == Mode::kRead) WEIR_RETURN_IF_ERROR(catalogue_->BeginRead());
-    next = LoadSnapshot(*catalogue_, segments_folder_, old.get());
+    next = LoadSnapshot(*catalogue_, segments_folder_, old.get(), query_encoder_);
     if (next.ok() || mode_ == Mode::kWrite || !absl::IsNotFound(next.status())) break;
   }
   if (absl::IsNotFound(next.status())) {
@@ -136,6 +137,18 @@ absl::Status FolderStore::Reload() {
   std::lock_guard lock(snapshot_mutex_);
   snapshot_ = *std::move(next);
   return absl::OkStatus();
+}
+
+absl::Status FolderStore::SetQueryEncoder(std::string_view name) {
+  if (mode_ == Mode::kWrite) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder_, ": a store that is open for writing searches its own encoder"));
+  }
+  std::lock_guard lock(catalogue_mutex_);
+  std::string former = std::exchange(query_encoder_, std::string(name));
+  const absl::Status status = Reload();
+  if (!status.ok()) query_encoder_ = std::move(former);
+  return status;
 }
 
 absl::Status FolderStore::Refresh() {

@@ -303,6 +303,11 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   status.passages = now->live_passages();
   status.pending = status.passages - now->live_vectors();
   status.encoder = now->encoder.name;
+  for (const VectorSet& set : now->beside) {
+    int64_t live = 0;
+    for (const auto& loaded : set.segments) live += loaded.live();
+    status.encoders_beside.push_back({set.encoder.name, status.passages - live});
+  }
   status.sparse_encoder = now->sparse_encoder.name;
   if (!status.sparse_encoder.empty()) {
     status.sparse_pending = status.passages - now->live_sparse();

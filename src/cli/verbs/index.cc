@@ -1,5 +1,6 @@
 // weir index: files and folders into the store.
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +26,7 @@ struct IndexOptions {
   ingest::ReadLimits limits;
   ingest::WalkOptions walk;
   std::string encoder;
+  std::vector<std::string> encoders_beside, drop_encoders;
   bool sparse = false;
   std::string sparse_encoder;
   bool multivector = false;
@@ -41,7 +43,13 @@ struct IndexOptions {
     limits.Visit(v);
     v(encoder, {.name = "encoder",
                 .help = "Encoder of the passages; a name (see weir model list), with :f32 for "
-                        "exact products instead of int8."});
+                        "exact products instead of int8. Where the store has another one, that "
+                        "one's vectors are searched until all new ones are there."});
+    v(encoders_beside, {.name = "encoder-beside",
+                        .help = "Encoders whose vectors stand beside the store's own, for searches "
+                                "with --encoder; a store that has them keeps them up to date "
+                                "without it."});
+    v(drop_encoders, {.name = "drop-encoder", .help = "Encoders beside to remove."});
     v(sparse, {.name = "sparse",
                .help = "Whether passages get learned sparse vectors, for --mode sparse; a store "
                        "that has them keeps them up to date without it."});
@@ -108,13 +116,17 @@ class IndexVerb : public Verb {
                                                    : store->SetLanguage(options_.language));
     std::unique_ptr<text::Encoder> encoder;
     WEIR_RETURN_IF_ERROR(LoadEncoderIfThere(*store, session, encoder));
+    for (const std::string& name : options_.drop_encoders)
+      WEIR_RETURN_IF_ERROR(store->RemoveEncoder(name));
+    std::vector<std::unique_ptr<text::Encoder>> beside;
+    WEIR_RETURN_IF_ERROR(LoadEncodersBeside(*store, session, beside));
     options_.indexer.roots = paths;
     options_.indexer.tenant = options_.tenant;
     index::IndexReport report;
+    index::IndexerPorts ports = Ports(encoder.get(), sparse_encoder.get(), token_encoder.get());
+    for (const auto& one : beside) ports.encoders_beside.push_back(one.get());
     const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
-        *store, walk.files, Ports(encoder.get(), sparse_encoder.get(), token_encoder.get()),
-        options_.indexer,
-        session.context(), &report);
+        *store, walk.files, ports, options_.indexer, session.context(), &report);
     Report(report, session);
     if (!done.ok()) return done.status();
     WEIR_RETURN_IF_ERROR(KeepPassages(*store, session));
@@ -151,13 +163,38 @@ class IndexVerb : public Verb {
       encoder = *std::move(loaded);
       if (!status.encoder.empty() && encoder->name() != status.encoder) {
         session.Note(absl::StrCat("the store's vectors are of ", status.encoder,
-                                  ": every passage is encoded again with ", encoder->name()));
+                                  ": they are searched until every passage is encoded with ",
+                                  encoder->name()));
       }
     } else if (!options_.encoder.empty() || !absl::IsUnavailable(loaded.status())) {
       return loaded.status();
     } else {
       session.Note(absl::StrCat(loaded.status().message(), "; indexing words only"));
       options_.indexer.encode = false;
+    }
+    return absl::OkStatus();
+  }
+
+  // Those that are named, and those that the store has; one of these may be gone from this machine.
+  absl::Status LoadEncodersBeside(const index::Store& store, Session& session,
+                                  std::vector<std::unique_ptr<text::Encoder>>& beside) const {
+    std::vector<std::string> names = options_.encoders_beside;
+    WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+    for (const index::StoreStatus::Encoder& encoder : status.encoders_beside) {
+      const bool named = std::find(names.begin(), names.end(), encoder.name) != names.end();
+      if (!named && options_.indexer.encode && encoder.name != options_.encoder)
+        names.push_back(encoder.name);
+    }
+    for (size_t i = 0; i < names.size(); ++i) {
+      absl::StatusOr<std::unique_ptr<text::Encoder>> loaded = session.LoadEncoder(names[i]);
+      if (loaded.ok()) {
+        beside.push_back(*std::move(loaded));
+      } else if (i < options_.encoders_beside.size() || !absl::IsUnavailable(loaded.status())) {
+        return loaded.status();
+      } else {
+        session.Note(absl::StrCat(loaded.status().message(), "; new passages get no vector of ",
+                                  names[i]));
+      }
     }
     return absl::OkStatus();
   }

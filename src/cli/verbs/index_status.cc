@@ -28,6 +28,9 @@ class IndexStatusVerb : public Verb {
         failed.push_back({{"path", path}, {"reason", reason}});
       Json languages = Json::object();
       for (const auto& [name, passages] : status.languages) languages[name] = passages;
+      Json beside = Json::array();
+      for (const auto& [name, pending] : status.encoders_beside)
+        beside.push_back({{"name", name}, {"pending", pending}});
       session.Print(Json{{"version", 1},
                          {"documents", status.documents},
                          {"passages", status.passages},
@@ -35,6 +38,7 @@ class IndexStatusVerb : public Verb {
                          {"failed", std::move(failed)},
                          {"bytes", status.bytes},
                          {"encoder", status.encoder},
+                         {"encoders_beside", std::move(beside)},
                          {"sparse_encoder", status.sparse_encoder},
                          {"sparse_pending", status.sparse_pending},
                          {"multi_encoder", status.multi_encoder},
@@ -48,6 +52,10 @@ class IndexStatusVerb : public Verb {
                                status.bytes, " bytes; encoder ",
                                status.encoder.empty() ? "none" : status.encoder, "; ",
                                status.pending, " passages without a vector"));
+    for (const auto& [name, pending] : status.encoders_beside) {
+      session.Print(
+          absl::StrCat("beside it ", name, "; ", pending, " passages without a vector of it"));
+    }
     if (!status.sparse_encoder.empty()) {
       session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
                                  status.sparse_pending, " passages without a sparse vector"));

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "index/catalogue/grants.h"
 #include "index/catalogue/sqlite.h"
+#include "index/catalogue/vector_sets.h"
 #include "index/segment/segment_file.h"
 #include "text/records.h"
 
@@ -90,6 +91,7 @@ class Catalogue {
   absl::StatusOr<int64_t> PassageCount();
 
   Grants& grants() { return grants_; }
+  VectorSets& vector_sets() { return vector_sets_; }
 
   absl::StatusOr<std::vector<IdRange>> Tombstones();  // ascending
   absl::Status RemoveTombstone(int64_t first);
@@ -103,12 +105,13 @@ class Catalogue {
 
  private:
   explicit Catalogue(std::unique_ptr<Sqlite> database)
-      : database_(std::move(database)), grants_(*database_) {}
+      : database_(std::move(database)), grants_(*database_), vector_sets_(*database_) {}
   absl::Status CheckVersion();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
   std::unique_ptr<Sqlite> database_;
   Grants grants_;
+  VectorSets vector_sets_;
   bool reading_ = false;
 };
 

@@ -42,7 +42,7 @@ struct Reach {
 };
 Reach ReachOf(Effort effort) {
   switch (effort) {
-    case Effort::kQuick: return {0.5f, 1.5f};
+    case Effort::kQuick: return {1.2f, 2.0f};
     case Effort::kNormal: return {3.0f, 3.0f};
     case Effort::kThorough: return {4.0f, 4.0f};
     case Effort::kExact: break;

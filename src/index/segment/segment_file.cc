@@ -29,7 +29,8 @@ uint64_t HeaderChecksum(const SegmentHeader& header) {
 std::string_view SegmentKindName(SegmentKind kind) {
   switch (kind) {
     case SegmentKind::kLexical: return "lexical";
-    case SegmentKind::kVector: return "vector";
+    case SegmentKind::kVector:
+    case SegmentKind::kVectorBeside: return "vector";
     case SegmentKind::kText: return "text";
     case SegmentKind::kSparse: return "sparse";
     case SegmentKind::kTenants: return "tenants";

@@ -19,7 +19,8 @@
 namespace weir::index {
 
 enum class SegmentKind : uint32_t {
-  kLexical = 1, kVector = 2, kText = 3, kSparse = 4, kMulti = 5, kTenants = 6
+  kLexical = 1, kVector = 2, kText = 3, kSparse = 4, kMulti = 5, kTenants = 6,
+  kVectorBeside = 7  // in the catalogue alone: a vector segment of another encoder
 };
 std::string_view SegmentKindName(SegmentKind kind);
 
