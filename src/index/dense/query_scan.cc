@@ -42,9 +42,9 @@ struct Reach {
 };
 Reach ReachOf(Effort effort) {
   switch (effort) {
-    case Effort::kQuick: return {1.2f, 2.0f};
-    case Effort::kNormal: return {3.0f, 3.0f};
-    case Effort::kThorough: return {4.0f, 4.0f};
+    case Effort::kQuick: return {1.6f, 2.5f};
+    case Effort::kNormal: return {3.0f, 4.0f};
+    case Effort::kThorough: return {4.0f, 5.0f};
     case Effort::kExact: break;
   }
   return {0, 0};  // never asked
