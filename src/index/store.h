@@ -35,6 +35,7 @@ inline constexpr std::string_view kDefaultLanguage = "english";
 inline constexpr std::string_view kAutoLanguage = "auto";
 
 struct StoreStatus {
+  int64_t generation = 0;  // counts what was committed; readers of one see the same
   int64_t documents = 0, passages = 0, bytes = 0;
   int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason

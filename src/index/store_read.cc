@@ -279,6 +279,7 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_ASSIGN_OR_RETURN(status.documents, catalogue_->DocumentCount());
   WEIR_ASSIGN_OR_RETURN(status.failed, catalogue_->Failures());
+  status.generation = now->generation;
   status.passages = now->live_passages();
   status.pending = status.passages - now->live_vectors();
   status.encoder = now->encoder.name;

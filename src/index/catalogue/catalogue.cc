@@ -101,7 +101,16 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& pa
 absl::Status Catalogue::CheckVersion() {
   WEIR_ASSIGN_OR_RETURN(Statement id, database_->Prepare("PRAGMA application_id"));
   WEIR_RETURN_IF_ERROR(id.Step().status());
-  if (id.Int(0) != kApplicationId) return absl::DataLossError("catalogue: not written by weir");
+  if (id.Int(0) != kApplicationId) {
+    WEIR_ASSIGN_OR_RETURN(Statement count,
+                          database_->Prepare("SELECT count(*) FROM sqlite_schema"));
+    WEIR_RETURN_IF_ERROR(count.Step().status());
+    if (id.Int(0) == 0 && count.Int(0) == 0) {
+      return absl::NotFoundError("catalogue: nothing is in it; the first run that indexes into "
+                                 "this store did not get that far");
+    }
+    return absl::DataLossError("catalogue: not written by weir");
+  }
   WEIR_ASSIGN_OR_RETURN(Statement version, database_->Prepare("PRAGMA user_version"));
   WEIR_RETURN_IF_ERROR(version.Step().status());
   if (version.Int(0) != kCatalogueVersion) {
