@@ -332,9 +332,9 @@ inline std::string Comparer::Multi(const Store& store, const ModelView& view,
     }
     expected.emplace_back(id, score);
   }
-  // Tokens are kept in codes: those of a merged segment, chosen for other words, may be this far
-  // off, and most are nearer (kNear).
-  constexpr double kCodes = 0.8;
+  // A segment's codes stand for the tokens that it was made of: after merges of small ones the
+  // score of a rare word may be this far off. Most are near (kNear).
+  constexpr double kCodes = 2;
   const int64_t k = K();
   const std::string wrong = Near(store.SearchMulti(query, k, {.candidates = 0}, {}, scope),
                                  expected, k, kCodes, /*whole=*/true);

@@ -2,7 +2,6 @@
 // that is killed. Each search of each reader must find what the model of its generation finds.
 //
 // WEIR_MODEL_SECONDS (2) is how long each test takes, WEIR_MODEL_SEED (1) where it starts.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -286,13 +286,18 @@ struct Acknowledged {
   _exit(3);
 }
 
-// What the writer's process did until it was killed, after `microseconds`; false when it ended by
+// When to kill: so long after so many acknowledgements, whatever the machine's speed.
+struct Moment {
+  size_t acknowledged;
+  int64_t microseconds;
+};
+
+// Runs and kills a process; what it acknowledged comes behind `notes`. False when it ended by
 // itself.
-bool Kill(const std::function<void(int pipe)>& run, int64_t microseconds,
+bool Kill(const std::function<void(int pipe)>& run, const Moment& moment,
           std::vector<Acknowledged>& notes) {
   int pipes[2];
   if (::pipe(pipes) != 0) return false;
-  (void)::fcntl(pipes[1], F_SETPIPE_SZ, 1 << 20);  // nobody reads before the end
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(pipes[0]);
@@ -300,10 +305,18 @@ bool Kill(const std::function<void(int pipe)>& run, int64_t microseconds,
   }
   ::close(pipes[1]);
   if (child < 0) return false;
-  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+  const auto read = [&] {
+    Acknowledged note;
+    if (::read(pipes[0], &note, sizeof(note)) != sizeof(note)) return false;
+    notes.push_back(note);
+    return true;
+  };
+  while (notes.size() < moment.acknowledged && read()) {
+  }
+  std::this_thread::sleep_for(std::chrono::microseconds(moment.microseconds));
   ::kill(child, SIGKILL);
-  Acknowledged note;
-  while (::read(pipes[0], &note, sizeof(note)) == sizeof(note)) notes.push_back(note);
+  while (read()) {
+  }
   ::close(pipes[0]);
   int status = 0;
   return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
@@ -366,14 +379,15 @@ TEST_F(StoreKillTest, WhatWasAcknowledgedOutlivesKillsWhileReadersSearch) {
     Model model;
     int64_t number = 0;
     for (int i = 0; i < kKillsOfAStore && SteadyClock::now() < end; ++i) {
-      // From the first moments, when it opens, to after some merges.
+      // Some while it opens, most between two acknowledgements.
       const double exponent = std::uniform_real_distribution<double>(0, 1)(random);
-      const auto microseconds = static_cast<int64_t>(5000 * std::pow(200, exponent));
+      const Moment moment{random() % 5 == 0 ? 0 : random() % 30,
+                          static_cast<int64_t>(200 * std::pow(500, exponent))};
       const auto view = std::make_shared<const ModelView>(model);
       std::vector<Acknowledged> notes;
       const bool killed = Kill(
           [&](int pipe) { RunUntilKilled(folder(), script, view, number, seed + i, pipe); },
-          microseconds, notes);
+          moment, notes);
       ASSERT_TRUE(killed) << "the writer ended by itself, seed " << seed << ", operation "
                           << number + static_cast<int64_t>(notes.size());
       ++totals_.kills;
