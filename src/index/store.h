@@ -45,6 +45,8 @@ struct StoreStatus {
   std::string sparse_encoder;  // name, "" while there is none
   int64_t multi_pending = 0;   // passages without token vectors; 0 while there is no such encoder
   std::string multi_encoder;   // name, "" while there is none
+  // What made the vectors; "" while there are none. A query's must have been made by the same.
+  std::string encoder_fingerprint, sparse_fingerprint, multi_fingerprint;
   std::string language;  // kAutoLanguage or the analyser of all passages
   std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -316,7 +317,7 @@ TEST_F(StoreDamageTest, NewerVersionsAndOtherDimensionsAreNamed) {
     EXPECT_TRUE(database->Exec(undo).ok()) << undo;
     return status;
   };
-  absl::Status status = with("PRAGMA user_version=99", "PRAGMA user_version=1");
+  absl::Status status = with("PRAGMA user_version=99", "PRAGMA user_version=2");
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("catalogue.sqlite"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("format version 99"));
@@ -338,6 +339,108 @@ TEST_F(StoreDamageTest, NewerVersionsAndOtherDimensionsAreNamed) {
     EXPECT_THAT(std::string(status.message()),
                 HasSubstr(absl::StrCat(dimensions, " dimensions; the catalogue notes 384")));
   }
+  EXPECT_THAT(Report(), IsEmpty());
+}
+
+// Structure that SQLite looks after, and numbers and words in rows that it does not.
+TEST_F(StoreDamageTest, EachClassOfBytesOfTheCatalogueIsNoticed) {
+  Build(folder(), 60);
+  const fs::path path = folder() + "/catalogue.sqlite";
+  ASSERT_FALSE(fs::exists(path.string() + "-wal"));  // the last connection folded it in
+  const std::string good = *ReadFile(path);
+  constexpr size_t kPage = 4096;
+  ASSERT_EQ(good.size() % kPage, 0u);
+  std::vector<size_t> places;
+  // The header: magic, page size, versions, reserved bytes, counters, encoding, user version,
+  // application.
+  for (const size_t at : {0, 16, 17, 18, 19, 20, 21, 24, 28, 32, 36, 40, 44, 47, 52, 56, 59, 60,
+                          63, 68, 71, 92, 96})
+    places.push_back(at);
+  std::mt19937 random(4);
+  for (size_t page = 0; page < good.size(); page += kPage) {
+    for (const size_t at : {size_t{0}, size_t{3}, size_t{8}, kPage - 9, kPage - 1})
+      places.push_back(page + at);
+    for (int i = 0; i < 3; ++i) places.push_back(page + random() % kPage);
+  }
+  for (const size_t at : places) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8));
+    Put(path, bad);
+    const std::vector<std::string> lines = Report();
+    ASSERT_FALSE(lines.empty()) << "byte " << at;
+    EXPECT_THAT(lines[0], HasSubstr("catalogue")) << "byte " << at;
+    if (at >= kPage) {
+      EXPECT_THAT(lines[0], HasSubstr(absl::StrCat("page at offset ", at / kPage * kPage)));
+    }
+    fs::remove(path.string() + "-wal");
+    fs::remove(path.string() + "-shm");
+  }
+  for (size_t size = 1; size < good.size(); size += random() % (3 * kPage)) {
+    Put(path, std::string_view(good).substr(0, size));
+    const std::vector<std::string> lines = Report();
+    ASSERT_FALSE(lines.empty()) << size << " bytes";
+    EXPECT_THAT(lines[0], HasSubstr("catalogue")) << size << " bytes";
+    fs::remove(path.string() + "-wal");
+    fs::remove(path.string() + "-shm");
+  }
+  Put(path, good);
+  EXPECT_THAT(Report(), IsEmpty());
+}
+
+// What a killed writer leaves. SQLite takes the log up to its first frame that does not fit.
+TEST_F(StoreDamageTest, DamagedLogsGiveAnEarlierStoreOrAnError) {
+  const std::string open = folder() + "_open", log = folder() + "/catalogue.sqlite-wal";
+  fs::remove_all(open);
+  Build(folder(), 20);
+  fs::rename(folder(), open);
+  std::unique_ptr<Store> store = *Store::Open(open, Store::Mode::kWrite, {});
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(store->AddBatch(std::vector{Make("more", absl::StrCat("weir ", i))}, {}).ok());
+    texts_[store->Passages().back()] = absl::StrCat("weir ", i);
+  }
+  std::mt19937 random(6);
+  for (int i = 0; i < 60; ++i) {
+    fs::remove_all(folder());
+    fs::copy(open, folder(), fs::copy_options::recursive);
+    fs::remove(folder() + "/catalogue.sqlite-shm");
+    std::string bytes = *ReadFile(log);
+    const size_t at = i < 32 ? static_cast<size_t>(i) : random() % bytes.size();
+    if (i % 4 == 3) bytes.resize(at);
+    if (i % 4 != 3) bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
+    Put(log, bytes);
+    const std::vector<std::string> lines = Report();
+    if (!lines.empty()) {
+      EXPECT_THAT(lines[0], AnyOf(HasSubstr("catalogue"), HasSubstr(".seg")));
+    }
+  }
+  store.reset();
+  fs::remove_all(open);
+}
+
+// One that an older weir wrote: it has no checksums, and gets none.
+TEST_F(StoreDamageTest, CataloguesWithoutSealsAreRead) {
+  Build(folder(), 20);
+  const std::string path = folder() + "/catalogue.sqlite";
+  std::string dump = folder() + "/plain.sqlite";
+  {
+    auto database = *Sqlite::Open(path, false);
+    ASSERT_TRUE(database->Exec("PRAGMA user_version=1").ok());
+  }
+  ASSERT_EQ(std::system(absl::StrCat("python3 -c \"import sqlite3, sys; a = sqlite3.connect('",
+                                     path, "'); b = sqlite3.connect('", dump,
+                                     "'); b.executescript('\\n'.join(a.iterdump())); "
+                                     "b.execute('PRAGMA application_id=0x57454952'); "
+                                     "b.execute('PRAGMA user_version=1'); b.commit()\"").c_str()),
+            0);
+  fs::rename(dump, path);
+  EXPECT_EQ((*ReadFile(path))[20], 0);
+  EXPECT_THAT(Report(), IsEmpty());
+  {
+    auto store = OpenWrite();
+    ASSERT_NE(store, nullptr);
+    ASSERT_TRUE(store->AddBatch(std::vector{Make("new", "a new weir")}, {}).ok());
+  }
+  EXPECT_EQ((*ReadFile(path))[20], 0);
   EXPECT_THAT(Report(), IsEmpty());
 }
 

@@ -283,6 +283,9 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   status.passages = now->live_passages();
   status.pending = status.passages - now->live_vectors();
   status.encoder = now->encoder.name;
+  status.encoder_fingerprint = now->encoder.fingerprint;
+  status.sparse_fingerprint = now->sparse_encoder.fingerprint;
+  status.multi_fingerprint = now->multi_encoder.fingerprint;
   status.sparse_encoder = now->sparse_encoder.name;
   if (!status.sparse_encoder.empty()) {
     status.sparse_pending = status.passages - now->live_sparse();

@@ -113,10 +113,11 @@ absl::Status Catalogue::CheckVersion() {
   }
   WEIR_ASSIGN_OR_RETURN(Statement version, database_->Prepare("PRAGMA user_version"));
   WEIR_RETURN_IF_ERROR(version.Step().status());
-  if (version.Int(0) != kCatalogueVersion) {
+  if (version.Int(0) < kOldestCatalogueVersion || version.Int(0) > kCatalogueVersion) {
     return absl::UnimplementedError(absl::StrCat(
-        "catalogue: format version ", version.Int(0), "; this build reads version ",
-        kCatalogueVersion, ": use the weir that wrote it, or remove the store and index again"));
+        "catalogue: format version ", version.Int(0), "; this build reads versions ",
+        kOldestCatalogueVersion, " to ", kCatalogueVersion,
+        ": use the weir that wrote it, or remove the store and index again"));
   }
   return absl::OkStatus();
 }
@@ -421,8 +422,14 @@ absl::StatusOr<std::vector<std::string>> Catalogue::IntegrityCheck() {
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("PRAGMA integrity_check"));
   std::vector<std::string> lines;
   while (true) {
-    WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
-    if (!more) return lines;
+    const absl::StatusOr<bool> more = s.Step();
+    if (absl::IsDataLoss(more.status())) {
+      // What ends the check says more than what SQLite makes of it.
+      lines.emplace(lines.begin(), more.status().message());
+      return lines;
+    }
+    if (!more.ok()) return more.status();
+    if (!*more) return lines;
     const std::string line = s.Text(0);
     if (line != "ok") lines.push_back(absl::StrCat("catalogue: ", line));
   }
