@@ -5,15 +5,22 @@
 #include "model/cross_encoder.h"
 
 namespace weir::cli {
-
-retrieve::Encoders SearchModels::Borrow() const {
-  retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
-  all.scorer = scorer.get();
-  all.completer = engine.get();
-  return all;
-}
-
 namespace {
+
+// A query's vector means nothing among those of another model.
+absl::Status CheckSame(std::string_view vectors, std::string_view name,
+                       std::string_view fingerprint, std::string_view store_name,
+                       std::string_view store_fingerprint) {
+  if (store_name.empty()) return absl::OkStatus();
+  if (name != store_name) {
+    return absl::InvalidArgumentError(absl::StrCat("encoder: ", name, "; the store's ", vectors,
+                                                   " are of ", store_name));
+  }
+  if (fingerprint == store_fingerprint) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("encoder: ", name, " is here ", fingerprint, "; the store's ", vectors,
+                   " are of ", store_fingerprint, ": run weir index to make them again"));
+}
 
 // What a hybrid search fuses unless told.
 std::vector<std::string> KindsOf(const index::Store& store) {
@@ -25,6 +32,13 @@ std::vector<std::string> KindsOf(const index::Store& store) {
 }
 
 }  // namespace
+
+retrieve::Encoders SearchModels::Borrow() const {
+  retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
+  all.scorer = scorer.get();
+  all.completer = engine.get();
+  return all;
+}
 
 absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string& wanted,
                                           retrieve::SearchOptions& search, Session& session) {
@@ -38,12 +52,17 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
   }
   WEIR_ASSIGN_OR_RETURN(const retrieve::ModeNeeds needs,
                         retrieve::NeedsOf(search.mode, search.fuse));
-  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  WEIR_ASSIGN_OR_RETURN(index::StoreStatus status, store.Status());
   if (needs.dense) {
     WEIR_ASSIGN_OR_RETURN(models.encoder,
                           session.LoadEncoder(wanted.empty() ? status.encoder : wanted));
-    if (!status.encoder.empty() && models.encoder->name() != status.encoder)
+    if (!status.encoder.empty() && models.encoder->name() != status.encoder) {
       WEIR_RETURN_IF_ERROR(store.SetQueryEncoder(models.encoder->name()));
+      WEIR_ASSIGN_OR_RETURN(status, store.Status());
+    }
+    WEIR_RETURN_IF_ERROR(CheckSame("vectors", models.encoder->name(),
+                                   models.encoder->fingerprint(), status.encoder,
+                                   status.encoder_fingerprint));
   }
   if (needs.sparse) {
     if (status.sparse_encoder.empty()) {
@@ -51,13 +70,21 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
           "sparse search: the store has no sparse vectors; index with --sparse");
     }
     WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
+    WEIR_RETURN_IF_ERROR(CheckSame("sparse vectors", models.sparse->name(),
+                                   models.sparse->fingerprint(), status.sparse_encoder,
+                                   status.sparse_fingerprint));
   }
   if (needs.multi) {
     if (status.multi_encoder.empty()) {
       return absl::FailedPreconditionError(
           "multi-vector search: the store has no token vectors; index with --multivector");
     }
-    WEIR_ASSIGN_OR_RETURN(models.tokens, session.LoadTokenEncoder(status.multi_encoder));
+    const bool named = !wanted.empty() && !needs.dense;
+    WEIR_ASSIGN_OR_RETURN(models.tokens,
+                          session.LoadTokenEncoder(named ? wanted : status.multi_encoder));
+    WEIR_RETURN_IF_ERROR(CheckSame("token vectors", models.tokens->name(),
+                                   models.tokens->fingerprint(), status.multi_encoder,
+                                   status.multi_fingerprint));
   }
   return models;
 }

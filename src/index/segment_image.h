@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -44,6 +45,20 @@ inline std::string FuzzImage(const uint8_t* data, size_t size, SegmentKind kind,
   header.checksum = XXH3_64bits(&header, offsetof(SegmentHeader, checksum));
   std::memcpy(image.data(), &header, sizeof(header));
   return image;
+}
+
+// Makes the checksums of a segment file that was changed fit again, where its sections lie inside
+// it.
+inline void RepairChecksums(std::string& image) {
+  SegmentHeader header;
+  if (image.size() < sizeof(header)) return;
+  std::memcpy(&header, image.data(), sizeof(header));
+  for (SegmentSection& s : header.sections) {
+    if (s.offset <= image.size() && s.size <= image.size() - s.offset)
+      s.checksum = XXH3_64bits(image.data() + s.offset, s.size);
+  }
+  header.checksum = XXH3_64bits(&header, offsetof(SegmentHeader, checksum));
+  std::memcpy(image.data(), &header, sizeof(header));
 }
 
 }  // namespace weir::index

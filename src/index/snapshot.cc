@@ -133,6 +133,7 @@ absl::Status AddTexts(const SegmentRow& row, const std::string& folder, const Sn
 // How passages are analysed and by which encoders.
 absl::Status ReadSettings(Catalogue& catalogue, Snapshot& out) {
   WEIR_ASSIGN_OR_RETURN(out.analyzer, catalogue.Setting("analyzer"));
+  if (out.analyzer.empty()) out.analyzer = kDefaultLanguage;  // its writer was killed at once
   out.analyzers = {{out.analyzer, 0}};
   if (out.analyzer == kAutoLanguage) {
     WEIR_ASSIGN_OR_RETURN(const std::string counts, catalogue.Setting("languages"));

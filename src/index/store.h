@@ -35,6 +35,7 @@ inline constexpr std::string_view kDefaultLanguage = "english";
 inline constexpr std::string_view kAutoLanguage = "auto";
 
 struct StoreStatus {
+  int64_t generation = 0;  // counts what was committed; readers of one see the same
   int64_t documents = 0, passages = 0, bytes = 0;
   int64_t pending = 0;  // passages without a vector
   std::vector<std::pair<std::string, std::string>> failed;  // path, reason
@@ -49,6 +50,8 @@ struct StoreStatus {
   std::string sparse_encoder;  // name, "" while there is none
   int64_t multi_pending = 0;   // passages without token vectors; 0 while there is no such encoder
   std::string multi_encoder;   // name, "" while there is none
+  // What made the vectors; "" while there are none. A query's must have been made by the same.
+  std::string encoder_fingerprint, sparse_fingerprint, multi_fingerprint;
   std::string language;  // kAutoLanguage or the analyser of all passages
   std::vector<std::pair<std::string, int64_t>> languages;  // with kAutoLanguage: analyser, passages
 };

@@ -80,6 +80,15 @@ absl::Status CheckSegments(const std::vector<Loaded<Segment>>& segments, const C
 
 absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& context) const {
   Lines lines;
+  const absl::Status status = CheckInto(context, lines);
+  if (status.ok()) return lines;
+  if (!absl::IsDataLoss(status)) return status;
+  Note(status, lines);  // what cannot be read is one more problem
+  return lines;
+}
+
+absl::Status FolderStore::CheckInto(const Context& context,
+                                    std::vector<std::string>& lines) const {
   std::lock_guard lock(catalogue_mutex_);
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_ASSIGN_OR_RETURN(lines, catalogue_->IntegrityCheck());
@@ -145,7 +154,7 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
     lines.push_back(absl::StrCat("lexical segments hold ", lexical.size(),
                                  " passages; the catalogue ", passage_rows));
   }
-  return lines;
+  return absl::OkStatus();
 }
 
 }  // namespace weir::index

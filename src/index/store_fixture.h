@@ -19,7 +19,7 @@
 namespace weir::index {
 
 // Unit vectors drawn from a generator seeded with the text's hash: same text, same vector.
-class HashEncoder final : public text::Encoder {
+class HashEncoder : public text::Encoder {
  public:
   explicit HashEncoder(int dimensions) : dimensions_(dimensions) {}
   int dimensions() const override { return dimensions_; }
@@ -52,7 +52,7 @@ class HashEncoder final : public text::Encoder {
 };
 
 // A vector a word, that of HashEncoder for it.
-class HashTokenEncoder final : public text::TokenEncoder {
+class HashTokenEncoder : public text::TokenEncoder {
  public:
   explicit HashTokenEncoder(int dimensions = 16) : words_(dimensions) {}
   int dimensions() const override { return words_.dimensions(); }
@@ -77,7 +77,7 @@ class HashTokenEncoder final : public text::TokenEncoder {
 };
 
 // Terms 0 to 199 drawn from a generator seeded with the text's hash.
-class HashSparseEncoder final : public text::SparseEncoder {
+class HashSparseEncoder : public text::SparseEncoder {
  public:
   explicit HashSparseEncoder(int32_t vocabulary = 200) : vocabulary_(vocabulary) {}
   int32_t vocabulary() const override { return vocabulary_; }

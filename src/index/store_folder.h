@@ -103,6 +103,8 @@ class FolderStore final : public Store {
   };
 
   absl::Status Lock();
+  // Check's lines; an error ends them.
+  absl::Status CheckInto(const Context& context, std::vector<std::string>& lines) const;
   absl::Status RemoveOrphans();
   absl::Status Writable() const;
   absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held

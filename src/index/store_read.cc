@@ -300,6 +300,7 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_ASSIGN_OR_RETURN(status.documents, catalogue_->DocumentCount());
   WEIR_ASSIGN_OR_RETURN(status.failed, catalogue_->Failures());
+  status.generation = now->generation;
   status.passages = now->live_passages();
   status.pending = status.passages - now->live_vectors();
   status.encoder = now->encoder.name;
@@ -308,6 +309,9 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
     for (const auto& loaded : set.segments) live += loaded.live();
     status.encoders_beside.push_back({set.encoder.name, status.passages - live});
   }
+  status.encoder_fingerprint = now->encoder.fingerprint;
+  status.sparse_fingerprint = now->sparse_encoder.fingerprint;
+  status.multi_fingerprint = now->multi_encoder.fingerprint;
   status.sparse_encoder = now->sparse_encoder.name;
   if (!status.sparse_encoder.empty()) {
     status.sparse_pending = status.passages - now->live_sparse();

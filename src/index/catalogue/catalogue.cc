@@ -101,13 +101,23 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& pa
 absl::Status Catalogue::CheckVersion() {
   WEIR_ASSIGN_OR_RETURN(Statement id, database_->Prepare("PRAGMA application_id"));
   WEIR_RETURN_IF_ERROR(id.Step().status());
-  if (id.Int(0) != kApplicationId) return absl::DataLossError("catalogue: not written by weir");
+  if (id.Int(0) != kApplicationId) {
+    WEIR_ASSIGN_OR_RETURN(Statement count,
+                          database_->Prepare("SELECT count(*) FROM sqlite_schema"));
+    WEIR_RETURN_IF_ERROR(count.Step().status());
+    if (id.Int(0) == 0 && count.Int(0) == 0) {
+      return absl::NotFoundError("catalogue: nothing is in it; the first run that indexes into "
+                                 "this store did not get that far");
+    }
+    return absl::DataLossError("catalogue: not written by weir");
+  }
   WEIR_ASSIGN_OR_RETURN(Statement version, database_->Prepare("PRAGMA user_version"));
   WEIR_RETURN_IF_ERROR(version.Step().status());
-  if (version.Int(0) != kCatalogueVersion) {
+  if (version.Int(0) < kOldestCatalogueVersion || version.Int(0) > kCatalogueVersion) {
     return absl::UnimplementedError(absl::StrCat(
-        "catalogue: format version ", version.Int(0), "; this build reads version ",
-        kCatalogueVersion, ": use the weir that wrote it, or remove the store and index again"));
+        "catalogue: format version ", version.Int(0), "; this build reads versions ",
+        kOldestCatalogueVersion, " to ", kCatalogueVersion,
+        ": use the weir that wrote it, or remove the store and index again"));
   }
   return absl::OkStatus();
 }
@@ -412,8 +422,14 @@ absl::StatusOr<std::vector<std::string>> Catalogue::IntegrityCheck() {
   WEIR_ASSIGN_OR_RETURN(Statement s, database_->Prepare("PRAGMA integrity_check"));
   std::vector<std::string> lines;
   while (true) {
-    WEIR_ASSIGN_OR_RETURN(const bool more, s.Step());
-    if (!more) return lines;
+    const absl::StatusOr<bool> more = s.Step();
+    if (absl::IsDataLoss(more.status())) {
+      // What ends the check says more than what SQLite makes of it.
+      lines.emplace(lines.begin(), more.status().message());
+      return lines;
+    }
+    if (!more.ok()) return more.status();
+    if (!*more) return lines;
     const std::string line = s.Text(0);
     if (line != "ok") lines.push_back(absl::StrCat("catalogue: ", line));
   }

@@ -20,7 +20,8 @@
 
 namespace weir::index {
 
-inline constexpr int kCatalogueVersion = 1;
+// Of new ones; from kSealedVersion on pages have checksums, which those of version 1 have not.
+inline constexpr int kCatalogueVersion = 2, kOldestCatalogueVersion = 1;
 
 struct SegmentRow {
   int64_t id = -1;

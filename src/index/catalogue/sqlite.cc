@@ -2,8 +2,11 @@
 
 #include <sqlite3.h>
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/catalogue/sealed_vfs.h"
 
 namespace weir::index {
 namespace {
@@ -11,6 +14,10 @@ namespace {
 constexpr int kBusyMilliseconds = 5000;
 
 absl::Status SqliteStatus(sqlite3* database, int code, std::string_view what) {
+  if (code == SQLITE_IOERR_DATA) {
+    return absl::DataLossError(absl::StrCat("catalogue.sqlite: page at offset ", LastDamagedPage(),
+                                            ": checksum does not match"));
+  }
   std::string message =
       absl::StrCat("catalogue: ", what, ": ",
                    database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
@@ -81,8 +88,15 @@ absl::StatusOr<std::unique_ptr<Sqlite>> Sqlite::Open(const std::string& path, bo
   auto out = std::unique_ptr<Sqlite>(new Sqlite());
   out->path_ = path;
   const int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &out->database_, flags, nullptr);
+  WEIR_ASSIGN_OR_RETURN(const char* const vfs, SealedVfs());
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  const int code = sqlite3_open_v2(path.c_str(), &out->database_, flags, vfs);
   if (code != SQLITE_OK) return SqliteStatus(out->database_, code, path);
+  if (create && (error || size == 0)) {
+    int reserved = kSealBytes;
+    sqlite3_file_control(out->database_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+  }
   sqlite3_busy_timeout(out->database_, kBusyMilliseconds);
   sqlite3_extended_result_codes(out->database_, 1);
   // The file may be hostile: no functions of views or triggers, no shadow writes.

@@ -18,23 +18,36 @@ namespace weir::index {
 
 class NaiveIndex {
  public:
-  explicit NaiveIndex(std::string_view analyzer) : analyzer_(*text::Analyzer::Make(analyzer)) {}
-
-  void Add(int64_t id, const PassageFields& fields) {
+  // A passage's terms, so that several indexes may take them without analysing again.
+  struct PassageTerms {
+    std::map<std::string, std::vector<uint32_t>> positions;
+    int64_t length = 0;
+  };
+  static PassageTerms Analyse(text::Analyzer& analyzer, const PassageFields& fields) {
+    PassageTerms out;
     uint32_t base = 0;
     for (std::string_view field : {fields.title, fields.heading, fields.text}) {
       if (field.empty()) continue;
       std::vector<text::Token> tokens;
-      analyzer_->Analyze(field, tokens);
+      analyzer.Analyze(field, tokens);
       uint32_t last = base;
       for (const text::Token& t : tokens) {
         last = base + static_cast<uint32_t>(t.position);
-        positions_[t.term][id].push_back(last);
+        out.positions[t.term].push_back(last);
       }
-      lengths_[id] += static_cast<int64_t>(tokens.size());
+      out.length += static_cast<int64_t>(tokens.size());
       base = last + kFieldGap;
     }
-    lengths_[id] += 0;
+    return out;
+  }
+
+  NaiveIndex() = default;  // of terms alone
+  explicit NaiveIndex(std::string_view analyzer) : analyzer_(*text::Analyzer::Make(analyzer)) {}
+
+  void Add(int64_t id, const PassageFields& fields) { Add(id, Analyse(*analyzer_, fields)); }
+  void Add(int64_t id, const PassageTerms& terms) {
+    for (const auto& [term, places] : terms.positions) positions_[term][id] = places;
+    lengths_[id] = terms.length;
   }
 
   void Remove(int64_t id) {

@@ -29,6 +29,7 @@ bool Above(const Candidate& a, const Candidate& b) {
 
 absl::Status CheckQuery(std::span<const MultiView> segments, std::span<const float> query) {
   for (const MultiView& view : segments) {
+    WEIR_RETURN_IF_ERROR(view.segment->CheckStarts());
     const FixedEncodingParameters& own = view.segment->parameters();
     if (query.empty() || query.size() % own.dimensions != 0) {
       return absl::InvalidArgumentError(

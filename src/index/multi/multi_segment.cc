@@ -58,11 +58,6 @@ absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::FromFile(
     return file->Damaged(kTokenStarts, 0, "size does not match the rows");
   }
   const uint64_t* starts = At<uint64_t>(*file, kTokenStarts);
-  for (uint64_t r = 0; r < rows; ++r) {
-    if (starts[r] > starts[r + 1] || starts[0] != 0) {
-      return file->Damaged(kTokenStarts, r * 8, "starts of rows do not ascend");
-    }
-  }
   if (starts[rows] > file->bytes()) {
     return file->Damaged(kTokenStarts, rows * 8, absl::StrCat(starts[rows], " tokens"));
   }
@@ -91,6 +86,16 @@ absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::FromFile(
   segment->token_codes_ = At<uint8_t>(*file, kTokenCodes);
   segment->file_ = std::move(file);
   return segment;
+}
+
+absl::Status MultiSegment::CheckStarts() const {
+  if (starts_checked_.load(std::memory_order_acquire)) return absl::OkStatus();
+  for (size_t r = 0; r < rows_; ++r) {
+    if (starts_[r] > starts_[r + 1] || starts_[0] != 0)
+      return file_->Damaged(kTokenStarts, r * 8, "starts of rows do not ascend");
+  }
+  starts_checked_.store(true, std::memory_order_release);
+  return absl::OkStatus();
 }
 
 int64_t MultiSegment::Row(int64_t passage) const {
@@ -168,6 +173,7 @@ absl::Status MultiSegment::CheckEncodings() const {
 }
 
 absl::Status MultiSegment::Check() const {
+  WEIR_RETURN_IF_ERROR(CheckStarts());
   for (size_t r = 1; r < rows_; ++r) {
     if (ids_[r] <= ids_[r - 1]) {
       return file_->Damaged(kMultiPassages, r * 8, "passage ids do not ascend");

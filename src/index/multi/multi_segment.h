@@ -3,6 +3,7 @@
 // page: docs/formats/multi-segment.md. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,9 @@ class MultiSegment {
   const FixedEncodingParameters& parameters() const { return parameters_; }
   int64_t passage(size_t row) const { return ids_[row]; }
   int64_t Row(int64_t passage) const;  // -1 when it is not here
+  // That the tokens of rows follow one another: to be asked before any of them is. Reads the starts
+  // the first time, so that opening a segment does not.
+  absl::Status CheckStarts() const;
   size_t token_begin(size_t row) const { return starts_[row]; }
   size_t token_end(size_t row) const { return starts_[row + 1]; }
   size_t tokens() const { return starts_[rows_]; }
@@ -74,6 +78,7 @@ class MultiSegment {
   const uint8_t* encoding_codes_ = nullptr;
   const uint8_t* token_codes_ = nullptr;
 
+  mutable std::atomic<bool> starts_checked_{false};
   mutable std::mutex made_;
   mutable std::unique_ptr<const FixedEncoder> encoder_;
   mutable std::unique_ptr<const TokenCoder> coder_;

@@ -238,6 +238,7 @@ absl::StatusOr<SegmentInfo> MergeMultiSegments(std::span<const MultiView> segmen
       return absl::InternalError(absl::StrCat(
           view.segment->file().path(), ": encodings of other parameters than its neighbours"));
     }
+    WEIR_RETURN_IF_ERROR(view.segment->CheckStarts());
     for (size_t r = 0; r < view.segment->rows(); ++r) {
       if (view.deleted != nullptr && view.deleted->Contains(static_cast<uint32_t>(r))) continue;
       sources.push_back({view.segment->passage(r), view.segment, r});

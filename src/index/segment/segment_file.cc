@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -115,11 +116,23 @@ absl::Status SegmentFile::Damaged(int section, uint64_t offset, std::string_view
 }
 
 absl::Status SegmentFile::Verify() const {
+  // No checksum covers what stands between the sections and behind the last.
+  const auto zero = [&](uint64_t begin, uint64_t end) {
+    return std::all_of(data_ + begin, data_ + end, [](uint8_t byte) { return byte == 0; });
+  };
+  uint64_t end = sizeof(SegmentHeader);
   for (uint32_t i = 0; i < header_.section_count; ++i) {
     std::span<const uint8_t> bytes = section(i);
+    if (!zero(end, header_.sections[i].offset))
+      return Damaged(i, end, "bytes before it are not zero");
+    end = header_.sections[i].offset + header_.sections[i].size;
     if (XXH3_64bits(bytes.data(), bytes.size()) != header_.sections[i].checksum) {
       return Damaged(i, header_.sections[i].offset, "checksum does not match");
     }
+  }
+  if (!zero(end, header_.file_size)) {
+    return absl::DataLossError(
+        absl::StrCat(path_, ": bytes behind the last section, offset ", end, ", are not zero"));
   }
   return absl::OkStatus();
 }

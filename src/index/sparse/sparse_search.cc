@@ -271,6 +271,7 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
     if (ScoreFew(view, few)) continue;
     for (size_t c = 0; c < view.segment->chunks(); ++c) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+      WEIR_RETURN_IF_ERROR(view.segment->CheckEntries(c));
       // Which postings are heavy depends on all rows: what is allowed must not.
       if (options.exact || view.allowed != nullptr) {
         SearchChunk(view, c, query, scratch, best);

@@ -60,49 +60,55 @@ absl::StatusOr<std::shared_ptr<const SparseSegment>> SparseSegment::FromFile(
   segment->masked_ = file->section(kMaskedTerms).data();
   segment->list_rows_ = At<uint16_t>(file->section(kListRows).data());
   segment->list_impacts_ = file->section(kListImpacts).data();
+  segment->checked_ = std::make_unique<std::atomic<bool>[]>(directory.chunks);
   segment->file_ = std::move(file);
-  WEIR_RETURN_IF_ERROR(segment->CheckEntries());
+  WEIR_RETURN_IF_ERROR(segment->CheckChunks());
   return segment;
 }
 
-// That whatever an entry points to lies inside its section, and what lists name inside the chunk.
-absl::Status SparseSegment::CheckEntries() const {
+absl::Status SparseSegment::CheckChunks() const {
   const auto bytes = file_->section(kSparseDirectory);
   const uint64_t* first = At<uint64_t>(directory_bytes_);
   const uint64_t room = (bytes.size() - directory_.entries) / sizeof(SparseEntry);
-  const SparseEntry* entries = At<SparseEntry>(directory_bytes_ + directory_.entries);
-  const uint64_t listed = file_->section(kListImpacts).size();
-  const uint64_t masked = file_->section(kMaskedTerms).size();
   if (first[0] != 0 || first[directory_.chunks] != room) {
     return file_->Damaged(kSparseDirectory, 0, "entries do not fill the section");
   }
   for (size_t chunk = 0; chunk < directory_.chunks; ++chunk) {
-    if (first[chunk] > first[chunk + 1] || first[chunk + 1] > room) {
+    if (first[chunk] > first[chunk + 1] || first[chunk + 1] > room)
       return file_->Damaged(kSparseDirectory, chunk * 8, "entries of chunks do not ascend");
-    }
-    const MaskedBlob blob(RowsOfChunk(chunk));
-    for (uint64_t i = first[chunk]; i < first[chunk + 1]; ++i) {
-      const SparseEntry& e = entries[i];
-      const uint64_t count = e.count & ~kMaskedFlag;
-      const uint64_t size = IsMasked(e) ? blob.Size(count) : count;
-      const uint64_t end = IsMasked(e) ? masked : listed;
-      if (count > kChunkRows || size > end || e.start > end - size ||
-          (IsMasked(e) && e.start % 8 != 0) || e.heavy_count > listed ||
-          e.heavy_start > listed - e.heavy_count) {
-        return file_->Damaged(kSparseDirectory, directory_.entries + i * sizeof(SparseEntry),
-                              "an entry leads out of its section");
-      }
-      // Any u16 is a row of a whole chunk; the last one may be shorter.
-      if (chunk + 1 < directory_.chunks) continue;
-      const auto inside = [&](const SparseList& list) {
-        return std::all_of(list.rows.begin(), list.rows.end(),
-                           [&](uint16_t row) { return row < RowsOfChunk(chunk); });
-      };
-      if ((!IsMasked(e) && !inside(List(e))) || !inside(HeavyList(e))) {
-        return file_->Damaged(kListRows, e.start * 2, "a row that is not there");
-      }
-    }
   }
+  return absl::OkStatus();
+}
+
+// That whatever an entry points to lies inside its section, and what lists name inside the chunk.
+absl::Status SparseSegment::CheckEntries(size_t chunk) const {
+  if (checked_[chunk].load(std::memory_order_acquire)) return absl::OkStatus();
+  const uint64_t* first = At<uint64_t>(directory_bytes_);
+  const SparseEntry* entries = At<SparseEntry>(directory_bytes_ + directory_.entries);
+  const uint64_t listed = file_->section(kListImpacts).size();
+  const uint64_t masked = file_->section(kMaskedTerms).size();
+  const MaskedBlob blob(RowsOfChunk(chunk));
+  for (uint64_t i = first[chunk]; i < first[chunk + 1]; ++i) {
+    const SparseEntry& e = entries[i];
+    const uint64_t count = e.count & ~kMaskedFlag;
+    const uint64_t size = IsMasked(e) ? blob.Size(count) : count;
+    const uint64_t end = IsMasked(e) ? masked : listed;
+    if (count > kChunkRows || size > end || e.start > end - size ||
+        (IsMasked(e) && e.start % 8 != 0) || e.heavy_count > listed ||
+        e.heavy_start > listed - e.heavy_count) {
+      return file_->Damaged(kSparseDirectory, directory_.entries + i * sizeof(SparseEntry),
+                            "an entry leads out of its section");
+    }
+    // Any u16 is a row of a whole chunk; the last one may be shorter.
+    if (chunk + 1 < directory_.chunks) continue;
+    const auto inside = [&](const SparseList& list) {
+      return std::all_of(list.rows.begin(), list.rows.end(),
+                         [&](uint16_t row) { return row < RowsOfChunk(chunk); });
+    };
+    if ((!IsMasked(e) && !inside(List(e))) || !inside(HeavyList(e)))
+      return file_->Damaged(kListRows, e.start * 2, "a row that is not there");
+  }
+  checked_[chunk].store(true, std::memory_order_release);
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -54,6 +55,9 @@ class SparseSegment {
 
   size_t chunks() const { return directory_.chunks; }
   size_t RowsOfChunk(size_t chunk) const;
+  // That what the chunk's entries point to is inside the file: to be asked before Find. Reads them
+  // the first time, so that opening a segment does not.
+  absl::Status CheckEntries(size_t chunk) const;
   // Null when no row of the chunk has the term. REQUIRES: term < vocabulary.
   const SparseEntry* Find(size_t chunk, uint32_t term) const;
   static bool IsMasked(const SparseEntry& entry) { return (entry.count & kMaskedFlag) != 0; }
@@ -76,7 +80,7 @@ class SparseSegment {
  private:
   // Hostile starts lie inside all the same.
   uint64_t Start(size_t row) const { return starts_[row] < postings_ ? starts_[row] : postings_; }
-  absl::Status CheckEntries() const;
+  absl::Status CheckChunks() const;
 
   std::shared_ptr<const SegmentFile> file_;
   size_t rows_ = 0;
@@ -91,6 +95,7 @@ class SparseSegment {
   const uint8_t* masked_ = nullptr;
   const uint16_t* list_rows_ = nullptr;
   const uint8_t* list_impacts_ = nullptr;
+  std::unique_ptr<std::atomic<bool>[]> checked_;  // of each chunk: its entries are good
 };
 
 struct SparseView {

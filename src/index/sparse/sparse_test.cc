@@ -276,8 +276,11 @@ TEST_F(SparseTest, DamageIsFound) {
       continue;
     }
     const SparseView view{segment->get(), nullptr};
-    EXPECT_TRUE(SearchSparse({&view, 1}, *made, 5, {}, Context()).ok());
-    EXPECT_TRUE(SearchSparse({&view, 1}, *made, 5, {.exact = false}, Context()).ok());
+    // Entries are looked at by the first search, which refuses those that lead out of the file.
+    const absl::Status exact = SearchSparse({&view, 1}, *made, 5, {}, Context()).status();
+    EXPECT_TRUE(exact.ok() || absl::IsDataLoss(exact)) << exact;
+    EXPECT_EQ(SearchSparse({&view, 1}, *made, 5, {.exact = false}, Context()).status(), exact);
+    refused += !exact.ok();
     // A passage id that still ascends is another passage's, which only the catalogue can know.
     if (section != kSparsePassages) EXPECT_FALSE((*segment)->Check().ok()) << section << " " << at;
   }
