@@ -1,8 +1,12 @@
 #include "cli/eval_setup.h"
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status.h"
 #include "cli/machine.h"
 #include "cli/run.h"
@@ -15,6 +19,12 @@ std::string Quoted(std::string_view word) {
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return std::string(word);
   return absl::StrCat("'", absl::StrReplaceAll(std::string(word), {{"'", "'\\''"}}), "'");
+}
+
+std::string Absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute.lexically_normal().string();
 }
 
 void AppendChanged(const OptionTable& defaults, const OptionTable& values, std::string& out) {
@@ -94,6 +104,50 @@ std::string CommandOf(std::string_view verb, const OptionTable& defaults, const 
   if (session.options().seed != 0) absl::StrAppend(&out, " --seed ", session.options().seed);
   for (const std::string& argument : arguments) absl::StrAppend(&out, " ", Quoted(argument));
   return out;
+}
+
+evaluate::LeaderboardEntry EntryOf(const evaluate::EvalRecord& record, EvalOptions options,
+                                   const SearchModels& models, const evaluate::EvalOrigin& origin,
+                                   std::string_view name, std::string_view metric) {
+  // What a default was this time; another one may be installed later.
+  if (models.encoder != nullptr && options.encoder.empty()) {
+    options.encoder = models.encoder->name();
+  }
+  if (models.sparse != nullptr && options.sparse_encoder.empty()) {
+    options.sparse_encoder = models.sparse->name();
+  }
+  if (models.engine != nullptr && options.model.empty()) options.model = models.engine->name();
+  for (std::string* path : {&options.retrieval.queries, &options.retrieval.qrels}) {
+    if (!path->empty()) *path = Absolute(*path);
+  }
+  evaluate::LeaderboardEntry entry{.name = std::string(name),
+                                   .time = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(),
+                                                            absl::UTCTimeZone()),
+                                   .origin = origin,
+                                   .record = record,
+                                   .metric = std::string(metric)};
+  entry.record.folder = Absolute(record.folder);
+  const OptionTable table = BindOptions(options);
+  for (const OptionField& field : table.fields()) {
+    if (evaluate::IsReplayable(field)) entry.options[std::string(field.spec().name)] = field.Get();
+  }
+  return entry;
+}
+
+absl::StatusOr<EvalOptions> OptionsOf(const evaluate::LeaderboardEntry& entry) {
+  EvalOptions options;
+  OptionTable table = BindOptions(options);
+  const std::string where = absl::StrCat("record of line ", entry.line);
+  for (const auto& [name, value] : entry.options) {
+    const OptionField* field = table.Find(name);
+    if (field == nullptr || !evaluate::IsReplayable(*field)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": option \"", name, "\" is not one that a record may set"));
+    }
+    const absl::Status set = table.Set(name, value);
+    if (!set.ok()) return Annotate(set, where);
+  }
+  return options;
 }
 
 evaluate::EvalOrigin OriginOf(std::string command) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/search_models.h"
+#include "evaluate/leaderboard.h"
 #include "evaluate/retrieval.h"
 #include "evaluate/sets.h"
 
@@ -34,6 +35,14 @@ absl::StatusOr<SearchModels> LoadEvalModels(const EvalOptions& options, Session&
 // came, quoted for a shell.
 std::string CommandOf(std::string_view verb, const OptionTable& defaults, const OptionTable& values,
                       std::span<const std::string> arguments, const Session& session);
+
+// The record for a leaderboard; `options` are those that the set was measured with.
+evaluate::LeaderboardEntry EntryOf(const evaluate::EvalRecord& record, EvalOptions options,
+                                   const SearchModels& models, const evaluate::EvalOrigin& origin,
+                                   std::string_view name, std::string_view metric);
+// The options of a record over the defaults. kInvalidArgument for one that a record may not set, or
+// a value that is not allowed; both name the leaderboard's line.
+absl::StatusOr<EvalOptions> OptionsOf(const evaluate::LeaderboardEntry& entry);
 
 // Version and machine; `command`: as CommandOf gives it.
 evaluate::EvalOrigin OriginOf(std::string command);

@@ -31,6 +31,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeVerifyVerb,
                     MakeEvalVerb,
                     MakeEvalCompareVerb,
+                    MakeEvalLeaderboardVerb,
                     MakeEvalPerplexityVerb,
                     MakeEvalPasskeyVerb,
                     MakeEvalAnswersVerb,

@@ -15,10 +15,17 @@ namespace {
 struct EvalVerbOptions {
   EvalOptions eval;
   evaluate::SetsOptions sets;
+  std::string leaderboard, name;
   template <class V>
   void Visit(V& v) {
     eval.Visit(v);
     sets.Visit(v);
+    v(leaderboard, {.name = "leaderboard",
+                    .help = "File that gets a line for each measured set (weir eval leaderboard).",
+                    .fingerprint = false});
+    v(name, {.name = "name",
+             .help = "What the leaderboard calls this system.",
+             .fingerprint = false});
   }
 };
 
@@ -46,7 +53,7 @@ class EvalVerb : public Verb {
     const evaluate::EvalOrigin origin = OriginOf(CommandOf(
         "eval", BindOptions(defaults), BindOptions(options_), arguments, session));
     evaluate::SetsRecord record;
-    const absl::Status failure = Measure(arguments, models, session, record);
+    const absl::Status failure = Measure(arguments, models, origin, session, record);
     options_.sets.significance.seed = session.context().seed;
     WEIR_RETURN_IF_ERROR(evaluate::CompareSets(options_.sets, record));
     if (record.sets.empty()) return failure;
@@ -80,7 +87,8 @@ class EvalVerb : public Verb {
 
   // Returns the first failure; what was measured is in the record whatever it is.
   absl::Status Measure(std::span<const std::string> folders, const SearchModels& models,
-                       Session& session, evaluate::SetsRecord& record) {
+                       const evaluate::EvalOrigin& origin, Session& session,
+                       evaluate::SetsRecord& record) {
     absl::Status failure;
     const int64_t start = session.context().now_ns();
     for (size_t i = 0; i < folders.size(); ++i) {
@@ -93,6 +101,12 @@ class EvalVerb : public Verb {
       if (set.ok()) {
         record.sets.push_back(*std::move(set));
         NoteDone(record.sets.back(), i, folders.size(), session);
+        // At once: a later set may fail or be interrupted.
+        if (!options_.leaderboard.empty()) {
+          WEIR_RETURN_IF_ERROR(evaluate::AppendToLeaderboard(
+              options_.leaderboard, EntryOf(record.sets.back(), options_.eval, models, origin,
+                                            options_.name, options_.sets.metric)));
+        }
         continue;
       }
       if (failure.ok()) failure = set.status();
