@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "cli/eval_setup.h"
 #include "cli/verbs.h"
+#include "evaluate/report.h"
 
 namespace weir::cli {
 namespace {
@@ -15,11 +16,14 @@ namespace {
 struct EvalVerbOptions {
   EvalOptions eval;
   evaluate::SetsOptions sets;
-  std::string leaderboard, name;
+  std::string leaderboard, name, report;
   template <class V>
   void Visit(V& v) {
     eval.Visit(v);
     sets.Visit(v);
+    v(report, {.name = "report",
+               .help = "File for a page about it, FILE.html or FILE.md.",
+               .fingerprint = false});
     v(leaderboard, {.name = "leaderboard",
                     .help = "File that gets a line for each measured set (weir eval leaderboard).",
                     .fingerprint = false});
@@ -57,6 +61,9 @@ class EvalVerb : public Verb {
     options_.sets.significance.seed = session.context().seed;
     WEIR_RETURN_IF_ERROR(evaluate::CompareSets(options_.sets, record));
     if (record.sets.empty()) return failure;
+    if (!options_.report.empty()) {
+      WEIR_RETURN_IF_ERROR(evaluate::WriteReport(options_.report, record, origin));
+    }
     Print(record, arguments.size() == 1, origin, session);
     return failure.ok() ? kExitDone : ExitCode(failure);
   }
@@ -66,6 +73,9 @@ class EvalVerb : public Verb {
     const evaluate::RetrievalOptions& retrieval = options_.eval.retrieval;
     if (folders.size() > 1 && !(retrieval.queries.empty() && retrieval.qrels.empty())) {
       return absl::InvalidArgumentError("queries, qrels: files of one set; several were given");
+    }
+    if (!options_.report.empty()) {
+      WEIR_RETURN_IF_ERROR(evaluate::CheckReportPath(options_.report));
     }
     std::map<std::string, std::string> names;
     for (const std::string& folder : folders) {
