@@ -32,6 +32,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeEvalVerb,
                     MakeEvalCompareVerb,
                     MakeEvalLeaderboardVerb,
+                    MakeEvalOwnVerb,
                     MakeEvalPerplexityVerb,
                     MakeEvalPasskeyVerb,
                     MakeEvalAnswersVerb,

@@ -94,7 +94,9 @@ absl::Status WriteReport(const std::string& path, const SetsRecord& record,
 
 std::string MarkdownReport(const SetsRecord& record, const EvalOrigin& origin) {
   const std::string& metric = record.tests.metric;
-  std::string out = absl::StrCat("# Retrieval by ", metric, "\n\n| set | queries |");
+  std::string out = absl::StrCat("# Retrieval by ", metric, "\n\n");
+  for (const std::string& line : record.advice) absl::StrAppend(&out, MarkdownCell(line), "\n\n");
+  out += "| set | queries |";
   for (const EvalRun& run : record.mean)
     absl::StrAppend(&out, " ", MarkdownCell(run.pipeline), " |");
   out += "\n| --- | --- |";

@@ -204,6 +204,9 @@ void Changes(const EvalRecord& set, std::string& out) {
 std::string HtmlReport(const SetsRecord& record, const EvalOrigin& origin) {
   std::string out(kHead);
   absl::StrAppend(&out, "<h1>Retrieval by ", Escaped(record.tests.metric), "</h1>\n");
+  for (const std::string& line : record.advice) {
+    absl::StrAppend(&out, "<p>", Escaped(line), "</p>\n");
+  }
   Scores(record, out);
   out += Chart(record);
   for (const FailedSet& set : record.failed) {

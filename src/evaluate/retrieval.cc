@@ -32,24 +32,14 @@ absl::Status Identify(const BeirPaths& paths, RetrievalOptions options,
   WEIR_ASSIGN_OR_RETURN(record.corpus_sha256, HashOf(paths.corpus));
   WEIR_ASSIGN_OR_RETURN(record.queries_sha256, HashOf(paths.queries));
   WEIR_ASSIGN_OR_RETURN(record.qrels_sha256, HashOf(paths.qrels));
-  std::map<std::string, std::string>& models = record.models;
-  if (encoders.dense != nullptr) models["encoder"] = encoders.dense->fingerprint();
-  if (encoders.sparse != nullptr) models["sparse-encoder"] = encoders.sparse->fingerprint();
-  if (encoders.scorer != nullptr) models["scorer"] = encoders.scorer->fingerprint();
-  if (encoders.completer != nullptr) models["model"] = encoders.completer->name();
-  if (encoders.tokens != nullptr) models["token-encoder"] = encoders.tokens->fingerprint();
-  std::map<std::string, std::string> extra = models;
+  record.models = ModelsOf(encoders);
+  std::map<std::string, std::string> extra = record.models;
   extra.try_emplace("encoder", "");
   extra["corpus"] = record.corpus_sha256;
   extra["queries"] = record.queries_sha256;
   extra["qrels"] = record.qrels_sha256;
   extra["protocol"] = "1";
-  record.fingerprint = BindOptions(options).Fingerprint();
-  for (const auto& [name, value] : extra) {
-    // Escaped as the options' own values are.
-    absl::StrAppend(&record.fingerprint, ";", name, "=",
-                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {";", "\\;"}}));
-  }
+  record.fingerprint = FingerprintOf(BindOptions(options), extra);
   return absl::OkStatus();
 }
 
@@ -77,12 +67,49 @@ absl::StatusOr<retrieve::ModeNeeds> Check(const RetrievalOptions& options,
   return all;
 }
 
-absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::string& name,
+absl::Status WriteRuns(const std::string& folder, const std::string& name, const RankedRun& run,
+                       const std::string& table) {
+  WEIR_RETURN_IF_ERROR(MakeFolders(folder));
+  const std::string stem = absl::StrCat(folder, "/", name);
+  WEIR_RETURN_IF_ERROR(WriteFileAtomic(stem + ".trec", TrecRun(run, "weir-" + name)));
+  return WriteFileAtomic(stem + ".tsv", table);
+}
+
+}  // namespace
+
+std::string SetName(const std::string& folder) {
+  std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+std::map<std::string, std::string> ModelsOf(const retrieve::Encoders& encoders) {
+  std::map<std::string, std::string> models;
+  if (encoders.dense != nullptr) models["encoder"] = encoders.dense->fingerprint();
+  if (encoders.sparse != nullptr) models["sparse-encoder"] = encoders.sparse->fingerprint();
+  if (encoders.scorer != nullptr) models["scorer"] = encoders.scorer->fingerprint();
+  if (encoders.completer != nullptr) models["model"] = encoders.completer->name();
+  if (encoders.tokens != nullptr) models["token-encoder"] = encoders.tokens->fingerprint();
+  return models;
+}
+
+std::string FingerprintOf(const OptionTable& options,
+                          const std::map<std::string, std::string>& extra) {
+  std::string out = options.Fingerprint();
+  for (const auto& [name, value] : extra) {
+    absl::StrAppend(&out, ";", name, "=",
+                    absl::StrReplaceAll(value, {{"\\", "\\\\"}, {";", "\\;"}}));
+  }
+  return out;
+}
+
+absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::string& pipeline_name,
                                      const std::vector<BeirRecord>& queries,
                                      const RetrievalOptions& options,
                                      const retrieve::Encoders& encoders, const Registry& registry,
+                                     absl::FunctionRef<std::string(const text::Hit&)> name_of,
                                      const Context& context) {
-  WEIR_ASSIGN_OR_RETURN(const PipelineName parts, ParsePipeline(name));
+  WEIR_ASSIGN_OR_RETURN(const PipelineName parts, ParsePipeline(pipeline_name));
   retrieve::SearchOptions search{.mode = parts.mode,
                                  .fuse = options.fuse,
                                  .sparse = options.sparse,
@@ -100,29 +127,13 @@ absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::strin
     const auto hits = pipeline->Search(query.text, context);
     if (!hits.ok()) return Annotate(hits.status(), absl::StrCat("query ", query.id));
     std::vector<Ranked>& ranked = run[query.id];
-    for (const text::Hit& hit : *hits) ranked.push_back({hit.document.path, hit.score});
+    for (const text::Hit& hit : *hits) ranked.push_back({name_of(hit), hit.score});
   }
   DropIdenticalIds(run);
   for (auto& [query, ranked] : run) {
     if (ranked.size() > static_cast<size_t>(options.depth)) ranked.resize(options.depth);
   }
   return run;
-}
-
-absl::Status WriteRuns(const std::string& folder, const std::string& name, const RankedRun& run,
-                       const std::string& table) {
-  WEIR_RETURN_IF_ERROR(MakeFolders(folder));
-  const std::string stem = absl::StrCat(folder, "/", name);
-  WEIR_RETURN_IF_ERROR(WriteFileAtomic(stem + ".trec", TrecRun(run, "weir-" + name)));
-  return WriteFileAtomic(stem + ".tsv", table);
-}
-
-}  // namespace
-
-std::string SetName(const std::string& folder) {
-  std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  return path.filename().string();
 }
 
 absl::StatusOr<PipelineName> ParsePipeline(std::string_view name) {
@@ -174,8 +185,9 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   for (const std::string& pipeline : options.pipelines) {
     const int64_t begin = context.now_ns();
     WEIR_ASSIGN_OR_RETURN(const RankedRun run,
-                          RunQueries(collection->store(), pipeline, queries, options, encoders,
-                                     registry, context));
+                          RunQueries(
+                              collection->store(), pipeline, queries, options, encoders, registry,
+                              [](const text::Hit& hit) { return hit.document.path; }, context));
     const double took_s = SecondsSince(begin, context);
     record.runs.push_back(Measured(pipeline, qrels, run));
     record.runs.back().took_s = took_s;

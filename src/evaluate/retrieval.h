@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/context.h"
 #include "base/registry.h"
+#include "evaluate/beir.h"
 #include "evaluate/compare.h"
 #include "evaluate/metrics.h"
 #include "retrieve/pipeline.h"
@@ -118,6 +120,21 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
                                              const RetrievalOptions& options,
                                              retrieve::Encoders encoders, const Registry& registry,
                                              const Context& context);
+
+// All queries through a pipeline, one after the other; `name_of` gives a hit the name that
+// judgements know it by. Documents named like the query are dropped.
+absl::StatusOr<RankedRun> RunQueries(const index::Store& store, const std::string& pipeline,
+                                     const std::vector<BeirRecord>& queries,
+                                     const RetrievalOptions& options,
+                                     const retrieve::Encoders& encoders, const Registry& registry,
+                                     absl::FunctionRef<std::string(const text::Hit&)> name_of,
+                                     const Context& context);
+
+// What a run's figures depend on beside its options and data: role -> fingerprint.
+std::map<std::string, std::string> ModelsOf(const retrieve::Encoders& encoders);
+// "name=value;..." behind the options' own; escaped as they are.
+std::string FingerprintOf(const OptionTable& options,
+                          const std::map<std::string, std::string>& extra);
 
 // A run against its judgements; took_s is left to the caller.
 EvalRun Measured(const std::string& pipeline, const Qrels& qrels, const RankedRun& run);

@@ -104,6 +104,10 @@ std::string SetsToJson(const SetsRecord& record, const SetsOptions& options,
                {"mean", std::move(mean)},
                {"trials", options.significance.trials},
                {"took_s", record.took_s}};
+  if (!record.recommended.empty()) {
+    json["recommended"] = record.recommended;
+    json["advice"] = record.advice;
+  }
   AddOrigin(origin, json);
   return Text(json);
 }

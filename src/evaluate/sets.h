@@ -42,6 +42,8 @@ struct SetsRecord {
   std::vector<EvalRun> mean;  // over sets; queries and took_s are sums, per_query is empty
   PipelineTests tests;        // of the mean
   double took_s = 0;
+  std::string recommended;          // a pipeline; "" where nobody asked (own.h)
+  std::vector<std::string> advice;  // a line each
 };
 
 // Whether nothing is fused in it.

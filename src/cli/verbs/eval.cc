@@ -77,6 +77,7 @@ class EvalVerb : public Verb {
     if (!options_.report.empty()) {
       WEIR_RETURN_IF_ERROR(evaluate::CheckReportPath(options_.report));
     }
+    if (!options_.leaderboard.empty()) WEIR_RETURN_IF_ERROR(CheckLeaderboard());
     std::map<std::string, std::string> names;
     for (const std::string& folder : folders) {
       const auto [other, fresh] = names.emplace(evaluate::SetName(folder), folder);
@@ -112,10 +113,10 @@ class EvalVerb : public Verb {
         record.sets.push_back(*std::move(set));
         NoteDone(record.sets.back(), i, folders.size(), session);
         // At once: a later set may fail or be interrupted.
-        if (!options_.leaderboard.empty()) {
-          WEIR_RETURN_IF_ERROR(evaluate::AppendToLeaderboard(
-              options_.leaderboard, EntryOf(record.sets.back(), options_.eval, models, origin,
-                                            options_.name, options_.sets.metric)));
+        const absl::Status kept = Record(record.sets.back(), models, origin);
+        if (!kept.ok()) {
+          session.Note(std::string(kept.message()));
+          return kept;
         }
         continue;
       }
@@ -128,6 +129,23 @@ class EvalVerb : public Verb {
     }
     record.took_s = static_cast<double>(session.context().now_ns() - start) * 1e-9;
     return failure;
+  }
+
+  absl::Status Record(const evaluate::EvalRecord& set, const SearchModels& models,
+                      const evaluate::EvalOrigin& origin) const {
+    if (options_.leaderboard.empty()) return absl::OkStatus();
+    return evaluate::AppendToLeaderboard(
+        options_.leaderboard, EntryOf(set, options_.eval, models, origin, options_.name,
+                                      options_.sets.metric));
+  }
+
+  // What is damaged is told before hours are spent.
+  absl::Status CheckLeaderboard() const {
+    const absl::StatusOr<std::unique_ptr<evaluate::LineReader>> lines =
+        evaluate::LineReader::Open(options_.leaderboard);
+    if (absl::IsNotFound(lines.status())) return absl::OkStatus();
+    WEIR_RETURN_IF_ERROR(lines.status());
+    return evaluate::ReadLeaderboard(**lines).status();
   }
 
   void NoteDone(const evaluate::EvalRecord& set, size_t i, size_t n, Session& session) const {
