@@ -36,10 +36,9 @@ std::string FastestOfTheBest(const SetsRecord& record) {
   return chosen;
 }
 
-std::string BestOfStyles(const SetsRecord& record) {
+std::string BestOfStyles(const SetsRecord& record, const std::string& metric) {
   std::vector<std::string> parts;
   for (const EvalRecord& style : record.sets) {
-    const std::string& metric = record.tests.metric;
     const auto best = std::max_element(
         style.runs.begin(), style.runs.end(), [&](const EvalRun& a, const EvalRun& b) {
           return a.metrics.at(metric) < b.metrics.at(metric);
@@ -50,10 +49,10 @@ std::string BestOfStyles(const SetsRecord& record) {
   return absl::StrJoin(parts, ", ");
 }
 
-void AdviseOnOthers(SetsRecord& record) {
+void AdviseOnOthers(const SetsRecord& record, std::vector<std::string>& advice) {
   const std::string& best = record.tests.baseline;
   for (const Comparison& row : record.tests.rows) {
-    record.advice.push_back(absl::StrFormat(
+    advice.push_back(absl::StrFormat(
         "%s is behind %s by %.3f (95%% interval %.3f to %.3f)%s.", row.run, best, -row.test.mean,
         -row.test.high, -row.test.low,
         IsSignificant(row) ? "" : ", which may be chance"));
@@ -132,35 +131,47 @@ std::string BestInMean(const std::vector<EvalRecord>& styles, const std::string&
   return best;
 }
 
-void Advise(SetsRecord& record) {
-  const std::string& metric = record.tests.metric;
-  const std::string& best = record.tests.baseline;
-  record.recommended = FastestOfTheBest(record);
-  const EvalRun& chosen = RunOf(record.mean, record.recommended);
+absl::Status Advise(const SetsOptions& options, SetsRecord& record) {
+  // Words of the passage itself say least of what people ask.
+  SetsRecord asked;
+  for (const EvalRecord& style : record.sets) {
+    if (style.set != "terms") asked.sets.push_back(style);
+  }
+  if (asked.sets.empty()) asked.sets = record.sets;
+  SetsOptions against_best = options;
+  against_best.baseline = BestInMean(asked.sets, options.metric);
+  WEIR_RETURN_IF_ERROR(CompareSets(against_best, asked));
+  const std::string& metric = asked.tests.metric;
+  const std::string& best = asked.tests.baseline;
+  record.recommended = FastestOfTheBest(asked);
+  const EvalRun& chosen = RunOf(asked.mean, record.recommended);
+  std::vector<std::string> names;
+  for (const EvalRecord& style : asked.sets) names.push_back(style.set);
   std::string first = absl::StrFormat(
-      "Use %s: its %s is %.3f in the mean over the styles, at %.1f ms a query", record.recommended,
-      metric, chosen.metrics.at(metric), MillisecondsPerQuery(chosen));
+      "Use %s: its %s is %.3f over %s, at %.1f ms a query", record.recommended, metric,
+      chosen.metrics.at(metric), absl::StrJoin(names, " and "), MillisecondsPerQuery(chosen));
   if (record.recommended == best) {
     first += ", and no other is better.";
   } else {
     absl::StrAppendFormat(&first, ". %s has %.3f and takes %.1f ms; that is at most %.2f better.",
-                          best, RunOf(record.mean, best).metrics.at(metric),
-                          MillisecondsPerQuery(RunOf(record.mean, best)), kEqualEnough);
+                          best, RunOf(asked.mean, best).metrics.at(metric),
+                          MillisecondsPerQuery(RunOf(asked.mean, best)), kEqualEnough);
   }
   record.advice = {first};
-  AdviseOnOthers(record);
-  record.advice.push_back(absl::StrCat("First in each style: ", BestOfStyles(record), "."));
+  AdviseOnOthers(asked, record.advice);
+  record.advice.push_back(absl::StrCat("First in each style: ", BestOfStyles(record, metric), "."));
   record.advice.push_back(
-      "Queries of a passage's own words (terms, in part question) favour search by words. If "
-      "people "
-      "ask in words of their own, look at the other styles, and add queries of yours to the folder "
-      "that --out writes.");
+      "Queries of a passage's own words (terms, in part question) favour search by words, and a "
+      "set "
+      "like this may rank pipelines otherwise than people would. If people ask in words of their "
+      "own, add queries of theirs to the folder that --out writes.");
   for (const EvalRecord& style : record.sets) {
     constexpr int64_t kFew = 50;
     if (style.runs[0].queries >= kFew) continue;
     record.advice.push_back(absl::StrCat("Only ", style.runs[0].queries, " queries of style ",
                                          style.set, ": small differences cannot be told."));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace weir::evaluate

@@ -20,10 +20,10 @@ absl::StatusOr<std::vector<EvalRecord>> EvaluateKnownItems(
 // The pipeline that is best in the mean over the styles.
 std::string BestInMean(const std::vector<EvalRecord>& styles, const std::string& metric);
 
-// Fills record.recommended and record.advice from tests whose baseline is the best pipeline: of
-// those that are at most kEqualEnough worse than it (the whole 95% interval), the fastest; with it
-// the reasons and what the set cannot tell, a sentence or two a line.
+// Fills record.recommended and record.advice. Styles other than terms decide, if there are any: of
+// the pipelines whose whole 95% interval is at most kEqualEnough below the best one's mean, the
+// fastest. With it the reasons and what the set cannot tell, a sentence or two a line.
 inline constexpr double kEqualEnough = 0.02;
-void Advise(SetsRecord& record);
+absl::Status Advise(const SetsOptions& options, SetsRecord& record);
 
 }  // namespace weir::evaluate

@@ -96,10 +96,9 @@ class EvalOwnVerb : public Verb {
                                                   session.context()));
     for (evaluate::EvalRecord& style : record.sets) style.folder = options_.out;
     evaluate::SetsOptions sets = options_.sets;
-    if (sets.baseline.empty()) sets.baseline = evaluate::BestInMean(record.sets, sets.metric);
     sets.significance.seed = session.context().seed;
     WEIR_RETURN_IF_ERROR(evaluate::CompareSets(sets, record));
-    if (options_.sets.baseline.empty()) evaluate::Advise(record);
+    WEIR_RETURN_IF_ERROR(evaluate::Advise(sets, record));
     record.took_s = static_cast<double>(session.context().now_ns() - start) * 1e-9;
     if (!options_.report.empty()) {
       WEIR_RETURN_IF_ERROR(evaluate::WriteReport(options_.report, record, origin));
