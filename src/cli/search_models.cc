@@ -22,16 +22,15 @@ absl::Status CheckSame(std::string_view vectors, std::string_view name,
                    " are of ", store_fingerprint, ": run weir index to make them again"));
 }
 
-// What a hybrid search fuses unless told.
-std::vector<std::string> KindsOf(const index::Store& store) {
+}  // namespace
+
+std::vector<std::string> HybridKinds(const index::Store& store) {
   std::vector<std::string> kinds = {"bm25"};
   if (store.has_vectors()) kinds.push_back("dense");
   if (store.has_sparse_vectors()) kinds.push_back("sparse");
   if (store.has_multi_vectors()) kinds.push_back("multi");
   return kinds;
 }
-
-}  // namespace
 
 retrieve::Encoders SearchModels::Borrow() const {
   retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
@@ -44,7 +43,7 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
                                           retrieve::SearchOptions& search, Session& session) {
   SearchModels models;
   if (search.mode == "hybrid" && search.fuse.kinds.empty()) {
-    search.fuse.kinds = KindsOf(store);
+    search.fuse.kinds = HybridKinds(store);
     if (search.fuse.kinds.size() == 1) {
       session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
       search.mode = "lexical";

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "cli/session.h"
@@ -23,6 +24,9 @@ struct SearchModels {
 
   retrieve::Encoders Borrow() const;
 };
+
+// What a hybrid search of the store fuses unless told: all that it has.
+std::vector<std::string> HybridKinds(const index::Store& store);
 
 // The encoders of the store's vectors that a search needs; the others are null. `wanted`: name of
 // the dense one, "" for the store's. A hybrid search that does not say what it fuses

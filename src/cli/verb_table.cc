@@ -31,6 +31,8 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeVerifyVerb,
                     MakeEvalVerb,
                     MakeEvalCompareVerb,
+                    MakeEvalLeaderboardVerb,
+                    MakeEvalOwnVerb,
                     MakeEvalPerplexityVerb,
                     MakeEvalPasskeyVerb,
                     MakeEvalAnswersVerb,

@@ -36,6 +36,8 @@ std::unique_ptr<Verb> MakeAskVerb();
 std::unique_ptr<Verb> MakeVerifyVerb();
 std::unique_ptr<Verb> MakeEvalVerb();
 std::unique_ptr<Verb> MakeEvalCompareVerb();
+std::unique_ptr<Verb> MakeEvalLeaderboardVerb();
+std::unique_ptr<Verb> MakeEvalOwnVerb();
 std::unique_ptr<Verb> MakeEvalPerplexityVerb();
 std::unique_ptr<Verb> MakeEvalPasskeyVerb();
 std::unique_ptr<Verb> MakeEvalAnswersVerb();

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "evaluate/evidence.h"
 #include "evaluate/fold.h"
+#include "evaluate/memory.h"
 
 namespace weir::evaluate {
 namespace {

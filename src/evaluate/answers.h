@@ -57,8 +57,4 @@ std::string AnswersTable(const std::vector<AnswersReport>& reports);
 // {version, model, answerable, right, ..., results: [...]}, fields as above.
 std::string AnswersToJson(const AnswersReport& report);
 
-// Peak resident memory of this process in bytes since the last ResetPeakMemory; 0 when unknown.
-int64_t PeakMemoryBytes();
-void ResetPeakMemory();
-
 }  // namespace weir::evaluate

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "evaluate/topics.h"
 
 namespace weir::evaluate {
 namespace {
@@ -74,6 +75,23 @@ absl::Status ReadBeirRecords(LineReader& lines,
   }
 }
 
+namespace {
+
+// query, document, judgement; "" where the line is neither of the two forms.
+struct JudgementLine {
+  std::string_view query, document, judgement;
+  bool trec = false;
+};
+JudgementLine SplitJudgement(std::string_view line) {
+  const std::vector<std::string_view> fields = absl::StrSplit(line, '\t');
+  if (fields.size() == 3) return {fields[0], fields[1], fields[2]};
+  const std::vector<std::string_view> words =
+      absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+  return words.size() == 4 ? JudgementLine{words[0], words[2], words[3], true} : JudgementLine{};
+}
+
+}  // namespace
+
 absl::StatusOr<Qrels> ReadQrels(LineReader& lines) {
   Qrels qrels;
   std::string line;
@@ -82,21 +100,24 @@ absl::StatusOr<Qrels> ReadQrels(LineReader& lines) {
     WEIR_ASSIGN_OR_RETURN(const bool more, lines.Next(line));
     if (!more) return qrels;
     if (IsBlank(line)) continue;
-    const std::vector<std::string_view> fields = absl::StrSplit(line, '\t');
-    if (fields.size() != 3 || fields[0].empty() || fields[1].empty()) {
-      return absl::DataLossError(absl::StrCat(
-          lines.Where(), ": expected query, document and judgement with tabs between them"));
+    const JudgementLine fields = SplitJudgement(line);
+    if (fields.query.empty() || fields.document.empty()) {
+      return absl::DataLossError(
+          absl::StrCat(lines.Where(),
+                       ": expected query, document and judgement with tabs between them, or the "
+                       "four columns of TREC"));
     }
     int judgement = 0;
-    const bool number = absl::SimpleAtoi(fields[2], &judgement);
-    const bool heading = first && !number;
+    const bool number = absl::SimpleAtoi(fields.judgement, &judgement);
+    const bool heading = first && !number && !fields.trec;
     first = false;
     if (heading) continue;
     if (!number) {
-      return absl::DataLossError(absl::StrCat(lines.Where(), ": judgement \"",
-                                              fields[2].substr(0, 40), "\" is no integer"));
+      return absl::DataLossError(
+          absl::StrCat(lines.Where(), ": judgement \"", std::string(fields.judgement.substr(0, 40)),
+                       "\" is no integer"));
     }
-    qrels[std::string(fields[0])][std::string(fields[1])] = judgement;
+    qrels[std::string(fields.query)][std::string(fields.document)] = judgement;
   }
 }
 
@@ -107,9 +128,8 @@ BeirPaths BeirPathsOf(const std::string& folder, std::string_view split) {
 
 absl::StatusOr<std::vector<BeirRecord>> ReadJudgedQueries(const std::string& path,
                                                           const Qrels& qrels) {
-  WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> lines, LineReader::Open(path));
   std::vector<BeirRecord> queries;
-  WEIR_RETURN_IF_ERROR(ReadBeirRecords(*lines, [&](BeirRecord record) {
+  WEIR_RETURN_IF_ERROR(ReadQueries(path, [&](BeirRecord record) {
     if (qrels.contains(record.id)) queries.push_back(std::move(record));
     return absl::OkStatus();
   }));

@@ -28,6 +28,7 @@ absl::Status ReadBeirRecords(LineReader& lines,
                              absl::FunctionRef<absl::Status(BeirRecord record)> each);
 
 // "query<TAB>document<TAB>judgement" lines; a first line whose judgement is no number is a heading.
+// Or TREC's four columns "query iteration document judgement", separated by blanks, without one.
 // Judged twice, the last line counts, as in BEIR. kDataLoss for anything else.
 absl::StatusOr<Qrels> ReadQrels(LineReader& lines);
 
@@ -36,7 +37,8 @@ struct BeirPaths {
 };
 BeirPaths BeirPathsOf(const std::string& folder, std::string_view split);
 
-// The judged queries in the order of queries.jsonl. kNotFound when a judged query has no text.
+// The judged queries in the order of the file (any form that topics.h reads). kNotFound when a
+// judged query has no text.
 absl::StatusOr<std::vector<BeirRecord>> ReadJudgedQueries(const std::string& path,
                                                           const Qrels& qrels);
 

@@ -118,8 +118,12 @@ TEST(BeirTest, ReadsQrels) {
   const auto qrels = ReadQrels(*LineReader::OverBytes("q", Bytes(text)));
   ASSERT_TRUE(qrels.ok()) << qrels.status();
   EXPECT_EQ(*qrels, (Qrels{{"q1", {{"d1", 1}, {"d2", -1}}}, {"q2", {{"d1", 0}}}}));
-  for (const char* bad : {"q\td\n", "q\td\t1\tx\n", "\td\t1\n", "q\t\t1\n", "q\td\t1\nq\td\tx\n",
-                          "h\th\th\nq\td\t99999999999\n"}) {
+  const std::string trec = "301 0 FBIS3-1 2\n301\t0\tFBIS3-2\t-1\n\n302  Q0  d  0\n";
+  EXPECT_EQ(*ReadQrels(*LineReader::OverBytes("q", Bytes(trec))),
+            (Qrels{{"301", {{"FBIS3-1", 2}, {"FBIS3-2", -1}}}, {"302", {{"d", 0}}}}));
+  for (const char* bad :
+       {"q\td\n", "q\td\t1\tx\n", "q 0 d x\n", "q 0 d 1 2\n", "q d 1\n", "\td\t1\n", "q\t\t1\n",
+        "q\td\t1\nq\td\tx\n", "h\th\th\nq\td\t99999999999\n"}) {
     const auto status = ReadQrels(*LineReader::OverBytes("q", Bytes(bad))).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << bad;
     EXPECT_THAT(status.message(), HasSubstr("q:")) << bad;

@@ -125,6 +125,7 @@ absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& 
   WEIR_RETURN_IF_ERROR(collection->store_->Refresh());
   WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, collection->store_->Status());
   collection->documents_ = status.documents;
+  collection->bytes_ = status.bytes;
   return collection;
 }
 

@@ -29,13 +29,14 @@ class Collection {
   const index::Store& store() const { return *store_; }
   void SetBm25(const index::Bm25Options& options) { store_->SetBm25(options); }
   int64_t documents() const { return documents_; }
+  int64_t bytes() const { return bytes_; }  // of the store
 
  private:
   Collection() = default;
   absl::Status Add(const std::string& corpus_path, const Context& context);
   std::string temporary_;  // "" when kept
   std::unique_ptr<index::Store> store_;
-  int64_t documents_ = 0;
+  int64_t documents_ = 0, bytes_ = 0;
 };
 
 }  // namespace weir::evaluate

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/statistics.h"
 #include "base/status.h"
 
 namespace weir::evaluate {
@@ -55,23 +56,34 @@ absl::Status SameQueries(const QueryValues& a, const QueryValues& b, const std::
   return absl::OkStatus();
 }
 
-Comparison Compare(const std::vector<double>& base, const std::vector<double>& run,
-                   const SignificanceOptions& options) {
+}  // namespace
+
+Comparison CompareOverSets(const std::vector<std::vector<double>>& base,
+                           const std::vector<std::vector<double>>& run,
+                           const SignificanceOptions& options) {
   Comparison out;
-  std::vector<double> differences;
-  for (size_t i = 0; i < base.size(); ++i) {
-    differences.push_back(run[i] - base[i]);
-    out.base += base[i] / static_cast<double>(base.size());
-    out.mean += run[i] / static_cast<double>(base.size());
-    out.better += run[i] > base[i];
-    out.worse += run[i] < base[i];
+  std::vector<std::vector<double>> differences(base.size());
+  const auto sets = static_cast<double>(base.size());
+  for (size_t s = 0; s < base.size(); ++s) {
+    out.base += Mean(base[s]) / sets;
+    out.mean += Mean(run[s]) / sets;
+    out.queries += static_cast<int64_t>(base[s].size());
+    for (size_t i = 0; i < base[s].size(); ++i) {
+      differences[s].push_back(run[s][i] - base[s][i]);
+      out.better += run[s][i] > base[s][i];
+      out.worse += run[s][i] < base[s][i];
+    }
   }
-  out.queries = static_cast<int64_t>(base.size());
-  out.test = TestPaired(differences, options);
+  out.test = TestPairedOverSets(differences, options);
   return out;
 }
 
-}  // namespace
+void CorrectByHolm(std::span<Comparison> rows) {
+  std::vector<double> p;
+  for (const Comparison& row : rows) p.push_back(row.test.p);
+  const std::vector<double> holm = Holm(p);
+  for (size_t i = 0; i < holm.size(); ++i) rows[i].holm_p = holm[i];
+}
 
 absl::StatusOr<QueryValues> ReadQueryValues(LineReader& lines) {
   std::string line;
@@ -115,18 +127,15 @@ absl::StatusOr<std::vector<Comparison>> CompareRuns(const std::vector<std::strin
   std::vector<Comparison> out;
   for (const std::string& metric : metrics) {
     WEIR_ASSIGN_OR_RETURN(const std::vector<double> base, Column(values[0], metric, files[0]));
-    std::vector<double> p;
     const size_t first = out.size();
     for (size_t i = 1; i < files.size(); ++i) {
       WEIR_ASSIGN_OR_RETURN(const std::vector<double> run, Column(values[i], metric, files[i]));
-      Comparison row = Compare(base, run, options);
+      Comparison row = CompareOverSets({base}, {run}, options);
       row.run = files[i];
       row.metric = metric;
-      p.push_back(row.test.p);
       out.push_back(std::move(row));
     }
-    const std::vector<double> holm = Holm(p);
-    for (size_t i = 0; i < holm.size(); ++i) out[first + i].holm_p = holm[i];
+    CorrectByHolm(std::span(out).subspan(first));
   }
   return out;
 }

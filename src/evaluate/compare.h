@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,15 @@ struct Comparison {
   PairedTest test;            // of this one minus the first
   double holm_p = 1;          // over the runs, for this metric
 };
+
+// One list of values a set, each in the same order of queries; means are over sets of the means
+// over queries. `run` and `metric` are left to the caller.
+Comparison CompareOverSets(const std::vector<std::vector<double>>& base,
+                           const std::vector<std::vector<double>>& run,
+                           const SignificanceOptions& options);
+
+// Fills holm_p over all rows.
+void CorrectByHolm(std::span<Comparison> rows);
 
 // Each of the other files against the first. kInvalidArgument when the files do not hold the same
 // queries, or no file holds a metric.

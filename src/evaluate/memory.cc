@@ -1,8 +1,8 @@
+#include "evaluate/memory.h"
+
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include "evaluate/answers.h"
 
 namespace weir::evaluate {
 

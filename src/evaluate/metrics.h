@@ -1,5 +1,5 @@
 // Ranking metrics over judgements and a run, equal to trec_eval's (checked on 1,000 random runs
-// against pytrec_eval to 1e-4; see tests/data/metrics).
+// against pytrec_eval to 1e-6; see tests/data/metrics).
 //
 // A query's documents are ordered by score (as a float, which is what trec_eval keeps) descending,
 // then by document name descending, whatever order the run lists them in. With gain(d) = max(0,

@@ -101,7 +101,7 @@ TEST_F(RetrievalTest, MeasuresEachPipeline) {
   EXPECT_DOUBLE_EQ(record->runs[2].metrics.at("mrr@10"), 1);
   EXPECT_THAT(record->fingerprint, HasSubstr("encoder=topics-1"));
   EXPECT_THAT(
-      EvalToJson(*record),
+      EvalToJson(*record, {}),
       HasSubstr(
           R"({"version":1,"set":"retrieval_test_set","split":"test","runs":[{"pipeline":"bm25","metrics":{"ndcg@10":)"));
 }
@@ -190,7 +190,7 @@ TEST(RetrievalBarsTest, Bm25OnScifact) {
   const auto record = EvaluateRetrieval(folder, options, nullptr, registry, context);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->runs[0].queries, 300);
-  EXPECT_GE(record->runs[0].metrics.at("ndcg@10"), 0.675) << EvalToJson(*record);
+  EXPECT_GE(record->runs[0].metrics.at("ndcg@10"), 0.675) << EvalToJson(*record, {});
 }
 
 TEST(RetrievalBarsTest, HybridOnCranfield) {
@@ -208,7 +208,7 @@ TEST(RetrievalBarsTest, HybridOnCranfield) {
   const auto record = EvaluateRetrieval(folder, {}, encoder->get(), registry, context);
   ASSERT_TRUE(record.ok()) << record.status();
   EXPECT_EQ(record->runs[2].queries, 225);
-  EXPECT_GE(record->runs[2].metrics.at("ndcg@10"), 0.41) << EvalToJson(*record);
+  EXPECT_GE(record->runs[2].metrics.at("ndcg@10"), 0.41) << EvalToJson(*record, {});
 }
 
 }  // namespace

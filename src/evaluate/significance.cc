@@ -13,11 +13,29 @@ namespace {
 // Sums in another order differ in their last digits; a tie must count as one.
 constexpr double kTie = 1e-12;
 
-double RandomSignsP(std::span<const double> differences, double sum, int64_t trials,
-                    std::mt19937_64& random) {
+// A difference as its share of the statistic: divided by the number of queries of its set and by
+// the number of sets.
+using Shares = std::vector<std::vector<double>>;
+
+Shares SharesOf(std::span<const std::vector<double>> sets) {
+  const auto full =
+      std::count_if(sets.begin(), sets.end(), [](const auto& s) { return !s.empty(); });
+  Shares shares;
+  for (const std::vector<double>& set : sets) {
+    if (set.empty()) continue;
+    const double weight = 1.0 / (static_cast<double>(set.size()) * static_cast<double>(full));
+    std::vector<double>& out = shares.emplace_back();
+    for (double d : set) out.push_back(d * weight);
+  }
+  return shares;
+}
+
+double RandomSignsP(const Shares& shares, double sum, int64_t trials, std::mt19937_64& random) {
   std::vector<double> moving;  // zeros add nothing, whatever their sign
-  for (double d : differences) {
-    if (d != 0) moving.push_back(d);
+  for (const std::vector<double>& set : shares) {
+    for (double d : set) {
+      if (d != 0) moving.push_back(d);
+    }
   }
   int64_t as_far = 0;
   for (int64_t trial = 0; trial < trials; ++trial) {
@@ -36,21 +54,28 @@ double RandomSignsP(std::span<const double> differences, double sum, int64_t tri
 }  // namespace
 
 PairedTest TestPaired(std::span<const double> differences, const SignificanceOptions& options) {
+  const std::vector<double> set(differences.begin(), differences.end());
+  return TestPairedOverSets({&set, 1}, options);
+}
+
+PairedTest TestPairedOverSets(std::span<const std::vector<double>> sets,
+                              const SignificanceOptions& options) {
   PairedTest out;
-  if (differences.empty()) return out;
+  const Shares shares = SharesOf(sets);
+  if (shares.empty()) return out;
   std::mt19937_64 random(options.seed);
-  const double n = static_cast<double>(differences.size());
-  const double sum = std::accumulate(differences.begin(), differences.end(), 0.0);
-  out.mean = sum / n;
-  out.p = RandomSignsP(differences, sum, options.trials, random);
+  for (const std::vector<double>& set : shares) {
+    out.mean = std::accumulate(set.begin(), set.end(), out.mean);
+  }
+  out.p = RandomSignsP(shares, out.mean, options.trials, random);
   std::vector<double> means;
   means.reserve(static_cast<size_t>(options.trials));
   for (int64_t trial = 0; trial < options.trials; ++trial) {
     double drawn = 0;
-    for (size_t i = 0; i < differences.size(); ++i) {
-      drawn += differences[random() % differences.size()];
+    for (const std::vector<double>& set : shares) {
+      for (size_t i = 0; i < set.size(); ++i) drawn += set[random() % set.size()];
     }
-    means.push_back(drawn / n);
+    means.push_back(drawn);
   }
   out.low = Quantile(means, 0.025);
   out.high = Quantile(means, 0.975);

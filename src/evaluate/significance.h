@@ -8,10 +8,13 @@
 // Formulas: p = (1 + #{trials: |mean of signed differences| >= |mean difference|}) / (1 + trials);
 //   interval = quantiles .025 and .975 of the mean over queries drawn with replacement; Holm: the
 //   i-th smallest of m p values becomes max over j <= i of (m - j + 1) p_j, at most 1
+//   Over several sets, signs are flipped and queries drawn within each set, and the statistic is
+//   the mean of the sets' means, so that a set counts the same whatever its number of queries.
 // Cost: O(trials * queries)
 // Differs: nothing; two-sided
-// Checked by: SignificanceTest.ExactByHand, SignificanceTest.HolmByHand   Measured by: weir eval
-//   compare
+// Checked by: SignificanceTest.ExactByHand, SignificanceTest.SetsByHand,
+//   SignificanceTest.HolmByHand
+// Measured by: weir eval compare
 #pragma once
 
 #include <cstdint>
@@ -42,6 +45,11 @@ struct PairedTest {
 
 // Of one difference a query. Deterministic for a seed.
 PairedTest TestPaired(std::span<const double> differences, const SignificanceOptions& options);
+
+// The same for the mean over sets: one list of differences a set. Sets without queries do not
+// count.
+PairedTest TestPairedOverSets(std::span<const std::vector<double>> sets,
+                              const SignificanceOptions& options);
 
 // p values corrected for being several, in the given order.
 std::vector<double> Holm(std::span<const double> p);

@@ -42,6 +42,28 @@ TEST(SignificanceTest, ExactByHand) {
   EXPECT_EQ(TestPaired({}, options).p, 1);
 }
 
+TEST(SignificanceTest, SetsByHand) {
+  const SignificanceOptions options{.trials = 200000, .seed = 5};
+  using Sets = std::vector<std::vector<double>>;
+  const std::vector<double> small = {0.6, -0.1}, large = {0.1, 0.2, -0.3, 0.4, 0.05, 0.1, 0, 0.2};
+  const PairedTest both = TestPairedOverSets(Sets{small, {}, large}, options);
+  EXPECT_NEAR(both.mean, (0.25 + 0.75 / 8) / 2, 1e-12);
+  // The statistic as a plain sum: each difference over the size of its set.
+  std::vector<double> shares;
+  for (double d : small) shares.push_back(d / 2);
+  for (double d : large) shares.push_back(d / 8);
+  EXPECT_NEAR(both.p, ExactP(shares), 0.005);
+  // No draw of either set lies outside of its values.
+  EXPECT_GT(both.low, (-0.1 - 0.3) / 2);
+  EXPECT_LT(both.high, (0.6 + 0.4) / 2);
+  EXPECT_LT(both.low, both.mean);
+  EXPECT_GT(both.high, both.mean);
+  const PairedTest one = TestPairedOverSets(Sets{large}, options);
+  EXPECT_EQ(one.p, TestPaired(large, options).p);
+  EXPECT_EQ(one.low, TestPaired(large, options).low);
+  EXPECT_EQ(TestPairedOverSets({}, options).p, 1);
+}
+
 TEST(SignificanceTest, IntervalHoldsTheMeanAndRepeats) {
   std::vector<double> d;
   for (int i = 0; i < 400; ++i) d.push_back(0.05 + 0.2 * std::sin(i * 12.9898));

@@ -12,6 +12,7 @@
 #include "cli/asker.h"
 #include "cli/verbs.h"
 #include "evaluate/answers.h"
+#include "evaluate/memory.h"
 
 namespace weir::cli {
 namespace {
