@@ -27,6 +27,7 @@ constexpr Linked kLinked[] = {
     {"ICU", "Unicode-DFS-2016", "character properties, normalisation, character sets"},
     {"libseccomp", "LGPL-2.1", "system-call filter of the reader processes"},
     {"libstdc++", "GPL-3.0 with GCC runtime exception", "C++ library"},
+    {"libyaml", "MIT", "front matter of Markdown"},
     {"libzip", "BSD-3-Clause", "archives of model packages"},
     {"MD4C", "MIT", "Markdown parsing"},
     {"morfologik-polish", "BSD-2-Clause",
@@ -40,7 +41,7 @@ constexpr Linked kLinked[] = {
     {"stop words", "BSD and Apache-2.0",
      "of Carrot2, J. Savoy and Apache Lucene, for languages without Snowball's"},
     {"SQLite", "public domain", "catalogue"},
-    {"toml++", "MIT", "weir.toml"},
+    {"toml++", "MIT", "weir.toml, front matter of Markdown"},
     {"xxHash", "BSD-2-Clause", "checksums of segments"},
     {"Zstandard", "BSD-3-Clause", "stored texts, compressed corpora"},
 };
