@@ -520,7 +520,7 @@ TEST_F(StoreFieldsTest, SplitsFieldsOffAQuery) {
   EXPECT_EQ(split("modified:2020..2021-05 Size:>=10"),
             "|\"modified\" : 2020..2021-05 and \"size\" : >=10");
   for (const char* plain :
-       {"http://x.org/y", "unknown:word", "author: knuth", "title://x", ":x", "a:b:c",
+       {"http://x.org/y", "unknown:word", "author: knuth", "title://x", "type::name", ":x", "a:b:c",
         "\"author:knuth\"", "xauthor:\"y\"", "10:30", "author:"}) {
     EXPECT_EQ(split(plain), absl::StrCat(plain, "|"));
   }

@@ -85,11 +85,14 @@ class Speller {
   }
 
   absl::Status Suggest(const QueryWord& word, std::string_view term, text::Analyzer& analyzer,
-                       text::Spelling& out) const {
+                       text::Spelling& out) {
     const int most = MostDistance(word.letters);
-    WEIR_ASSIGN_OR_RETURN(const std::vector<NearTerm> near,
-                          FindNearTerms(views_, term, most, kNearTerms, context_));
-    for (const NearTerm& candidate : near) {
+    // Several analysers often make the same of a word.
+    if (near_to_ != term) {
+      WEIR_ASSIGN_OR_RETURN(near_, FindNearTerms(views_, term, most, kNearTerms, context_));
+      near_to_ = std::string(term);
+    }
+    for (const NearTerm& candidate : near_) {
       LexicalQuery query;
       query.clauses.push_back({{candidate.term}, {0}});
       WEIR_ASSIGN_OR_RETURN(const std::vector<Scored> hits,
@@ -119,6 +122,8 @@ class Speller {
   const Store& store_;
   std::vector<SegmentView> views_;  // count what the scope allows, and nothing else
   const Context& context_;
+  std::string near_to_;  // a term, and those near to it
+  std::vector<NearTerm> near_;
 };
 
 }  // namespace
@@ -148,6 +153,7 @@ absl::Status FolderStore::Highlight(std::string_view query, std::span<text::Hit>
 
 absl::StatusOr<std::vector<text::Spelling>> FolderStore::SuggestSpelling(
     std::string_view query, size_t most, const Context& context, const Scope* scope) const {
+  if (!text::IsValidUtf8(query)) return std::vector<text::Spelling>();
   const std::shared_ptr<const Snapshot> now = snapshot();
   std::vector<SegmentView> views = now->lexical_views;
   ScopeCache::Shared<SegmentView> scoped;
@@ -157,7 +163,7 @@ absl::StatusOr<std::vector<text::Spelling>> FolderStore::SuggestSpelling(
     for (SegmentView& view : views) view.counted = view.allowed;
   }
   WEIR_ASSIGN_OR_RETURN(const LentAnalyzers analyzers, Lend(scope));
-  const Speller speller(*this, views, context);
+  Speller speller(*this, views, context);
   std::vector<text::Spelling> out;
   std::vector<text::Token> tokens;
   for (const QueryWord& word : WordsOf(query)) {

@@ -58,6 +58,11 @@ class Fields {
     text::AddField(name, value, document_.fields);
     Note(text::FieldName(name), value);
   }
+  void Drop(std::string_view name) {
+    const std::string known = text::FieldName(name);
+    std::erase_if(document_.fields, [&](const text::Field& f) { return f.name == known; });
+    document_.meta.erase(known);
+  }
 
  private:
   void Note(const std::string& name, std::string_view value) {
@@ -142,9 +147,10 @@ std::string TakeYaml(std::string_view yaml, Fields& fields) {
     if (!events.Next()) return events.Problem();
   } while (events.type() == YAML_STREAM_START_EVENT || events.type() == YAML_DOCUMENT_START_EVENT);
   if (events.type() != YAML_MAPPING_START_EVENT) return "line 1: expected NAME: VALUE";
+  std::string name;
   while (events.Next() && events.type() != YAML_MAPPING_END_EVENT) {
     const bool named = events.type() == YAML_SCALAR_EVENT;
-    const std::string name(named ? events.value() : "");
+    name = named ? events.value() : "";
     if (!events.Skip() || !events.Next()) break;
     if (named && events.type() == YAML_SCALAR_EVENT) {
       fields.AddScalar(name, events.value());
@@ -154,7 +160,10 @@ std::string TakeYaml(std::string_view yaml, Fields& fields) {
       break;
     }
   }
-  return events.Problem();
+  // In "title: a: b" the mistake shows behind the a: the last value is not to be trusted.
+  const std::string problem = events.Problem();
+  if (!problem.empty()) fields.Drop(name);
+  return problem;
 }
 
 std::string TomlText(const toml::node& node) {

@@ -130,9 +130,9 @@ absl::StatusOr<std::vector<std::string>> FieldTable::Names(std::optional<int64_t
   WEIR_ASSIGN_OR_RETURN(
       Statement s,
       database_.Prepare(tenant.has_value()
-                            ? "SELECT n.name FROM field_names n WHERE EXISTS (SELECT 1 FROM "
-                              "grants g JOIN fields f ON f.document=g.document AND f.name=n.id "
-                              "WHERE g.tenant=?) ORDER BY n.name"
+                            ? "SELECT name FROM field_names WHERE id IN (SELECT f.name FROM "
+                              "grants g JOIN fields f ON f.document=g.document WHERE g.tenant=?) "
+                              "ORDER BY name"
                             : "SELECT n.name FROM field_names n WHERE EXISTS (SELECT 1 FROM "
                               "fields f WHERE f.name=n.id) ORDER BY n.name"));
   if (tenant.has_value()) s.Bind(*tenant);

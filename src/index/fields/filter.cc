@@ -10,6 +10,7 @@
 #include "index/lexical/token_match.h"
 #include "text/fields.h"
 #include "text/language.h"
+#include "text/unicode.h"
 
 namespace weir::index {
 namespace {
@@ -53,6 +54,7 @@ class WordTest {
   // Without words (a stop word alone) it cannot tell.
   bool empty() const { return phrases_.empty(); }
   bool Matches(std::string_view value) {
+    if (!text::IsValidUtf8(value)) return false;  // the catalogue may be damaged
     bool found = false;
     for (const auto& [analyzer, phrase] : phrases_) {
       tokens_.clear();

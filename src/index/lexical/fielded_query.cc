@@ -61,8 +61,8 @@ FieldedQuery SplitFieldedQuery(std::string_view query,
     const std::string name =
         colon == query.npos ? "" : text::FieldName(query.substr(word, colon));
     const bool behind_space = at == 0 || IsSpace(query[at - 1]);
-    if (name.empty() || value.empty() || value.starts_with("//") || !behind_space ||
-        !is_field(name)) {
+    if (name.empty() || value.empty() || value.starts_with("//") || value.starts_with(':') ||
+        !behind_space || !is_field(name)) {
       out.text.append(query.substr(at, end - at));
       at = end;
       continue;

@@ -17,7 +17,7 @@ struct FieldedQuery {
 
 // A part is NAME:VALUE at the start or behind white space, with + or - before it if one likes
 // (- negates), where `is_field` knows NAME, folded. VALUE is a word or text in double quotes; "//"
-// begins none (http://x). What has another form stays text. Several parts must all pass.
+// and ":" begin none (http://x, type::name). What has another form stays text. Several parts must all pass.
 FieldedQuery SplitFieldedQuery(std::string_view query,
                                const std::function<bool(const std::string& name)>& is_field);
 

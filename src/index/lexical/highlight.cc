@@ -99,6 +99,9 @@ Highlighter::Highlighter(std::string_view query, std::span<text::Analyzer* const
 
 Highlights Highlighter::Mark(std::string_view text,
                              const std::function<bool(size_t)>& with) const {
+  const auto size = static_cast<int64_t>(text.size());
+  // A segment may be damaged.
+  if (!text::IsValidUtf8(text)) return {{0, std::min<int64_t>(size, kSnippetBytes)}, {}};
   std::vector<Match> matches;
   std::vector<text::Token> tokens;
   for (size_t r = 0; r < readers_.size(); ++r) {
