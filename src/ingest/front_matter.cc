@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 #include <string>
+
+#define TOML_EXCEPTIONS 0  // as everywhere: toml++ in two ways in one program breaks it
 #include <toml++/toml.h>
 
 #include "absl/strings/str_cat.h"
@@ -179,17 +181,17 @@ std::string TomlText(const toml::node& node) {
 }
 
 std::string TakeToml(std::string_view text, Fields& fields) {
-  try {  // library throws
-    const toml::table table = toml::parse(text);
-    for (const auto& [key, node] : table) {
-      if (const toml::array* list = node.as_array()) {
-        for (const toml::node& item : *list) fields.AddItem(key.str(), TomlText(item));
-      } else {
-        fields.AddScalar(key.str(), TomlText(node));
-      }
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    return absl::StrCat("line ", parsed.error().source().begin.line, ": ",
+                        std::string_view(parsed.error().description()));
+  }
+  for (const auto& [key, node] : parsed.table()) {
+    if (const toml::array* list = node.as_array()) {
+      for (const toml::node& item : *list) fields.AddItem(key.str(), TomlText(item));
+    } else {
+      fields.AddScalar(key.str(), TomlText(node));
     }
-  } catch (const toml::parse_error& error) {
-    return absl::StrCat("line ", error.source().begin.line, ": ", error.what());
   }
   return "";
 }
