@@ -3,11 +3,8 @@
 #include <yaml.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string>
-
-#define TOML_EXCEPTIONS 0  // as everywhere: toml++ in two ways in one program breaks it
-#include <toml++/toml.h>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "text/fields.h"
@@ -168,32 +165,82 @@ std::string TakeYaml(std::string_view yaml, Fields& fields) {
   return problem;
 }
 
-std::string TomlText(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  std::ostringstream out;
-  if (const auto* x = node.as_integer()) out << x->get();
-  if (const auto* x = node.as_floating_point()) out << x->get();
-  if (const auto* x = node.as_boolean()) out << (x->get() ? "true" : "false");
-  if (const auto* x = node.as_date()) out << x->get();
-  if (const auto* x = node.as_time()) out << x->get();
-  if (const auto* x = node.as_date_time()) out << x->get();
-  return out.str();
+std::string_view Trim(std::string_view s) {
+  const size_t begin = std::min(s.find_first_not_of(" \t\r"), s.size());
+  const size_t end = s.find_last_not_of(" \t\r");
+  return end == s.npos ? std::string_view() : s.substr(begin, end + 1 - begin);
 }
 
-std::string TakeToml(std::string_view text, Fields& fields) {
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return absl::StrCat("line ", parsed.error().source().begin.line, ": ",
-                        std::string_view(parsed.error().description()));
+// Takes a quoted or a bare value off the start of `line`. False for a quote that is not closed.
+bool TakeTomlScalar(std::string_view& line, std::string& out) {
+  out.clear();
+  line = Trim(line);
+  const char quote = line.empty() ? '\0' : line[0];
+  if (quote != '"' && quote != '\'') {
+    const size_t end = std::min(line.find_first_of(",]#"), line.size());
+    out = std::string(Trim(line.substr(0, end)));
+    line.remove_prefix(end);
+    return !out.empty();
   }
-  for (const auto& [key, node] : parsed.table()) {
-    if (const toml::array* list = node.as_array()) {
-      for (const toml::node& item : *list) fields.AddItem(key.str(), TomlText(item));
+  size_t at = 1;
+  for (; at < line.size() && line[at] != quote; ++at) {
+    if (quote == '"' && line[at] == '\\' && at + 1 < line.size()) {
+      const char c = line[++at];
+      out.push_back(c == 'n' || c == 't' || c == 'r' ? ' ' : c);
     } else {
-      fields.AddScalar(key.str(), TomlText(node));
+      out.push_back(line[at]);
     }
   }
-  return "";
+  if (at >= line.size()) return false;
+  line.remove_prefix(at + 1);
+  return true;
+}
+
+// A scalar, or a list of some. False for what is neither, on this line.
+bool TakeTomlValue(std::string_view line, std::string_view name, Fields& fields) {
+  std::string value;
+  line = Trim(line);
+  if (line.starts_with("\"\"\"") || line.starts_with("'''") || line.starts_with('{')) return false;
+  if (!line.starts_with('[')) {
+    if (!TakeTomlScalar(line, value)) return false;
+    line = Trim(line);
+    if (!line.empty() && line[0] != '#') return false;
+    fields.AddScalar(name, value);
+    return true;
+  }
+  std::vector<std::string> items;
+  line = Trim(line.substr(1));
+  while (!line.starts_with(']')) {
+    if (line.starts_with('[') || line.starts_with('{')) return false;
+    if (!TakeTomlScalar(line, value)) return false;
+    items.push_back(value);
+    line = Trim(line);
+    if (line.starts_with(',')) line = Trim(line.substr(1));
+    else if (!line.starts_with(']')) return false;
+  }
+  for (const std::string& item : items) fields.AddItem(name, item);
+  return true;
+}
+
+// The lines NAME = VALUE before the first table, where the value ends on its line. Not toml++: it
+// ends the process by an assertion on some malformed keys.
+std::string TakeToml(std::string_view toml, Fields& fields) {
+  std::string problem;
+  for (int number = 1; !toml.empty(); ++number) {
+    const size_t end = std::min(toml.find('\n'), toml.size());
+    const std::string_view line = Trim(toml.substr(0, end));
+    toml.remove_prefix(std::min(end + 1, toml.size()));
+    if (line.empty() || line[0] == '#') continue;
+    if (line[0] == '[') break;
+    const size_t equals = line.find('=');
+    std::string_view rest = line.substr(0, std::min(equals, line.size()));
+    std::string name;
+    const bool good = equals != line.npos && TakeTomlScalar(rest, name) && Trim(rest).empty() &&
+                      TakeTomlValue(line.substr(equals + 1), name, fields);
+    if (!good && problem.empty())
+      problem = absl::StrCat("line ", number, ": expected NAME = VALUE on one line");
+  }
+  return problem;
 }
 
 }  // namespace

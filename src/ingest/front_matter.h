@@ -1,5 +1,6 @@
 // The front matter of a Markdown file: YAML between lines of "---", or TOML between lines of "+++".
-// Scalars and flat lists of its top level become fields; what is nested is passed over.
+// Scalars and flat lists of its top level become fields; what is nested is passed over, and of TOML
+// what is in tables or does not end on its line.
 #pragma once
 
 #include <cstddef>

@@ -41,7 +41,7 @@ constexpr Linked kLinked[] = {
     {"stop words", "BSD and Apache-2.0",
      "of Carrot2, J. Savoy and Apache Lucene, for languages without Snowball's"},
     {"SQLite", "public domain", "catalogue"},
-    {"toml++", "MIT", "weir.toml, front matter of Markdown"},
+    {"toml++", "MIT", "weir.toml"},
     {"xxHash", "BSD-2-Clause", "checksums of segments"},
     {"Zstandard", "BSD-3-Clause", "stored texts, compressed corpora"},
 };
