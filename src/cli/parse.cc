@@ -25,6 +25,11 @@ void AddFlags(CLI::App& app, OptionTable& table, absl::Status& status) {
     if (field.type_name() == "bool") {
       app.add_flag_callback(flag, [set] { set("true"); });
       app.add_flag_callback(absl::StrCat("--no-", field.spec().name), [set] { set("false"); });
+    } else if (field.type_name() == "list") {  // may be repeated
+      app.add_option_function<std::vector<std::string>>(
+             flag,
+             [set](const std::vector<std::string>& items) { set(absl::StrJoin(items, ",")); })
+          ->allow_extra_args(false);
     } else {
       app.add_option_function<std::string>(flag, set)->multi_option_policy(
           CLI::MultiOptionPolicy::TakeLast);

@@ -16,6 +16,7 @@ std::vector<std::unique_ptr<Verb>> MakeVerbs() {
                     MakeIndexStatusVerb,
                     MakeIndexCheckVerb,
                     MakeIndexCacheVerb,
+                    MakeFieldsVerb,
                     MakeTenantGrantVerb,
                     MakeTenantRevokeVerb,
                     MakeTenantListVerb,

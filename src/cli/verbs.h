@@ -21,6 +21,7 @@ std::unique_ptr<Verb> MakeIndexVerb();
 std::unique_ptr<Verb> MakeIndexStatusVerb();
 std::unique_ptr<Verb> MakeIndexCheckVerb();
 std::unique_ptr<Verb> MakeIndexCacheVerb();
+std::unique_ptr<Verb> MakeFieldsVerb();
 std::unique_ptr<Verb> MakeTenantGrantVerb();
 std::unique_ptr<Verb> MakeTenantRevokeVerb();
 std::unique_ptr<Verb> MakeTenantListVerb();

@@ -23,6 +23,7 @@ class Batcher {
 
   absl::Status Add(Prepared prepared) {
     prepared.tenant = options_.tenant;
+    prepared.given = options_.fields;
     bytes_ += static_cast<int64_t>(prepared.document.text.size());
     batch_.push_back(std::move(prepared));
     const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents ||
@@ -99,17 +100,52 @@ absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexRep
   return absl::OkStatus();
 }
 
-absl::Status GrantUnchanged(Store& store, const std::string& tenant,
-                            const std::vector<std::string>& paths, IndexReport& report) {
-  if (tenant.empty() || paths.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(const int64_t granted, store.Grant(tenant, paths));
-  report.granted += granted;
-  return absl::OkStatus();
+// What this run says of documents that stay as they are.
+absl::Status TellUnchanged(Store& store, const IndexerOptions& options,
+                           const std::vector<std::string>& paths, IndexReport& report) {
+  report.unchanged += static_cast<int64_t>(paths.size());
+  if (paths.empty()) return absl::OkStatus();
+  if (!options.tenant.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const int64_t granted, store.Grant(options.tenant, paths));
+    report.granted += granted;
+  }
+  return store.GiveFields(paths, options.fields);
 }
+
+// Documents that an older weir stored are read again for their fields alone.
+class FieldReader {
+ public:
+  explicit FieldReader(Store& store) : store_(store) {}
+  bool Wants(const Prepared& p) const {
+    return store_.IsCurrent(p.document.path, p.document.sha256) &&
+           store_.LacksFields(p.document.path);
+  }
+  absl::Status Add(Prepared prepared) {
+    prepared.document.text.clear();
+    prepared.passages.clear();
+    batch_.push_back(std::move(prepared));
+    constexpr size_t kBatch = 256;
+    return batch_.size() < kBatch ? absl::OkStatus() : Flush();
+  }
+  absl::Status Flush() {
+    if (batch_.empty()) return absl::OkStatus();
+    WEIR_RETURN_IF_ERROR(store_.NoteFields(batch_));
+    for (const Prepared& p : batch_) {
+      if (p.file_mtime_ns < 0) continue;
+      WEIR_RETURN_IF_ERROR(store_.NoteFile(p.document.path, p.file_size, p.file_mtime_ns));
+    }
+    batch_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  Store& store_;
+  std::vector<Prepared> batch_;
+};
 
 // Leaves the files that must be read. Unchanged ones cost a stat, touched ones a hash.
 absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
-                           const std::string& tenant, const Context& context,
+                           const IndexerOptions& options, const Context& context,
                            std::vector<FileState>& changed, IndexReport& report) {
   std::vector<std::string> unchanged;
   for (const std::string& path : files) {
@@ -122,6 +158,7 @@ absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
     }
     if (store.IsUnchanged(path, state->size, state->mtime_ns)) {
       unchanged.push_back(path);
+      if (store.LacksFields(path)) changed.push_back(*std::move(state));
       continue;
     }
     if (absl::StatusOr<std::string> hash = Sha256File(path);
@@ -129,12 +166,12 @@ absl::Status DropUnchanged(Store& store, const std::vector<std::string>& files,
       if (state->mtime_ns >= 0)
         WEIR_RETURN_IF_ERROR(store.NoteFile(path, state->size, state->mtime_ns));
       unchanged.push_back(path);
+      if (store.LacksFields(path)) changed.push_back(*std::move(state));
       continue;
     }
     changed.push_back(*std::move(state));
   }
-  report.unchanged += static_cast<int64_t>(unchanged.size());
-  return GrantUnchanged(store, tenant, unchanged, report);
+  return TellUnchanged(store, options, unchanged, report);
 }
 
 absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPorts& ports,
@@ -144,9 +181,12 @@ absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPo
     context.progress->Start("indexing", static_cast<int64_t>(count), "files");
   ReadAhead reader(std::move(files), ports, context);
   Batcher batcher(store, options, context, report);
+  FieldReader fields(store);
   for (size_t i = 0; i < count && context.CheckCancelled().ok(); ++i) {
     ReadAhead::Result result = reader.Next();
-    if (result.prepared.ok()) {
+    if (result.prepared.ok() && fields.Wants(*result.prepared)) {
+      WEIR_RETURN_IF_ERROR(fields.Add(*std::move(result.prepared)));
+    } else if (result.prepared.ok()) {
       WEIR_RETURN_IF_ERROR(batcher.Add(*std::move(result.prepared)));
     } else if (!absl::IsCancelled(result.prepared.status())) {
       WEIR_RETURN_IF_ERROR(
@@ -155,7 +195,8 @@ absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPo
     }
     if (context.progress != nullptr) context.progress->Advance(1);
   }
-  const absl::Status status = batcher.Flush();
+  absl::Status status = batcher.Flush();
+  status.Update(fields.Flush());
   if (context.progress != nullptr) context.progress->Finish();
   WEIR_RETURN_IF_ERROR(status);
   return context.CheckCancelled();
@@ -167,7 +208,7 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   files.erase(std::unique(files.begin(), files.end()), files.end());
   WEIR_RETURN_IF_ERROR(RemoveMissing(store, options, report));
   std::vector<FileState> changed;
-  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, options.tenant, context, changed, report));
+  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, options, context, changed, report));
   if (!changed.empty()) {
     WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
   }
@@ -214,6 +255,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     p.document.path = std::move(record->id);
     p.document.title = std::move(record->title);
     p.document.text = std::move(record->text);
+    p.document.fields = std::move(record->fields);
     p.document.format = "record";
     p.document.sha256 = Sha256(absl::StrCat(p.document.title, "\n", p.document.text));
     if (store.IsCurrent(p.document.path, p.document.sha256)) {
@@ -227,8 +269,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     WEIR_RETURN_IF_ERROR(batcher.Add(std::move(p)));
   }
   WEIR_RETURN_IF_ERROR(batcher.Flush());
-  report.unchanged += static_cast<int64_t>(unchanged.size());
-  WEIR_RETURN_IF_ERROR(GrantUnchanged(store, options.tenant, unchanged, report));
+  WEIR_RETURN_IF_ERROR(TellUnchanged(store, options, unchanged, report));
   if (options.encode && encoder != nullptr)
     WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;

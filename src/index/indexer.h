@@ -54,6 +54,8 @@ struct IndexerOptions {
   // that are no longer there it loses those it was granted, and takes those that it owns with it.
   // "": none. Set by the caller, too.
   std::string tenant;
+  // Given to every document, unchanged ones too (Prepared::given). Set by the caller, too.
+  std::vector<text::Field> fields;
 };
 
 struct IndexReport {
@@ -73,6 +75,7 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
 struct Record {
   std::string id;  // becomes the document's path
   std::string title, text;
+  std::vector<text::Field> fields;
 };
 // nullopt at the end.
 using RecordSource = std::function<absl::StatusOr<std::optional<Record>>()>;

@@ -85,6 +85,14 @@ std::map<std::string, int64_t> LanguageChoice::Counts() const {
   return counts;
 }
 
+std::vector<std::pair<std::string, int64_t>> MostFirst(
+    const std::map<std::string, int64_t>& languages) {
+  std::vector<std::pair<std::string, int64_t>> out(languages.begin(), languages.end());
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return out;
+}
+
 std::vector<std::pair<std::string, int64_t>> ParseLanguageCounts(std::string_view text) {
   std::vector<std::pair<std::string, int64_t>> counts;
   for (std::string_view entry : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
@@ -96,15 +104,12 @@ std::vector<std::pair<std::string, int64_t>> ParseLanguageCounts(std::string_vie
   return counts;
 }
 
-std::string LanguageCountsWith(std::vector<std::pair<std::string, int64_t>> counts,
+std::string LanguageCountsWith(const std::vector<std::pair<std::string, int64_t>>& counts,
                                const LanguageChoice& choice) {
   std::map<std::string, int64_t> all(counts.begin(), counts.end());
   for (const auto& [name, passages] : choice.Counts()) all[name] += passages;
-  counts.assign(all.begin(), all.end());
-  std::stable_sort(counts.begin(), counts.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text;
-  for (const auto& [name, passages] : counts) {
+  for (const auto& [name, passages] : MostFirst(all)) {
     absl::StrAppend(&text, text.empty() ? "" : " ", name, "=", passages);
   }
   return text;

@@ -42,9 +42,13 @@ class LanguageChoice {
   std::vector<std::vector<uint32_t>> choices_;  // of each document's passages, into names_
 };
 
+// Analysers with their passages, most passages first.
+std::vector<std::pair<std::string, int64_t>> MostFirst(
+    const std::map<std::string, int64_t>& languages);
+
 // The catalogue's setting "languages": "name=passages name=passages", most passages first.
 std::vector<std::pair<std::string, int64_t>> ParseLanguageCounts(std::string_view text);
-std::string LanguageCountsWith(std::vector<std::pair<std::string, int64_t>> counts,
+std::string LanguageCountsWith(const std::vector<std::pair<std::string, int64_t>>& counts,
                                const LanguageChoice& choice);
 
 }  // namespace weir::index

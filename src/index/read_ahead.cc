@@ -27,7 +27,8 @@ absl::StatusOr<FileState> StatFile(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
   struct timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);
-  FileState state{path, s.st_size, int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec};
+  const int64_t mtime_ns = int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec;
+  FileState state{path, s.st_size, mtime_ns, mtime_ns};
   const int64_t now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
   if (now_ns - state.mtime_ns < kRacyNs) state.mtime_ns = -1;
   return state;
@@ -63,6 +64,7 @@ ReadAhead::Result ReadAhead::ReadOne(size_t i) const {
   prepared.passages = ports_.chunk(prepared.document);
   prepared.file_size = files_[i].size;
   prepared.file_mtime_ns = files_[i].mtime_ns;
+  prepared.file_modified_ns = files_[i].modified_ns;
   result.prepared = std::move(prepared);
   return result;
 }

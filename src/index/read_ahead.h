@@ -18,6 +18,7 @@ namespace weir::index {
 struct FileState {
   std::string path;
   int64_t size = -1, mtime_ns = -1;
+  int64_t modified_ns = -1;  // as it is
 };
 
 // mtime_ns is -1 when the file changed so lately that a further change could leave the same time.

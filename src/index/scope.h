@@ -28,18 +28,22 @@ class Scope {
   // in a store of one language.
   Scope(PassageSet allowed, Counts counts,
         std::vector<std::pair<std::string, int64_t>> analyzers = {});
+  // A part of another scope: what `whole` counts is counted here, too.
+  Scope(PassageSet allowed, std::shared_ptr<const Scope> whole);
   ~Scope();
   Scope(const Scope&) = delete;
 
   const PassageSet& allowed() const { return allowed_; }
   Counts counts() const { return counts_; }
   const std::vector<std::pair<std::string, int64_t>>& analyzers() const { return analyzers_; }
+  const Scope* whole() const { return whole_.get(); }  // null: it counts for itself
   ScopeCache& cache() const { return *cache_; }  // of the searches (scope_cache.h)
 
  private:
   const PassageSet allowed_;
   const Counts counts_;
   const std::vector<std::pair<std::string, int64_t>> analyzers_;
+  const std::shared_ptr<const Scope> whole_;
   const std::unique_ptr<ScopeCache> cache_;
 };
 

@@ -61,6 +61,12 @@ Scope::Scope(PassageSet allowed, Counts counts,
       counts_(counts),
       analyzers_(std::move(analyzers)),
       cache_(std::make_unique<ScopeCache>()) {}
+Scope::Scope(PassageSet allowed, std::shared_ptr<const Scope> whole)
+    : allowed_(std::move(allowed)),
+      counts_(whole->counts()),
+      analyzers_(whole->analyzers()),
+      whole_(std::move(whole)),
+      cache_(std::make_unique<ScopeCache>()) {}
 Scope::~Scope() = default;
 
 ScopeCache::Shared<SegmentView> ScopeCache::Lexical(
@@ -68,8 +74,12 @@ ScopeCache::Shared<SegmentView> ScopeCache::Lexical(
   std::lock_guard lock(mutex_);
   if (lexical_ == nullptr || lexical_->snapshot != snapshot) {
     auto made = AllowAll<SegmentView>(snapshot, snapshot->lexical, scope.allowed());
-    if (scope.counts() == Scope::Counts::kScope) {
-      for (SegmentView& view : made->views) view.counted = view.allowed;
+    if (scope.whole() != nullptr)
+      made->whole = scope.whole()->cache().Lexical(snapshot, *scope.whole());
+    for (size_t i = 0; i < made->views.size(); ++i) {
+      if (scope.counts() == Scope::Counts::kStore) continue;
+      made->views[i].counted =
+          made->whole != nullptr ? made->whole->views[i].counted : made->views[i].allowed;
     }
     lexical_ = std::move(made);
   }

@@ -19,6 +19,7 @@ struct ScopedViews {
   std::vector<RowSet> allowed;  // of each segment, live ones alone
   std::vector<std::unique_ptr<const RangeLists>> lists;  // of vector segments with clusters
   std::vector<View> views;
+  std::shared_ptr<const ScopedViews> whole;  // whose rows count, where others do
 };
 
 class ScopeCache {

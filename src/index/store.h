@@ -19,6 +19,7 @@
 #include "base/context.h"
 #include "index/dense/vector_search.h"
 #include "index/lexical/bm25.h"
+#include "index/lexical/fielded_query.h"
 #include "index/multi/fixed_encoding.h"
 #include "index/multi/multi_search.h"
 #include "index/scope.h"
@@ -61,12 +62,39 @@ struct TenantStatus {
   int64_t documents = 0, passages = 0, owned = 0;  // owned: documents
 };
 
+// A field over the documents that one may see.
+struct FieldSummary {
+  std::string name;
+  std::string type;       // "text", "number" or "date": what all its values are
+  bool built_in = false;  // every document has it
+  int64_t documents = 0;  // that have a value
+  // Different values, counted up to kMaxCountedValues. The most frequent ones with their documents,
+  // most first; of numbers and dates the least and the greatest instead.
+  int64_t values = 0;
+  std::vector<std::pair<std::string, int64_t>> frequent;
+  std::string least, greatest;
+};
+inline constexpr int64_t kMaxCountedValues = 65536;
+
+// What a search is narrowed to.
+struct ScopeRequest {
+  std::string tenant;  // "": all documents
+  std::string where;   // an expression (docs/filters.md); "": no filter
+  // Whose statistics BM25 takes: those of the documents that pass the filter, else those that the
+  // tenant, or the store, has in all.
+  bool subset_statistics = false;
+};
+
 // A document with its passages, ready to be stored.
 struct Prepared {
   text::Document document;
   std::vector<text::Passage> passages;
   int64_t file_size = -1;     // bytes, -1 when the document is no file
   int64_t file_mtime_ns = -1;  // -1: unknown, the next run compares hashes
+  int64_t file_modified_ns = -1;  // the same, also while it is too fresh to be compared
+  // From its owner; what they say stays when the document is replaced. A name with an empty value
+  // takes back what was said.
+  std::vector<text::Field> given = {};
   // Gets a grant, and owns the document if it is new; "" for none. A document that is replaced
   // keeps its owner and its grants.
   std::string tenant = {};
@@ -134,6 +162,30 @@ class Store {
   virtual absl::StatusOr<std::shared_ptr<const Scope>> TenantScope(
       std::string_view tenant) const = 0;
 
+  // --- fields (docs/filters.md) ---
+  // From the documents' owner, as Prepared::given; one transaction. kNotFound, before anything
+  // changed, for a path that is not in the store (or not granted to `tenant`).
+  virtual absl::Status GiveFields(std::span<const std::string> paths,
+                                  std::span<const text::Field> fields,
+                                  std::string_view tenant = "") = 0;
+  // Whether a weir that did not know fields stored the document; NoteFields adds what such
+  // documents say of themselves. One transaction.
+  virtual bool LacksFields(std::string_view path) const { return false; }
+  virtual absl::Status NoteFields(std::span<const Prepared> documents) = 0;
+  virtual absl::StatusOr<int64_t> LackingFields() const { return int64_t{0}; }  // documents
+  // Built-in ones first, then by name; at most `most` frequent values of each.
+  virtual absl::StatusOr<std::vector<FieldSummary>> Fields(std::string_view tenant,
+                                                           size_t most) const = 0;
+  // NAME:VALUE parts of a query whose NAME is a field, taken out of it as an expression; see
+  // lexical/fielded_query.h.
+  virtual absl::StatusOr<FieldedQuery> SplitFields(std::string_view query,
+                                                   std::string_view tenant) const = 0;
+  // Of the generation that is open. Null for a request of everything. kInvalidArgument with the
+  // place for a mistake in the expression: unknown fields, among those that the tenant may see, and
+  // values of another type too.
+  virtual absl::StatusOr<std::shared_ptr<const Scope>> MakeScope(
+      const ScopeRequest& request) const = 0;
+
   // How passages are analysed: kAutoLanguage, or a name or code of text::Languages(). A store keeps
   // what its first document came with: kFailedPrecondition for another one from then on.
   virtual absl::Status SetLanguage(std::string_view language) {
@@ -171,6 +223,18 @@ class Store {
   // kNotFound for a passage that is not in the store or not in the scope.
   virtual absl::StatusOr<std::vector<TermScore>> ExplainLexical(
       std::string_view query, int64_t passage, const Scope* scope = nullptr) const = 0;
+  // Fills snippet and marks of hits (records.h): what the query's words and phrases match, as
+  // SearchLexical matches them, whatever found the hits.
+  virtual absl::Status Highlight(std::string_view query, std::span<text::Hit> hits,
+                                 const Scope* scope = nullptr) const = 0;
+  // Words of the query that no passage of the scope holds, with words near to them that passages of
+  // the scope do hold, at most `most` each.
+  virtual absl::StatusOr<std::vector<text::Spelling>> SuggestSpelling(
+      std::string_view query, size_t most, const Context& context,
+      const Scope* scope = nullptr) const = 0;
+  // The first passage of each document of the scope, at most k, in the order they were stored.
+  virtual absl::StatusOr<std::vector<int64_t>> FirstPassages(const Scope& scope,
+                                                             int64_t k) const = 0;
   // Inner product; what dense/vector_search.h does with its defaults. query: [dimensions] f32, unit
   // length.
   virtual absl::StatusOr<std::vector<Scored>> SearchDense(std::span<const float> query, int64_t k,

@@ -140,6 +140,8 @@ absl::Status FolderStore::CheckInto(const Context& context,
     lines.push_back(
         absl::StrCat("catalogue: ", dangling, " grants of no document or to no tenant"));
   }
+  WEIR_ASSIGN_OR_RETURN(const int64_t strays, catalogue_->fields().Dangling());
+  if (strays > 0) lines.push_back(absl::StrCat("catalogue: ", strays, " fields of no document"));
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);

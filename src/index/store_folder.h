@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -48,6 +49,23 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<TenantStatus>> Tenants() const override;
   absl::StatusOr<std::vector<std::string>> Paths(std::string_view tenant) const override;
   absl::StatusOr<std::shared_ptr<const Scope>> TenantScope(std::string_view tenant) const override;
+  absl::Status GiveFields(std::span<const std::string> paths, std::span<const text::Field> fields,
+                          std::string_view tenant) override;
+  bool LacksFields(std::string_view path) const override;
+  absl::Status NoteFields(std::span<const Prepared> documents) override;
+  absl::StatusOr<int64_t> LackingFields() const override;
+  absl::StatusOr<std::vector<FieldSummary>> Fields(std::string_view tenant,
+                                                   size_t most) const override;
+  absl::StatusOr<FieldedQuery> SplitFields(std::string_view query,
+                                           std::string_view tenant) const override;
+  absl::Status Highlight(std::string_view query, std::span<text::Hit> hits,
+                         const Scope* scope) const override;
+  absl::StatusOr<std::vector<text::Spelling>> SuggestSpelling(std::string_view query, size_t most,
+                                                              const Context& context,
+                                                              const Scope* scope) const override;
+  absl::StatusOr<std::vector<int64_t>> FirstPassages(const Scope& scope, int64_t k) const override;
+  absl::StatusOr<std::shared_ptr<const Scope>> MakeScope(
+      const ScopeRequest& request) const override;
   absl::Status SetLanguage(std::string_view language) override;
   absl::Status SetLanguageIfNew(std::string_view language) override;
 
@@ -112,7 +130,27 @@ class FolderStore final : public Store {
   absl::StatusOr<LexicalQuery> Parse(std::string_view query, const Snapshot& snapshot,
                                      const Scope* scope) const;
   absl::StatusOr<QueryAnalyzers> TakeAnalyzers(const Snapshot& snapshot, const Scope* scope) const;
+  // Those of queries in a scope, given back when this goes.
+  class LentAnalyzers {
+   public:
+    LentAnalyzers(const FolderStore& store, QueryAnalyzers lent)
+        : store_(&store), lent_(std::move(lent)) {}
+    LentAnalyzers(LentAnalyzers&& other) noexcept
+        : store_(std::exchange(other.store_, nullptr)), lent_(std::move(other.lent_)) {}
+    ~LentAnalyzers();
+    const std::vector<std::string>& names() const { return lent_.names; }
+    std::vector<text::Analyzer*> Borrow() const;
+
+   private:
+    const FolderStore* store_;
+    QueryAnalyzers lent_;
+  };
+  absl::StatusOr<LentAnalyzers> Lend(const Scope* scope) const;
   Bm25Options bm25() const;
+  // REQUIRES: catalogue_mutex_ is held.
+  absl::StatusOr<std::shared_ptr<const Scope>> TenantScopeHeld(std::string_view tenant) const;
+  absl::StatusOr<std::shared_ptr<const Scope>> FilterScopeHeld(const ScopeRequest& request) const;
+  absl::StatusOr<std::vector<int64_t>> IdsOf(std::vector<IdRange> ranges) const;
   absl::StatusOr<std::string> ReadText(const DocumentRow& document, int64_t start,
                                        int64_t size) const;
   std::string SegmentName(std::string_view kind);
@@ -134,6 +172,8 @@ class FolderStore final : public Store {
   absl::Status Exchange(int64_t set, const EncoderNote& encoder);
   absl::StatusOr<std::vector<SegmentInfo>> RemoveSegments(
       const std::vector<Loaded<VectorSegment>>& segments);
+  absl::Status StoreFields(int64_t document, const Prepared& prepared,
+                           std::optional<int64_t> replaced);
   // Notes the encoder in the catalogue; removes the segments of another one.
   template <class Segment>
   absl::Status UseEncoder(const std::vector<Loaded<Segment>>& segments, const EncoderNote& old,
@@ -186,6 +226,7 @@ class FolderStore final : public Store {
   std::string query_language_;  // under analyzers_mutex_; "" for all that the store has
   mutable std::mutex scopes_mutex_;
   mutable std::map<std::string, std::shared_ptr<const Scope>, std::less<>> scopes_;  // by tenant
+  mutable std::map<std::string, std::shared_ptr<const Scope>, std::less<>> filters_;  // by request
 };
 
 }  // namespace weir::index

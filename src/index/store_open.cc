@@ -133,6 +133,7 @@ absl::Status FolderStore::Reload() {
   {
     std::lock_guard lock(scopes_mutex_);
     scopes_.clear();
+    filters_.clear();
   }
   std::lock_guard lock(snapshot_mutex_);
   snapshot_ = *std::move(next);

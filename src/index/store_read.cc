@@ -14,10 +14,8 @@ namespace {
 constexpr size_t kMaxQueryBytes = size_t{1} << 20;
 
 // The query's language, when it shows, else that of most passages.
-std::vector<text::Analyzer*> OwnLanguageFirst(
-    std::string_view query, const std::vector<std::unique_ptr<text::Analyzer>>& analyzers) {
-  std::vector<text::Analyzer*> all;
-  for (const auto& analyzer : analyzers) all.push_back(analyzer.get());
+std::vector<text::Analyzer*> OwnLanguageFirst(std::string_view query,
+                                              std::vector<text::Analyzer*> all) {
   if (all.size() < 2) return all;
   const std::string_view language = text::DetectLanguage(query);
   const auto own = std::find_if(all.begin(), all.end(), [&](const text::Analyzer* analyzer) {
@@ -36,12 +34,26 @@ absl::StatusOr<LexicalQuery> FolderStore::Parse(std::string_view query,
     return absl::ResourceExhaustedError(
         absl::StrCat("query of ", query.size(), " bytes; at most ", kMaxQueryBytes));
   }
-  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers analyzers, TakeAnalyzers(snapshot, scope));
-  std::vector<text::Analyzer*> all = OwnLanguageFirst(query, analyzers.made);
-  LexicalQuery parsed = ParseLexicalQuery(query, all);
-  std::lock_guard lock(analyzers_mutex_);
-  analyzers_.push_back(std::move(analyzers));
-  return parsed;
+  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers taken, TakeAnalyzers(snapshot, scope));
+  const LentAnalyzers analyzers(*this, std::move(taken));
+  return ParseLexicalQuery(query, OwnLanguageFirst(query, analyzers.Borrow()));
+}
+
+FolderStore::LentAnalyzers::~LentAnalyzers() {
+  if (store_ == nullptr) return;
+  std::lock_guard lock(store_->analyzers_mutex_);
+  store_->analyzers_.push_back(std::move(lent_));
+}
+
+std::vector<text::Analyzer*> FolderStore::LentAnalyzers::Borrow() const {
+  std::vector<text::Analyzer*> all;
+  for (const auto& analyzer : lent_.made) all.push_back(analyzer.get());
+  return all;
+}
+
+absl::StatusOr<FolderStore::LentAnalyzers> FolderStore::Lend(const Scope* scope) const {
+  WEIR_ASSIGN_OR_RETURN(QueryAnalyzers taken, TakeAnalyzers(*snapshot(), scope));
+  return LentAnalyzers(*this, std::move(taken));
 }
 
 // Those of the snapshot's languages, or of the one that was set for queries.

@@ -12,14 +12,6 @@ namespace {
 constexpr size_t kMaxScopes = 256;
 constexpr int64_t kMaxIdRange = int64_t{1} << 33;  // bits of a scope
 
-std::vector<std::pair<std::string, int64_t>> MostFirst(
-    const std::map<std::string, int64_t>& languages) {
-  std::vector<std::pair<std::string, int64_t>> out(languages.begin(), languages.end());
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
-  return out;
-}
-
 }  // namespace
 
 // REQUIRES: catalogue_mutex_ is held.
@@ -101,31 +93,45 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Paths(std::string_view ten
   return catalogue_->grants().Paths(*id);
 }
 
+// The passages of documents. A catalogue that names more than there are fills no memory.
+absl::StatusOr<std::vector<int64_t>> FolderStore::IdsOf(std::vector<IdRange> ranges) const {
+  const int64_t most = snapshot()->live_passages();
+  std::vector<int64_t> ids;
+  std::sort(ranges.begin(), ranges.end(),
+            [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
+  int64_t count = 0;
+  for (const IdRange& range : ranges) {
+    count += std::min(range.last - range.first, most) + 1;
+    if (range.first < 0 || range.last < range.first || count > most ||
+        range.last - ranges.front().first > kMaxIdRange) {
+      return absl::DataLossError(absl::StrCat(folder_, ": catalogue: passages [", range.first, ", ",
+                                              range.last, "] of a document"));
+    }
+    for (int64_t passage = range.first; passage <= range.last; ++passage) ids.push_back(passage);
+  }
+  return ids;
+}
+
 absl::StatusOr<std::shared_ptr<const Scope>> FolderStore::TenantScope(
     std::string_view tenant) const {
   // Under this lock no reload comes between reading the grants and keeping what they make.
   std::lock_guard lock(catalogue_mutex_);
+  return TenantScopeHeld(tenant);
+}
+
+absl::StatusOr<std::shared_ptr<const Scope>> FolderStore::TenantScopeHeld(
+    std::string_view tenant) const {
   {
     std::lock_guard scopes_lock(scopes_mutex_);
     const auto at = scopes_.find(tenant);
     if (at != scopes_.end()) return at->second;
   }
-  const int64_t most = snapshot()->live_passages();
   std::vector<int64_t> ids;
   std::map<std::string, int64_t> languages;
   WEIR_ASSIGN_OR_RETURN(const std::optional<int64_t> id, catalogue_->grants().Find(tenant));
   if (id.has_value()) {
-    WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> ranges, catalogue_->grants().Passages(*id));
-    int64_t count = 0;
-    for (const IdRange& range : ranges) {
-      count += std::min(range.last - range.first, most) + 1;
-      if (range.first < 0 || range.last < range.first || count > most ||
-          range.last - ranges.front().first > kMaxIdRange) {
-        return absl::DataLossError(absl::StrCat(folder_, ": catalogue: passages [", range.first,
-                                                ", ", range.last, "] of a document"));
-      }
-      for (int64_t passage = range.first; passage <= range.last; ++passage) ids.push_back(passage);
-    }
+    WEIR_ASSIGN_OR_RETURN(std::vector<IdRange> ranges, catalogue_->grants().Passages(*id));
+    WEIR_ASSIGN_OR_RETURN(ids, IdsOf(std::move(ranges)));
     WEIR_ASSIGN_OR_RETURN(languages, catalogue_->grants().Languages(*id));
   }
   auto scope = std::make_shared<const Scope>(PassageSet(ids), Scope::Counts::kScope,

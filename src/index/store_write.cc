@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status.h"
+#include "index/fields/built_in.h"
 #include "index/lexical/analysed.h"
 #include "index/store_folder.h"
 
@@ -64,6 +65,7 @@ absl::StatusOr<FolderStore::NewRows> FolderStore::AssignIds(std::span<const Prep
   for (size_t i = 0; i < batch.size(); ++i) last[batch[i].document.path] = i;
   for (size_t i = 0; i < batch.size(); ++i) {
     WEIR_RETURN_IF_ERROR(CheckPrepared(batch[i]));
+    WEIR_RETURN_IF_ERROR(CheckGivenFields(batch[i].given));
     if (batch[i].tenant != batch[0].tenant) {
       return absl::InvalidArgumentError("a batch with documents of several tenants");
     }
@@ -174,6 +176,8 @@ absl::Status FolderStore::CommitBatch(const NewRows& rows, const std::vector<Seg
   for (size_t i = 0; i < rows.documents.size(); ++i) {
     DocumentRow row = rows.documents[i];
     WEIR_ASSIGN_OR_RETURN(const std::optional<DocumentRow> old, catalogue_->FindDocument(row.path));
+    WEIR_RETURN_IF_ERROR(StoreFields(
+        row.id, *rows.prepared[i], old.has_value() ? std::optional(old->id) : std::nullopt));
     if (old.has_value()) {
       WEIR_RETURN_IF_ERROR(catalogue_->grants().Move(old->id, row.id));
       WEIR_RETURN_IF_ERROR(catalogue_->RemoveDocument(*old));

@@ -11,6 +11,7 @@
 #include "ingest/html_content.h"
 #include "ingest/html_tree.h"
 #include "ingest/paths.h"
+#include "text/fields.h"
 #include "text/unicode.h"
 
 namespace weir::ingest {
@@ -278,16 +279,36 @@ std::string FindTitle(const HtmlTree& tree) {
   return heading.size() >= 8 && title.find(heading) != std::string::npos ? heading : title;
 }
 
-void AddMeta(const HtmlTree& tree, std::map<std::string, std::string>& meta) {
+// The names of <meta> that say who wrote the page, when and about what; those of Dublin Core, of
+// scholarly pages and of Open Graph are kept by their own names, too.
+bool KeepsMeta(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"author", "date", "description", "keywords",
+                                                "article:author", "article:modified_time",
+                                                "article:published_time", "article:section",
+                                                "article:tag"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         absl::StartsWith(name, "dc.") || absl::StartsWith(name, "dcterms.") ||
+         absl::StartsWith(name, "citation_");
+}
+
+void AddMeta(const HtmlTree& tree, text::Document& document) {
   for (const HtmlNode& n : tree.nodes()) {
     const GumboTag tag = TagOf(n.node);
     if (tag == GUMBO_TAG_HTML && !Attribute(n.node, "lang").empty()) {
-      meta["language"] = CleanInline(text::CutUtf8(Attribute(n.node, "lang"), 40));
+      document.meta["language"] = CleanInline(text::CutUtf8(Attribute(n.node, "lang"), 40));
     }
     if (tag != GUMBO_TAG_META) continue;
-    const std::string name = Lower(Attribute(n.node, "name").substr(0, 40));
+    std::string name = Lower(Attribute(n.node, "name").substr(0, 40));
+    if (name.empty()) name = Lower(Attribute(n.node, "property").substr(0, 40));
+    if (!KeepsMeta(name)) continue;
+    const std::string value = CleanInline(text::CutUtf8(Attribute(n.node, "content"), 4000));
     if (name == "description" || name == "author" || name == "keywords" || name == "date") {
-      meta[name] = CleanInline(text::CutUtf8(Attribute(n.node, "content"), 4000));
+      document.meta[name] = value;
+    }
+    if (name == "keywords") {
+      text::AddFieldList(name, value, ",;", document.fields);
+    } else {
+      text::AddField(name, value, document.fields);
     }
   }
 }
@@ -316,7 +337,7 @@ class HtmlReader final : public Reader {
                           HtmlTree::Parse(utf8, limits.memory_mb << 19));
     MeasureHtml(*tree);
     document.title = FindTitle(*tree);
-    AddMeta(*tree, document.meta);
+    AddMeta(*tree, document);
     Renderer renderer(*tree, builder);
     renderer.Render(FindContent(*tree));
     if (renderer.hidden_bytes() > 0) {

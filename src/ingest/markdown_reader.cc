@@ -2,51 +2,20 @@
 
 #include <md4c.h>
 
+#include <algorithm>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "ingest/document_builder.h"
 #include "ingest/encoding.h"
 #include "ingest/entities.h"
+#include "ingest/front_matter.h"
 #include "ingest/paths.h"
-#include "text/unicode.h"
 
 namespace weir::ingest {
 namespace {
 
 using text::BlockKind;
-
-constexpr size_t kMaxMetaLines = 200;
-
-// Takes "---" front matter off `s` and keeps its "key: value" lines.
-void FrontMatter(std::string_view& s, std::map<std::string, std::string>& meta) {
-  const std::string_view fence = s.starts_with("---") ? "---" : s.starts_with("+++") ? "+++" : "";
-  if (fence.empty()) return;
-  size_t at = s.find('\n');
-  if (at == std::string_view::npos || !CleanInline(s.substr(3, at - 3)).empty()) return;
-  ++at;
-  std::map<std::string, std::string> found;
-  for (size_t n = 0; n < kMaxMetaLines && at < s.size(); ++n) {
-    const size_t end = std::min(s.find('\n', at), s.size());
-    const std::string_view line = s.substr(at, end - at);
-    at = std::min(end + 1, s.size());
-    if (line.starts_with(fence)) {
-      meta.merge(found);
-      s.remove_prefix(at);
-      return;
-    }
-    const size_t colon = line.find(fence == "---" ? ':' : '=');
-    if (colon == std::string_view::npos || line.starts_with(' ') || line.starts_with('#')) continue;
-    std::string value = CleanInline(line.substr(colon + 1));
-    if (value.size() > 1 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0]) {
-      value = value.substr(1, value.size() - 2);
-    }
-    std::string key = CleanInline(line.substr(0, colon));
-    for (char& c : key) c = absl::ascii_tolower(static_cast<unsigned char>(c));
-    if (!key.empty() && !value.empty()) found[std::string(text::CutUtf8(key, 200))] = value;
-  }
-}
 
 // Text between tags; comments go.
 std::string StripTags(std::string_view html) {
@@ -235,7 +204,7 @@ class MarkdownReader final : public Reader {
     const std::string utf8 = ToUtf8(bytes, "", encoding, document.warnings);
     document.meta["encoding"] = encoding;
     std::string_view body = utf8;
-    FrontMatter(body, document.meta);
+    TakeFrontMatter(body, document);
     if (body.size() > UINT32_MAX / 2) return absl::ResourceExhaustedError("markdown: over 2 GB");
     Entities entities;
     Walker walker(builder, entities);
@@ -249,8 +218,9 @@ class MarkdownReader final : public Reader {
     const int code = md_parse(body.data(), static_cast<MD_SIZE>(body.size()), &parser, &walker);
     if (code != 0 && !builder.full())
       return absl::ResourceExhaustedError("markdown: out of memory");
-    const auto title = document.meta.find("title");
-    document.title = title != document.meta.end() ? title->second : walker.first_heading();
+    const auto title = std::find_if(document.fields.begin(), document.fields.end(),
+                                    [](const text::Field& f) { return f.name == "title"; });
+    document.title = title != document.fields.end() ? title->value : walker.first_heading();
     return builder.Finish();
   }
 };

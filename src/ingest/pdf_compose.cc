@@ -4,8 +4,10 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "ingest/document_builder.h"
 #include "ingest/pdf_layout.h"
+#include "text/fields.h"
 
 namespace weir::ingest {
 namespace {
@@ -255,6 +257,40 @@ std::string ChooseTitle(const PdfContent& content, const std::string& largest) {
 
 }  // namespace
 
+namespace {
+
+// "D:20240517123000+02'00'", which may end anywhere behind the year, as ISO 8601 ("" for anything
+// else).
+std::string IsoDate(std::string_view pdf) {
+  if (pdf.starts_with("D:")) pdf.remove_prefix(2);
+  const size_t digits = std::min(pdf.find_first_not_of("0123456789"), pdf.size());
+  if (digits < 4 || digits > 14 || digits % 2 != 0) return "";
+  std::string out(pdf.substr(0, 4));
+  for (size_t at = 4; at + 2 <= std::min<size_t>(digits, 8); at += 2)
+    absl::StrAppend(&out, "-", pdf.substr(at, 2));
+  if (digits < 12) return out;  // an hour alone is no time
+  absl::StrAppend(&out, "T", pdf.substr(8, 2), ":", pdf.substr(10, 2));
+  if (digits == 14) absl::StrAppend(&out, ":", pdf.substr(12, 2));
+  const std::string_view zone = pdf.substr(digits);
+  if (zone.starts_with('Z')) return out + "Z";
+  if (zone.size() < 3 || (zone[0] != '+' && zone[0] != '-')) return out;
+  return absl::StrCat(out, zone.substr(0, 3), ":", zone.size() < 6 ? "00" : zone.substr(4, 2));
+}
+
+void AddFields(text::Document& document) {
+  const auto meta = [&](const char* tag) {
+    const auto at = document.meta.find(tag);
+    return at == document.meta.end() ? std::string_view() : std::string_view(at->second);
+  };
+  text::AddField("author", meta("Author"), document.fields);
+  text::AddField("subject", meta("Subject"), document.fields);
+  text::AddFieldList("keywords", meta("Keywords"), ",;", document.fields);
+  text::AddField("created", IsoDate(meta("CreationDate")), document.fields);
+  text::AddField("changed", IsoDate(meta("ModDate")), document.fields);
+}
+
+}  // namespace
+
 text::Document LayoutPdf(PdfContent content, int64_t max_text_bytes) {
   const int dropped = DropFurniture(content.pages);
   const PdfBody body = MeasureBody(content.pages);
@@ -265,6 +301,7 @@ text::Document LayoutPdf(PdfContent content, int64_t max_text_bytes) {
   text::Document document = Composer(content, max_text_bytes).Run(paragraphs);
   document.title = ChooseTitle(content, largest);
   document.meta = content.meta;
+  AddFields(document);
   if (dropped > 0) document.meta["furniture_lines"] = std::to_string(dropped);
   document.warnings.insert(document.warnings.begin(), content.warnings.begin(),
                            content.warnings.end());

@@ -163,6 +163,32 @@ TEST(PdfLayout, DropsHeadersFootersAndPageNumbers) {
   EXPECT_EQ(d.meta.at("furniture_lines"), "8");
 }
 
+TEST(PdfLayout, InformationBecomesFields) {
+  const auto fields = [](const std::string& created) {
+    PdfContent content;
+    content.meta = {
+        {"Author", "A. Knuth"}, {"Keywords", "weirs, locks"}, {"CreationDate", created}};
+    std::vector<std::string> out;
+    for (const text::Field& f : LayoutPdf(std::move(content), 1000).fields)
+      out.push_back(f.name + "=" + f.value);
+    return out;
+  };
+  const auto made = [&](const std::string& created) {
+    const auto all = fields(created);
+    return all.size() == 4 ? all[3] : "";
+  };
+  EXPECT_EQ(fields("D:2024")[0], "author=A. Knuth");
+  EXPECT_EQ(fields("D:2024")[2], "keywords=locks");
+  EXPECT_EQ(made("D:20240517123000+02'00'"), "created=2024-05-17T12:30:00+02:00");
+  EXPECT_EQ(made("D:20240517123000Z00'00'"), "created=2024-05-17T12:30:00Z");
+  EXPECT_EQ(made("20240517123000-08"), "created=2024-05-17T12:30:00-08:00");
+  EXPECT_EQ(made("D:202405171230"), "created=2024-05-17T12:30");
+  EXPECT_EQ(made("D:2024051712"), "created=2024-05-17");
+  EXPECT_EQ(made("D:202405"), "created=2024-05");
+  for (const char* bad : {"", "D:", "D:20", "yesterday", "D:20240", "D:2024051712300000"})
+    EXPECT_EQ(made(bad), "") << bad;
+}
+
 // Certificates, slides: one line a page, alike but for a number.
 TEST(PdfLayout, KeepsWhatIsAllThatPagesSay) {
   std::vector<PdfPage> pages;

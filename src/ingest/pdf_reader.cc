@@ -230,7 +230,7 @@ class PdfReader final : public Reader {
     if (document == nullptr) return LoadError(p.GetLastError());
     PdfContent content;
     ReadPages(p, document, limits, content);
-    for (const char* tag : {"Title", "Author", "Subject", "Keywords", "CreationDate"}) {
+    for (const char* tag : {"Title", "Author", "Subject", "Keywords", "CreationDate", "ModDate"}) {
       std::string value = MetaText(p, document, tag);
       if (!value.empty()) content.meta[tag] = std::move(value);
     }

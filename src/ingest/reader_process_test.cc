@@ -250,6 +250,7 @@ TEST(Wire, RoundTrip) {
   d.pages = {{1, {0, 3}, 600, 800}, {2, {3, 6}, 600, 800}};
   d.blocks = {{text::BlockKind::kHeading, {0, 3}, 2, 1, {1, 2, 3, 4}}};
   d.meta = {{"k", "v"}};
+  d.fields = {{"tags", "a"}, {"tags", "b"}};
   d.warnings = {"w"};
   const std::string frame = EncodeReply(d);
   const auto back = DecodeReply(frame, 100);

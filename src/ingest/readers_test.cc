@@ -66,6 +66,80 @@ TEST(MarkdownReader, BlocksWithoutMarkup) {
                           BlockKind::kTable, BlockKind::kParagraph));
 }
 
+// "name=value" of every field, in order.
+std::vector<std::string> Fields(const text::Document& d) {
+  std::vector<std::string> out;
+  for (const text::Field& f : d.fields) out.push_back(f.name + "=" + f.value);
+  return out;
+}
+
+TEST(MarkdownReader, YamlFields) {
+  const auto d = Read("a.md",
+                      "---\n# remark\nTitle: \"Weirs: a \\\"list\\\" \\u00e9\"\nauthor:\n  - Anna\n"
+                      "  - Bob Miller\ntags: [a, 'b c', [nested], {x: y}]\nkeywords: locks, weirs\n"
+                      "date: 2024-05-17\nnothing: ~\nempty:\nnull text: \"null\"\n"
+                      "nested: {title: no}\n? [complex, key]\n: no\n"
+                      "folded: >\n  one\n  two\nalias: &x y\nbe: *x\n---\ntext");
+  EXPECT_EQ(d.text, "text");
+  EXPECT_EQ(d.title, "Weirs: a \"list\" \u00E9");
+  EXPECT_EQ(d.meta.at("author"), "Anna, Bob Miller");
+  EXPECT_THAT(d.warnings, ElementsAre());
+  EXPECT_THAT(Fields(d),
+              ElementsAre("title=Weirs: a \"list\" \u00E9", "author=Anna", "author=Bob Miller",
+                          "tags=a", "tags=b c", "keywords=locks", "keywords=weirs",
+                          "date=2024-05-17", "null text=null", "folded=one two", "alias=y"));
+}
+
+TEST(MarkdownReader, TomlFields) {
+  const auto d = Read("a.md",
+                      "+++\ntitle = 'Weirs'\ndate = 2024-05-17T10:00:00+02:00\nyear = 2024\n"
+                      "tags = [\"a\", \"b\"]\ndraft = false\n[params]\nx = 1\n+++\ntext");
+  EXPECT_EQ(d.title, "Weirs");
+  EXPECT_THAT(Fields(d), ::testing::UnorderedElementsAre(
+                             "title=Weirs", "date=2024-05-17T10:00:00+02:00", "year=2024",
+                             "tags=a", "tags=b", "draft=false"));
+}
+
+TEST(MarkdownReader, MalformedFrontMatter) {
+  // Taken off, said, and what comes before the mistake counts.
+  const auto yaml = Read("a.md", "---\nauthor: Me\ntitle: a: b\n---\n# Head\n");
+  EXPECT_EQ(yaml.text, "Head");
+  EXPECT_EQ(yaml.title, "Head");
+  EXPECT_THAT(Fields(yaml), ElementsAre("author=Me"));
+  EXPECT_THAT(yaml.warnings, ElementsAre(HasSubstr("front matter: line 2: ")));
+  EXPECT_THAT(Read("a.md", "---\n- a\n- b\n---\nx").warnings,
+              ElementsAre("front matter: line 1: expected NAME: VALUE"));
+  EXPECT_THAT(Read("a.md", "+++\na = \n+++\nx").warnings,
+              ElementsAre(HasSubstr("front matter: line 1: ")));
+  // A rule, an unclosed fence and a long one are text.
+  EXPECT_THAT(Fields(Read("a.md", "---\na: b\n\ntext")), ElementsAre());
+  const auto longest = Read("a.md", "---\na: " + std::string(70 << 10, 'x') + "\n---\ntext");
+  EXPECT_THAT(Fields(longest), ElementsAre());
+  EXPECT_GT(longest.text.size(), 70 << 10);
+  const auto ended = Read("a.md", "---\r\na: b\r\n...\r\ntext");
+  EXPECT_THAT(Fields(ended), ElementsAre("a=b"));
+  EXPECT_EQ(ended.text, "text");
+  // Many names and deep nesting stay bounded.
+  std::string many = "---\n", deep = "---\na: ";
+  for (int i = 0; i < 2000; ++i) many += "k" + std::to_string(i) + ": v\n";
+  EXPECT_EQ(Read("a.md", many + "---\ntext").fields.size(), 256);
+  deep += std::string(5000, '[');
+  EXPECT_EQ(Read("a.md", deep + "\n---\ntext").text, "text");
+}
+
+TEST(HtmlReader, MetaFields) {
+  const auto d =
+      Read("a.html",
+           "<html><head><meta name=Author content='Anna'><meta name=author content=Bob>"
+           "<meta name=keywords content='locks, weirs;fish'><meta name=viewport content=x>"
+           "<meta property='article:published_time' content='2024-05-17T10:00:00Z'>"
+           "<meta name='DC.date' content=2020></head><body><p>text</body></html>");
+  EXPECT_THAT(Fields(d), ElementsAre("author=Anna", "author=Bob", "keywords=locks",
+                                     "keywords=weirs", "keywords=fish",
+                                     "article:published_time=2024-05-17T10:00:00Z",
+                                     "dc.date=2020"));
+}
+
 TEST(MarkdownReader, TitleFromFirstHeading) {
   EXPECT_EQ(Read("a.md", "text\n\n## The *first*\n").title, "The first");
 }

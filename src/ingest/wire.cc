@@ -5,12 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "text/fields.h"
 #include "text/unicode.h"
 
 namespace weir::ingest {
 namespace {
 
-constexpr uint32_t kMagic = 0x31525257;  // "WRR1"
+constexpr uint32_t kMagic = 0x32525257;  // "WRR2"
 constexpr uint64_t kMaxShortString = 1 << 20;
 constexpr uint64_t kMaxMeta = 4096;
 constexpr uint64_t kMaxWarnings = 4096;
@@ -106,6 +107,11 @@ void WriteDocument(const text::Document& d, Writer& w) {
     w.String(key);
     w.String(value);
   }
+  w.Number<uint64_t>(d.fields.size());
+  for (const text::Field& field : d.fields) {
+    w.String(field.name);
+    w.String(field.value);
+  }
   w.Number<uint64_t>(d.warnings.size());
   for (const std::string& warning : d.warnings) w.String(warning);
 }
@@ -133,6 +139,11 @@ text::Document ParseDocument(Parser& p, int64_t max_text_bytes) {
   for (uint64_t n = p.Count(16, kMaxMeta); n > 0; --n) {
     std::string key = p.String(kMaxShortString);
     d.meta[std::move(key)] = p.String(kMaxShortString);
+  }
+  d.fields.resize(p.Count(16, text::kMaxFieldValues));
+  for (text::Field& field : d.fields) {
+    field.name = p.String(text::kMaxFieldName);
+    field.value = p.String(text::kMaxFieldValue);
   }
   d.warnings.resize(p.Count(8, kMaxWarnings));
   for (std::string& warning : d.warnings) warning = p.String(kMaxShortString);
@@ -190,6 +201,12 @@ absl::Status CheckDocument(const text::Document& d, int64_t max_text_bytes) {
   }
   for (const auto& [key, value] : d.meta) {
     if (!CleanString(key) || !CleanString(value)) return Bad("meta is not valid UTF-8");
+  }
+  for (const text::Field& field : d.fields) {
+    if (!CleanString(field.name) || !CleanString(field.value))
+      return Bad("field is not valid UTF-8");
+    if (field.name != text::FieldName(field.name) || field.name.empty() || field.value.empty())
+      return Bad("field without a name or a value");
   }
   for (const std::string& warning : d.warnings) {
     if (!CleanString(warning)) return Bad("warning is not valid UTF-8");

@@ -95,11 +95,11 @@ class StagePipeline : public Pipeline {
                                                 const Context& context) const override {
     Query query;
     query.text = std::string(query_text);
-    std::shared_ptr<const index::Scope> scope;
-    if (!options_.tenant.empty()) {
-      WEIR_ASSIGN_OR_RETURN(scope, store_.TenantScope(options_.tenant));
-      if (scope->allowed().ids().empty()) return std::vector<text::Hit>();
-    }
+    WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const index::Scope> scope,
+                          store_.MakeScope(options_.scope()));
+    if (scope != nullptr && scope->allowed().ids().empty()) return std::vector<text::Hit>();
+    if (scope != nullptr && query.text.find_first_not_of(" \t\n") == std::string::npos)
+      return Listed(std::move(query), *scope);
     const Resources resources{.store = store_,
                               .encoder = encoders_.dense,
                               .options = options_,
@@ -121,13 +121,21 @@ class StagePipeline : public Pipeline {
   }
 
  private:
+  // A query without words that a filter narrows asks for what there is: each document once.
+  absl::StatusOr<std::vector<text::Hit>> Listed(Query query, const index::Scope& scope) const {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<int64_t> first,
+                          store_.FirstPassages(scope, options_.top_k));
+    for (const int64_t passage : first) query.At(passage);
+    return ToHits(query, &scope);
+  }
+
   absl::StatusOr<std::vector<text::Hit>> ToHits(const Query& query,
                                                 const index::Scope* scope) const {
     std::vector<text::Hit> hits;
     for (const Candidate& candidate : query.candidates) {
-      // Whatever a stage did: the grants decide.
+      // Whatever a stage did: grants and filter decide.
       if (scope != nullptr && !scope->allowed().Contains(candidate.passage)) {
-        return absl::InternalError("a search stage left the tenant's scope");
+        return absl::InternalError("a search stage left its scope");
       }
       text::Hit hit;
       hit.rank = static_cast<int>(hits.size()) + 1;

@@ -93,9 +93,14 @@ struct SearchOptions {
   int64_t top_k = 10;
   bool dedupe = true;
   std::string tenant = {};  // "": everything, also documents that no tenant was granted
+  std::string where = {};   // "": no filter; see docs/filters.md
+  std::string where_statistics = "store";
   // Whether + and - before words filter (index/lexical/query.h): for what people type as a query,
   // not for questions and claims in prose.
   bool signs = false;
+  index::ScopeRequest scope() const {
+    return {tenant, where, where_statistics == "subset"};
+  }
   // Candidates that the last stages may still reorder.
   int64_t kept() const {
     return rerank.rereads() || rerank.spreads() ? std::max(top_k, rerank.depth) : top_k;
@@ -115,6 +120,14 @@ struct SearchOptions {
     v(tenant,
       {.name = "tenant",
        .help = "Search as this tenant: its documents alone are found, counted and scored."});
+    v(where, {.name = "where",
+              .help = "Search documents whose fields pass this test alone, as in \"author ~ knuth "
+                      "and year in (1968, 1970..1973)\"; weir fields lists what there is."});
+    v(where_statistics,
+      {.name = "where-statistics",
+       .help = "Whose frequencies of words count with --where: those of all documents, or of the "
+               "ones that pass.",
+       .choices = {"store", "subset"}});
   }
 };
 

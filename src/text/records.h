@@ -36,6 +36,11 @@ struct Block {  // in reading order, not overlapping
   Box box;
 };
 
+struct Field {
+  std::string name;   // folded (fields.h)
+  std::string value;  // one line; a name with several values has several Fields
+};
+
 struct Document {
   std::string path;
   std::string sha256;  // of the file's bytes, lower-case hex
@@ -45,6 +50,7 @@ struct Document {
   std::vector<Page> pages;
   std::vector<Block> blocks;
   std::map<std::string, std::string> meta;
+  std::vector<Field> fields;  // what it says of itself: author, date, tags; see fields.h
   std::vector<std::string> warnings;  // hidden text found, pages skipped, limits reached
 };
 
@@ -71,6 +77,22 @@ struct Hit {
   std::map<std::string, double> scores;  // of each stage: "bm25", "dense", "fused", ...
   DocumentRef document;
   Passage passage;
+  // The part of the passage that says most of what was asked, and all places in the passage that
+  // match a word or a phrase of the query, in order, not overlapping. Bytes of the document's text.
+  Span snippet;
+  std::vector<Span> marks;
+};
+
+// A word of a query that no passage holds, and words that some do.
+struct Spelling {
+  struct Suggestion {
+    std::string text;
+    int distance = 0;      // letters added, left out, changed or swapped with their neighbour
+    int64_t passages = 0;  // that hold a form of it
+  };
+  std::string word;
+  Span span;                             // in the query
+  std::vector<Suggestion> suggestions;  // best first; may be none
 };
 
 struct Citation {

@@ -181,10 +181,31 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
 
 std::string SearchToJson(const SearchRecord& search) {
   Json hits = Json::array();
-  for (const Hit& hit : search.hits) hits.push_back(ToJson(hit));
+  for (const Hit& hit : search.hits) {
+    Json json = ToJson(hit);
+    Json marks = Json::array();
+    for (const Span& mark : hit.marks) marks.push_back(Json::array({mark.start, mark.end}));
+    json["snippet"] = Json{{"start", hit.snippet.start}, {"end", hit.snippet.end}};
+    json["marks"] = std::move(marks);
+    hits.push_back(std::move(json));
+  }
+  Json spelling = Json::array();
+  for (const Spelling& word : search.spelling) {
+    Json suggestions = Json::array();
+    for (const Spelling::Suggestion& s : word.suggestions) {
+      suggestions.push_back(
+          {{"text", s.text}, {"distance", s.distance}, {"passages", s.passages}});
+    }
+    spelling.push_back({{"word", word.word},
+                        {"start", word.span.start},
+                        {"end", word.span.end},
+                        {"suggestions", std::move(suggestions)}});
+  }
   return Dump(Json{{"version", kRecordVersion},
                    {"query", search.query},
                    {"hits", std::move(hits)},
+                   {"spelling", std::move(spelling)},
+                   {"did_you_mean", search.did_you_mean},
                    {"took_us", search.took_us}});
 }
 
@@ -210,12 +231,15 @@ std::string DocumentToJson(const Document& document) {
   }
   Json meta = Json::object();
   for (const auto& [key, value] : document.meta) meta[key] = value;
+  Json fields = Json::object();
+  for (const Field& field : document.fields) fields[field.name].push_back(field.value);
   return Dump(Json{{"version", kRecordVersion},
                    {"path", document.path},
                    {"sha256", document.sha256},
                    {"format", document.format},
                    {"title", document.title},
                    {"meta", std::move(meta)},
+                   {"fields", std::move(fields)},
                    {"pages", std::move(pages)},
                    {"blocks", std::move(blocks)},
                    {"warnings", document.warnings},

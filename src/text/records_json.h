@@ -22,6 +22,8 @@ struct SearchRecord {
   std::string query;
   std::vector<Hit> hits;
   double took_us = 0;
+  std::vector<Spelling> spelling;
+  std::string did_you_mean;  // the query with the best suggestions; "" where there are none
 };
 std::string SearchToJson(const SearchRecord& search);
 

@@ -1,5 +1,7 @@
 #include "text/unicode.h"
 
+#include <unicode/uchar.h>
+
 #include <cstring>
 
 namespace weir::text {
@@ -100,6 +102,15 @@ char32_t NextCodePoint(std::string_view text, size_t& at) {
   for (size_t i = 1; i < n; ++i) c = (c << 6) | (byte(at + i) & 0x3F);
   at += n;
   return c;
+}
+
+bool BeginsCharacter(std::string_view text, size_t at) {
+  if (at == 0 || at >= text.size()) return true;
+  constexpr std::string_view kJoiner = "\u200D";  // of emoji
+  if (text.substr(0, at).ends_with(kJoiner)) return false;
+  const auto c = static_cast<UChar32>(NextCodePoint(text, at));
+  return u_charType(c) != U_COMBINING_SPACING_MARK &&
+         u_hasBinaryProperty(c, UCHAR_GRAPHEME_EXTEND) == 0;
 }
 
 std::string_view CutUtf8(std::string_view text, size_t max_bytes) {

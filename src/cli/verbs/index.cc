@@ -9,10 +9,12 @@
 #include "base/status.h"
 #include "cli/passage_fill.h"
 #include "cli/verbs.h"
+#include "index/fields/built_in.h"
 #include "index/indexer.h"
 #include "ingest/chunk.h"
 #include "ingest/reader.h"
 #include "ingest/walk.h"
+#include "text/unicode.h"
 
 namespace weir::cli {
 namespace {
@@ -35,6 +37,7 @@ struct IndexOptions {
   bool code = false;
   std::string passage_cache;
   std::string tenant;
+  std::vector<std::string> field;
   PassageBeforeOptions passages;
   template <class V>
   void Visit(V& v) {
@@ -72,8 +75,31 @@ struct IndexOptions {
     v(tenant, {.name = "tenant",
                .help = "Grant the documents to this tenant, unchanged ones too; it owns those that "
                        "are new."});
+    v(field, {.name = "field",
+              .help = "NAME=VALUE: a field for --where, of every document of this run, unchanged "
+                      "ones too; may be repeated. A comma begins another value, NAME= takes the "
+                      "field away."});
   }
 };
+
+// "author=Knuth" and further values behind it.
+absl::StatusOr<std::vector<text::Field>> ParseFields(const std::vector<std::string>& items) {
+  std::vector<text::Field> fields;
+  for (const std::string& item : items) {
+    const size_t equals = item.find('=');
+    if (equals == item.npos && !fields.empty()) {
+      fields.push_back({fields.back().name, item});
+    } else if (equals == item.npos || equals == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("field: \"", item, "\"; expected NAME=VALUE"));
+    } else {
+      fields.push_back({item.substr(0, equals), item.substr(equals + 1)});
+    }
+    if (!text::IsValidUtf8(item)) return absl::InvalidArgumentError("field: not valid UTF-8");
+  }
+  WEIR_RETURN_IF_ERROR(index::CheckGivenFields(fields));
+  return fields;
+}
 
 class IndexVerb : public Verb {
  public:
@@ -103,6 +129,7 @@ class IndexVerb : public Verb {
       paths.push_back(full.string());
     }
     options_.walk.code = options_.code;
+    WEIR_ASSIGN_OR_RETURN(options_.indexer.fields, ParseFields(options_.field));
     WEIR_ASSIGN_OR_RETURN(const ingest::WalkResult walk, ingest::WalkFiles(paths, options_.walk));
     for (const auto& skipped : walk.skipped) {
       session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));

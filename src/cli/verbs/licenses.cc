@@ -27,6 +27,7 @@ constexpr Linked kLinked[] = {
     {"ICU", "Unicode-DFS-2016", "character properties, normalisation, character sets"},
     {"libseccomp", "LGPL-2.1", "system-call filter of the reader processes"},
     {"libstdc++", "GPL-3.0 with GCC runtime exception", "C++ library"},
+    {"libyaml", "MIT", "front matter of Markdown"},
     {"libzip", "BSD-3-Clause", "archives of model packages"},
     {"MD4C", "MIT", "Markdown parsing"},
     {"morfologik-polish", "BSD-2-Clause",

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/catalogue/field_table.h"
 #include "index/catalogue/grants.h"
 #include "index/catalogue/sqlite.h"
 #include "index/catalogue/vector_sets.h"
@@ -76,7 +77,7 @@ class Catalogue {
   absl::StatusOr<std::vector<std::string>> Paths();
   absl::StatusOr<int64_t> DocumentCount();
   absl::Status AddDocument(const DocumentRow& row);
-  // With its passages, which become tombstones, and its grants.
+  // With its passages, which become tombstones, its grants and its fields.
   absl::Status RemoveDocument(const DocumentRow& row);
   absl::Status MoveText(int64_t document, int64_t segment, int64_t start);
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns);
@@ -86,13 +87,30 @@ class Catalogue {
   // Of all documents.
   absl::StatusOr<std::map<std::string, int64_t>> Languages();
 
+  // Of one document; none in a store of one language.
+  absl::StatusOr<std::vector<std::string>> LanguagesOf(int64_t document);
+  // Of each document, in no order.
+  absl::Status VisitLanguages(
+      absl::FunctionRef<void(int64_t document, const std::string& name, int64_t passages)> on_row);
+
   absl::Status AddPassage(const text::Passage& passage);
   absl::StatusOr<text::Passage> GetPassage(int64_t id);  // without text; kNotFound
   absl::StatusOr<std::vector<text::Passage>> PassagesOf(int64_t document);
   absl::StatusOr<int64_t> PassageCount();
 
+  // What every document has, as text, ascending by document: a column of `documents` by the name of
+  // a built-in field, or the analyser of most of its passages for "language" (where a document has
+  // none noted, nothing). "folder" is the path's. kInvalidArgument for another name.
+  absl::Status VisitBuiltIn(std::string_view field, FieldTable::OnValue on_value);
+  // Documents with their passages, ascending by id; with a tenant, those that it may see.
+  struct DocumentPassages {
+    int64_t document = 0, first_passage = 0, passage_count = 0;
+  };
+  absl::StatusOr<std::vector<DocumentPassages>> Passages(std::optional<int64_t> tenant);
+
   Grants& grants() { return grants_; }
   VectorSets& vector_sets() { return vector_sets_; }
+  FieldTable& fields() { return fields_; }
 
   absl::StatusOr<std::vector<IdRange>> Tombstones();  // ascending
   absl::Status RemoveTombstone(int64_t first);
@@ -106,13 +124,17 @@ class Catalogue {
 
  private:
   explicit Catalogue(std::unique_ptr<Sqlite> database)
-      : database_(std::move(database)), grants_(*database_), vector_sets_(*database_) {}
+      : database_(std::move(database)),
+        grants_(*database_),
+        vector_sets_(*database_),
+        fields_(*database_) {}
   absl::Status CheckVersion();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
   std::unique_ptr<Sqlite> database_;
   Grants grants_;
   VectorSets vector_sets_;
+  FieldTable fields_;
   bool reading_ = false;
 };
 

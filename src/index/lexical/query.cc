@@ -95,17 +95,6 @@ class Clauses {
   absl::flat_hash_map<std::string, size_t> known_;
 };
 
-// The first term of each position; fewer than two are no phrase.
-LexicalClause PhraseOf(const std::vector<text::Token>& tokens) {
-  LexicalClause clause;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0 && tokens[i].position == tokens[i - 1].position) continue;
-    clause.offsets.push_back(tokens[i].position - tokens[0].position);
-    clause.terms.push_back(tokens[i].term);
-  }
-  return clause;
-}
-
 // The tokens of one analyser without those that others made of the same bytes before.
 class FreshTokens {
  public:
@@ -126,6 +115,16 @@ class FreshTokens {
 
 std::string LexicalClause::Text() const {
   return terms.size() == 1 ? terms[0] : absl::StrCat("\"", absl::StrJoin(terms, " "), "\"");
+}
+
+LexicalClause PhraseOf(std::span<const text::Token> tokens) {
+  LexicalClause clause;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && tokens[i].position == tokens[i - 1].position) continue;
+    clause.offsets.push_back(tokens[i].position - tokens[0].position);
+    clause.terms.push_back(tokens[i].term);
+  }
+  return clause;
 }
 
 std::string WithoutSigns(std::string_view text) {

@@ -44,6 +44,9 @@ LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
 inline constexpr float kOtherLanguageWeight = 0.2f;
 LexicalQuery ParseLexicalQuery(std::string_view text, std::span<text::Analyzer* const> analyzers);
 
+// The first term of each position as one clause; without terms where there are no tokens.
+LexicalClause PhraseOf(std::span<const text::Token> tokens);
+
 // The text with those signs blanked: what people write in prose is not meant to filter.
 std::string WithoutSigns(std::string_view text);
 

@@ -1,0 +1,39 @@
+// Where a clause matches in analysed text: what the postings tell of a passage, for texts at hand.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "index/lexical/query.h"
+#include "text/analysis.h"
+
+namespace weir::index {
+
+// Calls on_match(text::Span) for each place, ascending; those of a phrase may overlap. `tokens` as
+// an analyser makes them.
+template <class OnMatch>
+void MatchClause(const LexicalClause& clause, std::span<const text::Token> tokens,
+                 OnMatch on_match) {
+  const auto before = [](const text::Token& t, int32_t position) { return t.position < position; };
+  // The end of the token with the k-th term at `position`, -1 when there is none.
+  const auto end_of = [&](size_t k, int32_t position) -> int64_t {
+    auto at = std::lower_bound(tokens.begin(), tokens.end(), position, before);
+    for (; at != tokens.end() && at->position == position; ++at) {
+      if (at->term == clause.terms[k]) return at->span.end;
+    }
+    return -1;
+  };
+  for (const text::Token& token : tokens) {
+    if (token.term != clause.terms[0]) continue;
+    int64_t end = token.span.end;
+    bool all = true;
+    for (size_t k = 1; k < clause.terms.size() && all; ++k) {
+      const int64_t next = end_of(k, token.position + clause.offsets[k]);
+      all = next >= 0;
+      end = std::max(end, next);
+    }
+    if (all) on_match(text::Span{token.span.start, end});
+  }
+}
+
+}  // namespace weir::index
