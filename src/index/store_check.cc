@@ -65,6 +65,15 @@ void CheckDocument(const DocumentRow& d, const std::vector<text::Passage>& passa
   }
 }
 
+void CheckTombstones(const std::vector<IdRange>& tombstones, const std::vector<IdRange>& live,
+                     Lines& lines) {
+  for (const IdRange& t : tombstones) {
+    if (Covered(live, t.first) || Covered(live, t.last)) {
+      lines.push_back(absl::StrCat("catalogue: passage ", t.first, " is both deleted and live"));
+    }
+  }
+}
+
 template <class Segment>
 absl::Status CheckSegments(const std::vector<Loaded<Segment>>& segments, const Context& context,
                            Lines& lines) {
@@ -130,11 +139,7 @@ absl::Status FolderStore::CheckInto(const Context& context,
                                  " passages without a document"));
   }
   WEIR_ASSIGN_OR_RETURN(const std::vector<IdRange> tombstones, catalogue_->Tombstones());
-  for (const IdRange& t : tombstones) {
-    if (Covered(live, t.first) || Covered(live, t.last)) {
-      lines.push_back(absl::StrCat("catalogue: passage ", t.first, " is both deleted and live"));
-    }
-  }
+  CheckTombstones(tombstones, live, lines);
   WEIR_ASSIGN_OR_RETURN(const int64_t dangling, catalogue_->grants().Dangling());
   if (dangling > 0) {
     lines.push_back(
