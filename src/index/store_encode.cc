@@ -186,7 +186,7 @@ absl::StatusOr<int64_t> FolderStore::VectorSetOf(const EncoderNote& encoder, boo
     // The model of this name has changed.
     if (set.encoder.name == encoder.name) WEIR_RETURN_IF_ERROR(RemoveEncoder(encoder.name));
   }
-  if (same(now->encoder) || now->vectors.empty()) {
+  if (same(now->encoder) || now->live_vectors() == 0) {
     WEIR_RETURN_IF_ERROR(UseEncoder(now->vectors, now->encoder, encoder, "encoder"));
     return 0;
   }

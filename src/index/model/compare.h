@@ -408,16 +408,22 @@ inline std::string Comparer::Status(const StoreStatus& status, const ModelView& 
                         " ", multi, ", encoders ",
                         absl::StrJoin(std::initializer_list<std::string>{names...}, " "));
   };
-  const std::string got =
+  std::string got =
       line(status.documents, status.passages, status.pending, status.sparse_pending,
            status.multi_pending, status.encoder, status.sparse_encoder, status.multi_encoder);
-  const std::string want = line(
+  for (const StoreStatus::Encoder& one : status.encoders_beside)
+    absl::StrAppend(&got, ", beside ", one.name, " ", one.pending);
+  std::string want = line(
       static_cast<int64_t>(model.documents.size()), passages, pending(kDense),
       model.vectors[kSparse].encoder < 0 ? 0 : pending(kSparse),
       model.vectors[kMulti].encoder < 0 ? 0 : pending(kMulti),
       encoders_.Name(kDense, model.vectors[kDense].encoder),
       encoders_.Name(kSparse, model.vectors[kSparse].encoder),
       encoders_.Name(kMulti, model.vectors[kMulti].encoder));
+  for (const auto& [encoder, done] : model.vectors[kDense].beside) {
+    absl::StrAppend(&want, ", beside ", encoders_.Name(kDense, encoder), " ",
+                    passages - static_cast<int64_t>(done.size()));
+  }
   return got == want ? "" : absl::StrCat(got, "; expected ", want);
 }
 

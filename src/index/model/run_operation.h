@@ -36,7 +36,8 @@ struct Ran {
 
 inline int64_t GenerationOf(const Store& store) { return store.Status()->generation; }
 
-inline absl::Status RunEncode(Store& store, const Operation& op, bool drops, Ran& ran) {
+inline absl::Status RunEncode(Store& store, const Operation& op, bool notes, bool exchanges,
+                              Ran& ran) {
   static const ModelEncoders encoders;
   constexpr int64_t kLongNs = int64_t{6} * 1000'000'000;  // after which a commit is due
   int64_t now_ns = 0;
@@ -64,13 +65,14 @@ inline absl::Status RunEncode(Store& store, const Operation& op, bool drops, Ran
                                                                        before);
     status = store.EncodePending(encoder, encoders.fixed[at], context);
   }
-  if (drops) ran.begins.push_back(ran.first + 1);
+  if (notes) ran.begins.push_back(ran.first + 1);
   const size_t encoded = calls.size() - (absl::IsUnavailable(status) ? 1 : 0);
   if (op.commit_each_call) {
     for (size_t i = 0; i < encoded; ++i) ran.begins.push_back(calls[i] + 1);
   } else if (encoded > 0) {
     ran.begins.push_back(calls.back() + 1);
   }
+  if (exchanges && status.ok()) ran.begins.push_back(GenerationOf(store));  // the last commit
   return status;
 }
 
@@ -90,8 +92,7 @@ inline Ran RunOperation(Store& store, const Model& before, const Operation& op, 
   ran.first = GenerationOf(store);
   absl::Status status;
   if (op.kind == Operation::Kind::kEncode) {
-    const bool drops = before.vectors[op.modality].encoder != op.encoder;
-    status = RunEncode(store, op, drops, ran);
+    status = RunEncode(store, op, Script::Notes(before, op), Script::Exchanges(before, op), ran);
   } else {
     status = RunOther(store, op);
     // A failure is noted beside the generations.

@@ -87,6 +87,8 @@ struct Model {
   struct Vectors {
     int encoder = -1;
     std::set<int64_t> passages;
+    // Dense ones alone: of encoders that take the place of `encoder` once all passages have theirs.
+    std::map<int, std::set<int64_t>> beside;
   };
   std::array<Vectors, kModalities> vectors;
   int64_t next_document = 0, next_passage = 0;
@@ -148,6 +150,17 @@ class Script {
   Operation Next(int64_t number, const Model& model) const;
   // What a store holds after each commit of the operation that changes it, in order.
   std::vector<Model> Steps(const Model& before, const Operation& operation) const;
+  // Of EncodePending: whether a commit notes the encoder first, and whether its vectors take the
+  // place of another one's at the end.
+  static bool Notes(const Model& before, const Operation& operation) {
+    const Model::Vectors& vectors = before.vectors[operation.modality];
+    return vectors.encoder != operation.encoder && !vectors.beside.contains(operation.encoder);
+  }
+  static bool Exchanges(const Model& before, const Operation& operation) {
+    const Model::Vectors& vectors = before.vectors[operation.modality];
+    return operation.modality == kDense && vectors.encoder != operation.encoder &&
+           (vectors.beside.contains(operation.encoder) || !vectors.passages.empty());
+  }
   // What the store must answer.
   static absl::StatusCode Expected(const Model& before, const Operation& operation);
 
@@ -248,7 +261,10 @@ inline absl::StatusCode Script::Expected(const Model& before, const Operation& o
     case Operation::Kind::kEncode: {
       const std::set<int64_t> all = before.Passages();
       const Model::Vectors& vectors = before.vectors[op.modality];
-      const size_t done = vectors.encoder == op.encoder ? vectors.passages.size() : 0;
+      const auto beside = vectors.beside.find(op.encoder);
+      const size_t done = vectors.encoder == op.encoder        ? vectors.passages.size()
+                          : beside != vectors.beside.end() ? beside->second.size()
+                                                           : 0;
       const size_t calls = (all.size() - done + kRowsACall - 1) / kRowsACall;
       return op.fail_at >= 0 && static_cast<size_t>(op.fail_at) < calls
                  ? absl::StatusCode::kUnavailable
@@ -261,8 +277,11 @@ inline absl::StatusCode Script::Expected(const Model& before, const Operation& o
 inline void Script::Forget(Model& model, const ModelDocument& document, bool grants,
                            const std::string& path) {
   for (size_t i = 0; i < document.content->passages.size(); ++i) {
-    for (Model::Vectors& vectors : model.vectors)
-      vectors.passages.erase(document.first_passage + static_cast<int64_t>(i));
+    const int64_t passage = document.first_passage + static_cast<int64_t>(i);
+    for (Model::Vectors& vectors : model.vectors) {
+      vectors.passages.erase(passage);
+      for (auto& [encoder, passages] : vectors.beside) passages.erase(passage);
+    }
   }
   if (!grants) return;
   for (auto& [tenant, paths] : model.grants) paths.erase(path);
@@ -291,21 +310,34 @@ inline std::vector<Model> Script::EncodeSteps(const Model& before, const Operati
   std::vector<Model> steps;
   Model now = before;
   Model::Vectors& vectors = now.vectors[op.modality];
-  if (vectors.encoder != op.encoder) {
-    vectors = {op.encoder, {}};
+  const bool exchanges = Exchanges(before, op);
+  if (Notes(before, op)) {
+    if (exchanges) {
+      vectors.beside[op.encoder] = {};
+    } else {
+      vectors = {op.encoder, {}, std::move(vectors.beside)};
+    }
     steps.push_back(now);
   }
+  std::set<int64_t>& filled = exchanges ? vectors.beside[op.encoder] : vectors.passages;
   const std::set<int64_t> all = now.Passages();
   std::vector<int64_t> pending;
-  std::set_difference(all.begin(), all.end(), vectors.passages.begin(), vectors.passages.end(),
+  std::set_difference(all.begin(), all.end(), filled.begin(), filled.end(),
                       std::back_inserter(pending));
   for (size_t at = 0, call = 0; at < pending.size(); at += kRowsACall, ++call) {
-    if (op.fail_at == static_cast<int>(call)) break;
+    if (op.fail_at == static_cast<int>(call)) return steps;
     const size_t end = std::min(pending.size(), at + kRowsACall);
-    vectors.passages.insert(pending.begin() + static_cast<ptrdiff_t>(at),
-                            pending.begin() + static_cast<ptrdiff_t>(end));
+    filled.insert(pending.begin() + static_cast<ptrdiff_t>(at),
+                  pending.begin() + static_cast<ptrdiff_t>(end));
     // What was encoded in one go is committed in one go.
     if (call > 0 && !op.commit_each_call) steps.pop_back();
+    steps.push_back(now);
+  }
+  if (exchanges) {
+    std::map<int, std::set<int64_t>> beside = std::move(vectors.beside);
+    std::set<int64_t> done = std::move(beside[op.encoder]);
+    beside.erase(op.encoder);
+    vectors = {op.encoder, std::move(done), std::move(beside)};
     steps.push_back(now);
   }
   return steps;

@@ -269,11 +269,13 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
   std::vector<Candidates::Row> few;
   for (const SparseView& view : segments) {
     if (ScoreFew(view, few)) continue;
+    // Which postings are heavy depends on all rows: what is allowed must not.
+    const bool exact = options.exact || view.allowed != nullptr ||
+                       view.segment->rows() < options.least_rows;
     for (size_t c = 0; c < view.segment->chunks(); ++c) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
       WEIR_RETURN_IF_ERROR(view.segment->CheckEntries(c));
-      // Which postings are heavy depends on all rows: what is allowed must not.
-      if (options.exact || view.allowed != nullptr) {
+      if (exact) {
         SearchChunk(view, c, query, scratch, best);
       } else {
         ProposeFromChunk(view, c, heaviest, scratch, candidates);

@@ -26,7 +26,7 @@ struct SparseQuery {
 // not finite and above 0.
 absl::StatusOr<SparseQuery> MakeSparseQuery(const text::SparseVector& vector, int32_t vocabulary);
 
-// Views of a scope are searched exactly in either mode.
+// Views of a scope are searched exactly in either mode, and so are small segments.
 struct SparseSearchOptions {
   bool exact = true;
   // Of the approximate search: the heaviest terms propose candidates, as many as make up this share
@@ -35,6 +35,8 @@ struct SparseSearchOptions {
   // terms, where a fixed number of terms loses 2% (docs/performance.md).
   float share = 0.6f;
   int64_t candidates = 50, candidates_per_hit = 5;
+  // Segments of fewer rows are searched exactly in either mode: that is faster there.
+  size_t least_rows = 32768;
 };
 
 // Top k by (score descending, passage ascending); rows that share no term with the query are no

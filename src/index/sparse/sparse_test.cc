@@ -198,7 +198,7 @@ TEST_F(SparseTest, ApproximateFindsNearlyAll) {
     const SparseVector query = RandomVector(0.5);
     if (query.empty()) continue;
     const auto made = MakeSparseQuery(query, kTerms);
-    const auto got = SearchSparse(views, *made, 10, {.exact = false}, Context());
+    const auto got = SearchSparse(views, *made, 10, {.exact = false, .least_rows = 0}, Context());
     ASSERT_TRUE(got.ok()) << got.status();
     std::map<int64_t, float> exact;
     for (const Scored& s : Exhaustive(query, 1 << 20)) exact[s.passage] = s.score;
@@ -279,7 +279,9 @@ TEST_F(SparseTest, DamageIsFound) {
     // Entries are looked at by the first search, which refuses those that lead out of the file.
     const absl::Status exact = SearchSparse({&view, 1}, *made, 5, {}, Context()).status();
     EXPECT_TRUE(exact.ok() || absl::IsDataLoss(exact)) << exact;
-    EXPECT_EQ(SearchSparse({&view, 1}, *made, 5, {.exact = false}, Context()).status(), exact);
+    EXPECT_EQ(
+        SearchSparse({&view, 1}, *made, 5, {.exact = false, .least_rows = 0}, Context()).status(),
+        exact);
     refused += !exact.ok();
     // A passage id that still ascends is another passage's, which only the catalogue can know.
     if (section != kSparsePassages) EXPECT_FALSE((*segment)->Check().ok()) << section << " " << at;
