@@ -87,7 +87,7 @@ class StoreDamageTest : public StoreFixture {
     ASSERT_TRUE(store->AddBatch(batch, {}).ok());
     ASSERT_TRUE(store->EncodePending(dense_, {}).ok());
     ASSERT_TRUE(store->EncodePending(sparse_, {}).ok());
-    ASSERT_TRUE(store->EncodePending(tokens_, kFixed, {}).ok());
+    ASSERT_TRUE(store->EncodePending(tokens_, fixed_, {}).ok());
     const std::vector<std::string> some = {"d1", "d5", "d7"};
     ASSERT_TRUE(store->Grant("anna", some).ok());
     ASSERT_TRUE(store->Remove("d2").ok());
@@ -142,7 +142,7 @@ class StoreDamageTest : public StoreFixture {
   const HashEncoder dense_{4};
   const HashSparseEncoder sparse_{60};
   const HashTokenEncoder tokens_{8};
-  static constexpr FixedEncodingOptions kFixed{
+  const FixedEncodingOptions fixed_{
       .reps = 2, .bits = 1, .dim = 4, .final_dim = -1, .seed = -1, .means = {}};
   std::map<int64_t, std::string> texts_;
 };
@@ -242,7 +242,7 @@ TEST_F(StoreDamageTest, ForgedFilesDoNotCrash) {
   auto database = *Sqlite::Open(folder() + "/catalogue.sqlite", false);
   for (const auto& [name, path] : Segments()) {
     const std::string good = *ReadFile(path);
-    const auto note = [&](const std::string& image) {
+    const auto note = [&, name = name](const std::string& image) {
       const SegmentHeader header = HeaderOf(image);
       ASSERT_TRUE(database->Exec(absl::StrCat(
           "UPDATE segments SET checksum=", static_cast<int64_t>(header.checksum), ", rows=",
