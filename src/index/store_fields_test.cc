@@ -34,18 +34,6 @@ using ::testing::Not;
 
 constexpr int64_t kAll = 100000;
 
-std::string RandomText(std::mt19937& random, size_t words) {
-  std::vector<std::string> out;
-  for (size_t i = 0; i < words; ++i) {
-    const double u = std::uniform_real_distribution<double>(0.001, 1)(random);
-    out.push_back(absl::StrCat("w", static_cast<int>(1 / u) % 300));
-  }
-  return absl::StrJoin(out, " ");
-}
-
-// Where a hit stands and what it scores: the same in two stores with other ids.
-using Seen = std::tuple<std::string, int64_t, float>;
-
 std::vector<Seen> Where(const Store& store, const std::vector<Scored>& hits) {
   std::vector<Seen> out;
   for (const Scored& hit : hits) {

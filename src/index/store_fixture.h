@@ -10,9 +10,11 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "index/store.h"
 
@@ -119,6 +121,19 @@ inline Prepared Make(const std::string& path, const std::string& text,
   }
   return p;
 }
+
+// Words by Zipf's law, so that some are in most documents and most in few.
+inline std::string RandomText(std::mt19937& random, size_t words) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < words; ++i) {
+    const double u = std::uniform_real_distribution<double>(0.001, 1)(random);
+    out.push_back(absl::StrCat("w", static_cast<int>(1 / u) % 300));
+  }
+  return absl::StrJoin(out, " ");
+}
+
+// Where a hit stands and what it scores: the same in two stores with other ids.
+using Seen = std::tuple<std::string, int64_t, float>;
 
 class StoreFixture : public ::testing::Test {
  protected:

@@ -21,19 +21,6 @@ namespace {
 
 constexpr int kDimensions = 32;
 
-// Words by Zipf's law, so that some are in most documents and most in few.
-std::string RandomText(std::mt19937& random, size_t words) {
-  std::vector<std::string> out;
-  for (size_t i = 0; i < words; ++i) {
-    const double u = std::uniform_real_distribution<double>(0.001, 1)(random);
-    out.push_back(absl::StrCat("w", static_cast<int>(1 / u) % 300));
-  }
-  return absl::StrJoin(out, " ");
-}
-
-// Where a hit stands and what it scores: the same in two stores with other ids.
-using Seen = std::tuple<std::string, int64_t, float>;
-
 class StoreTenantsTest : public StoreFixture {
  protected:
   void TearDown() override {

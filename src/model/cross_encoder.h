@@ -47,8 +47,6 @@ class CrossEncoder : public text::PairScorer {
 };
 
 inline constexpr std::string_view kCrossBase = "minilm-l6";  // the encoder that it changes
-inline constexpr std::string_view kCrossBaseSha256 =
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 inline constexpr std::string_view kCrossName = "minilm-cross";
 
 // `base`: the encoder's spec, whose weights must be those that the adapter was trained on

@@ -7,9 +7,9 @@
 #include "base/status.h"
 #include "fmt/core.h"
 #include "model/adapter.h"
-#include "model/embedded.h"
 #include "model/bert_encoder.h"
 #include "model/cross_encoder.h"
+#include "model/embedded.h"
 #include "model/encoder_folder.h"
 #include "model/splade_encoder.h"
 #include "model/token_encoder.h"
@@ -109,7 +109,7 @@ absl::StatusOr<std::unique_ptr<text::PairScorer>> LoadCrossEncoder(EncoderSpec b
   if (base.sha256.empty()) {
     WEIR_ASSIGN_OR_RETURN(base.sha256, Sha256File(base.weights));
   }
-  if (base.sha256 != kCrossBaseSha256) {
+  if (base.sha256 != kMinilmSha256) {
     return absl::FailedPreconditionError(
         fmt::format("{}: not the weights of {} that {} was trained on", base.weights, kCrossBase,
                     kCrossName));

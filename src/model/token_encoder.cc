@@ -42,10 +42,7 @@ absl::StatusOr<TokenHead> TokenHeadFor(std::string_view sha256, size_t hidden) {
     std::span<const std::byte> (*bytes)();
   };
   static constexpr Known kHeads[] = {
-      {"53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", "minilm-tokens",
-       MinilmTokenHead},
-      {"828e1496d7fabb79cfa4dcd84fa38625c0d3d21da474a00f08db0f559940cf35", "bge-tokens",
-       BgeTokenHead}};
+      {kMinilmSha256, "minilm-tokens", MinilmTokenHead}, {kBgeSha256, "bge-tokens", BgeTokenHead}};
   TokenHead head;
   for (const Known& known : kHeads) {
     if (known.sha256 != sha256) continue;
@@ -111,7 +108,7 @@ absl::Status BertTokenEncoder::Encode(std::span<const std::string_view> texts, t
       *bert_, PackSequences(sequences), context,
       [&](const TextBatch& batch, const float* rows, Bert::Workspace&, Threads* threads) {
         std::vector<float> projected;
-        if (d != hidden) {
+        if (!head_.weights.empty()) {
           projected.resize(batch.ids.size() * d);
           matrix_.Multiply(rows, batch.ids.size(), projected.data(), threads);
           rows = projected.data();
