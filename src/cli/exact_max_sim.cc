@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "base/status.h"
+#include "cli/best_list.h"
 #include "tensor/matmul.h"
 #include "tensor/vector.h"
 
@@ -13,34 +14,6 @@ namespace {
 
 constexpr size_t kBatch = 128;    // passages
 constexpr size_t kColumns = 32;   // of a block of the matrix
-
-// A list that is cut to its best now and then.
-class Best {
- public:
-  explicit Best(size_t depth) : depth_(depth) {}
-  void Add(index::Scored hit) {
-    if (hit.score < least_) return;
-    hits_.push_back(hit);
-    if (hits_.size() >= 2 * depth_ + 64) Cut();
-  }
-  std::vector<index::Scored> Take() {
-    Cut();
-    return std::move(hits_);
-  }
-
- private:
-  void Cut() {
-    std::sort(hits_.begin(), hits_.end(), [](const index::Scored& a, const index::Scored& b) {
-      return a.score != b.score ? a.score > b.score : a.passage < b.passage;
-    });
-    if (hits_.size() < depth_) return;
-    hits_.resize(depth_);
-    least_ = hits_.back().score;
-  }
-  size_t depth_;
-  float least_ = -1e30f;
-  std::vector<index::Scored> hits_;
-};
 
 class Scorer {
  public:
@@ -63,9 +36,9 @@ class Scorer {
                                      reinterpret_cast<const std::byte*>(rows.data()), tokens_,
                                      columns_},
                                     nullptr);  // columns are whole blocks
-    best_.assign(queries.size(), Best(depth));
-    pooled_.assign(queries.size(), Best(depth));
-    nearest_.assign(all ? tokens_ : 0, Best(kNearestTokens));
+    best_.assign(queries.size(), BestList(depth));
+    pooled_.assign(queries.size(), BestList(depth));
+    nearest_.assign(all ? tokens_ : 0, BestList(kNearestTokens));
   }
 
   void Score(int64_t passage, std::span<const float> vectors,
@@ -95,8 +68,8 @@ class Scorer {
 
   ExactMaxSim Take() {
     ExactMaxSim out;
-    for (Best& best : best_) out.best.push_back(best.Take());
-    for (Best& pooled : pooled_) out.pooled.push_back(pooled.Take());
+    for (BestList& best : best_) out.best.push_back(best.Take());
+    for (BestList& pooled : pooled_) out.pooled.push_back(pooled.Take());
     for (size_t q = 0; all_ && q + 1 < begins_.size(); ++q) {
       out.nearest.emplace_back();
       for (size_t t = begins_[q]; t < begins_[q + 1]; ++t) {
@@ -129,7 +102,7 @@ class Scorer {
   std::vector<size_t> begins_;
   std::vector<std::vector<float>> sums_;
   tensor::Matrix matrix_;
-  std::vector<Best> best_, pooled_, nearest_;
+  std::vector<BestList> best_, pooled_, nearest_;
   std::vector<float> products_;
   int64_t scoring_ns_ = 0, passage_tokens_ = 0;
 };
@@ -141,7 +114,7 @@ absl::StatusOr<ExactMaxSim> ScoreExactly(const index::Store& store,
                                          std::span<const int64_t> passages,
                                          std::span<const text::TokenVectors> queries,
                                          std::span<const std::vector<int64_t>> among, size_t depth,
-                                         const Context& context) {
+                                         const Context& context, EncodingVariants* variants) {
   Scorer scorer(queries, static_cast<size_t>(encoder.dimensions()), depth, among.empty());
   if (context.progress != nullptr) {
     context.progress->Start("exact MaxSim", static_cast<int64_t>(passages.size()), "passages");
@@ -158,7 +131,11 @@ absl::StatusOr<ExactMaxSim> ScoreExactly(const index::Store& store,
     WEIR_RETURN_IF_ERROR(
         encoder.Encode(std::vector<std::string_view>(texts.begin(), texts.end()),
                        text::EncodeAs::kPassage, vectors, context));
-    for (size_t i = 0; i < n; ++i) scorer.Score(passages[begin + i], vectors[i], among, context);
+    for (size_t i = 0; i < n; ++i) {
+      scorer.Score(passages[begin + i], vectors[i], among, context);
+      if (variants == nullptr || vectors[i].empty()) continue;
+      WEIR_RETURN_IF_ERROR(variants->Add(passages[begin + i], vectors[i]));
+    }
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
   }
   if (context.progress != nullptr) context.progress->Finish();

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/context.h"
+#include "cli/encoding_variants.h"
 #include "index/scored.h"
 #include "index/store.h"
 #include "text/ports.h"
@@ -27,12 +28,14 @@ struct ExactMaxSim {
 };
 
 // Encodes `passages` again, a few at a time, and scores them. `among`: empty, or for each query the
-// ascending passages that count. Lists are as long as `depth`.
+// ascending passages that count. Lists are as long as `depth`. `variants`, unless null, get the
+// vectors too.
 absl::StatusOr<ExactMaxSim> ScoreExactly(const index::Store& store,
                                          const text::TokenEncoder& encoder,
                                          std::span<const int64_t> passages,
                                          std::span<const text::TokenVectors> queries,
                                          std::span<const std::vector<int64_t>> among, size_t depth,
-                                         const Context& context);
+                                         const Context& context,
+                                         EncodingVariants* variants = nullptr);
 
 }  // namespace weir::cli

@@ -64,11 +64,10 @@ struct Bench {
     std::sort(micros.begin(), micros.end());
     return micros[micros.size() / 2];
   }
-  absl::StatusOr<Lists> Candidates(const char* scan, int64_t n) const {
+  absl::StatusOr<Lists> Candidates(int64_t n) const {
     Lists lists;
     for (const text::TokenVectors& query : queries) {
-      WEIR_ASSIGN_OR_RETURN(
-          auto found, store.MultiCandidates(query, {.candidates = n, .scan = scan}, context));
+      WEIR_ASSIGN_OR_RETURN(auto found, store.MultiCandidates(query, {.candidates = n}, context));
       lists.push_back(std::move(found));
     }
     return lists;
@@ -110,16 +109,21 @@ double HeuristicNeeds(const ExactMaxSim& exact) {
   return -1;
 }
 
+// The store's scan codes, and encodings of other parameters.
 absl::Status CompareCandidates(const Bench& bench, const ExactMaxSim& exact,
+                               std::vector<EncodingVariants::Result> results,
                                const std::string& name, std::vector<BenchRow>& rows) {
-  for (const char* scan : {"codes", "int8"}) {
-    WEIR_ASSIGN_OR_RETURN(const Lists lists, bench.Candidates(scan, kMostCandidates));
-    rows.push_back(Beside(absl::StrCat(name, "-fde-", scan), "share of the exact 10 in 100", false,
-                          Found(exact.best, lists, 100), "mean of the vectors",
-                          Found(exact.best, exact.pooled, 100)));
-    rows.push_back(Beside(absl::StrCat(name, "-candidates-", scan), "for 90% of the exact 10",
-                          true, static_cast<double>(CandidatesNeeded(exact.best, lists)),
-                          "nearest tokens", HeuristicNeeds(exact)));
+  WEIR_ASSIGN_OR_RETURN(Lists codes, bench.Candidates(kMostCandidates));
+  results.insert(results.begin(), {"codes", std::move(codes)});
+  const double pooled = Found(exact.best, exact.pooled, 100), heuristic = HeuristicNeeds(exact);
+  for (const EncodingVariants::Result& result : results) {
+    rows.push_back(Beside(absl::StrCat(name, "-fde-", result.name), "share of the exact 10 in 100",
+                          false, Found(exact.best, result.best, 100), "mean of the vectors",
+                          pooled));
+    rows.push_back(Beside(absl::StrCat(name, "-candidates-", result.name),
+                          "for 90% of the exact 10", true,
+                          static_cast<double>(CandidatesNeeded(exact.best, result.best)),
+                          "nearest tokens", heuristic));
   }
   return absl::OkStatus();
 }
@@ -161,9 +165,14 @@ absl::Status BenchMulti(const index::Store& store, const std::vector<std::string
     }
     passages.assign(united.begin(), united.end());
   }
+  WEIR_ASSIGN_OR_RETURN(
+      EncodingVariants variants,
+      EncodingVariants::Make(static_cast<uint32_t>(encoder->dimensions()),
+                             all ? std::span(bench.queries) : std::span<text::TokenVectors>(),
+                             kMostCandidates));
   WEIR_ASSIGN_OR_RETURN(const ExactMaxSim exact,
                         ScoreExactly(store, *encoder, passages, bench.queries, among, kDepth,
-                                     context));
+                                     context, all ? &variants : nullptr));
   absl::Status status;
   const auto timed = [&](const index::MultiSearchOptions& search, Lists& lists) {
     const auto micros = bench.Round(search, kTop, lists);
@@ -184,7 +193,7 @@ absl::Status BenchMulti(const index::Store& store, const std::vector<std::string
                         Found(exact.best, codes, kTop)));
   rows.push_back(Beside(absl::StrCat(name, "-recall10-of-codes"), "against all codes", false,
                         Found(codes, found, kTop), "all codes", 1));
-  return all ? CompareCandidates(bench, exact, name, rows) : absl::OkStatus();
+  return all ? CompareCandidates(bench, exact, variants.Take(), name, rows) : absl::OkStatus();
 }
 
 }  // namespace weir::cli

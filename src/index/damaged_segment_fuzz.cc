@@ -158,7 +158,6 @@ void Multi(const std::string& image) {
   const std::vector<float> query(2 * segment->dimensions(), 0.1f);
   for (const int64_t candidates : {0, 5})
     (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = candidates}, {});
-  (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = 5, .scan = "int8"}, {});
   (void)wi::MergeMultiSegments({&view, 1}, Folder(), "merged", {});
 }
 

@@ -323,7 +323,7 @@ absl::Status FolderStore::EncodePending(const text::TokenEncoder& encoder,
   WEIR_ASSIGN_OR_RETURN(const auto fixed, FixedEncoder::Make(parameters));
   std::vector<text::TokenVectors> vectors;
   const std::shared_ptr<const Snapshot> now = snapshot();
-  return EncodeAll(
+  WEIR_RETURN_IF_ERROR(EncodeAll(
       PendingPassages(*now, now->multi), /*titles_once=*/true, context,
       [&](std::span<const std::string_view> texts) {
         return AppendEncoded(encoder, texts, 1, vectors, context);
@@ -334,7 +334,55 @@ absl::Status FolderStore::EncodePending(const text::TokenEncoder& encoder,
                                       Context{.threads = context.threads});
         vectors.clear();
         return info;
-      });
+      }));
+  return EncodeTokensAgain(encoder, *fixed, context);
+}
+
+// The first passages of a store are coded with words that were learned from few tokens. Decoding
+// them and coding them anew would keep that error, so they are encoded again: once another segment
+// has seen enough, and before that whenever there are twice the tokens.
+absl::Status FolderStore::EncodeTokensAgain(const text::TokenEncoder& encoder,
+                                            const FixedEncoder& fixed, const Context& context) {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  std::vector<SegmentRow> old;
+  std::vector<int64_t> ids;
+  uint64_t tokens = 0, trained = 0;
+  for (const auto& loaded : now->multi) {
+    if (loaded.segment->well_trained()) continue;
+    old.push_back(loaded.row);
+    tokens += loaded.segment->tokens();
+    trained = std::max(trained, loaded.segment->trained_tokens());
+    for (size_t r = 0; r < loaded.segment->rows(); ++r) {
+      if (!loaded.deleted->Contains(static_cast<uint32_t>(r)))
+        ids.push_back(loaded.segment->passage(r));
+    }
+  }
+  const bool taught = old.size() < now->multi.size();
+  if (ids.empty() || (!taught && tokens < 2 * trained)) return absl::OkStatus();
+  std::sort(ids.begin(), ids.end());
+  if (context.progress != nullptr) {
+    context.progress->Start("encoding again", static_cast<int64_t>(ids.size()), "passages");
+  }
+  std::vector<text::TokenVectors> vectors;
+  std::vector<std::string> texts;
+  for (size_t at = 0; at < ids.size(); at += kEncodeRows) {
+    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+    const size_t n = std::min(kEncodeRows, ids.size() - at);
+    WEIR_RETURN_IF_ERROR(
+        EncoderInputs(std::span(ids).subspan(at, n), /*titles_once=*/true, texts));
+    WEIR_RETURN_IF_ERROR(AppendEncoded(encoder,
+                                       std::vector<std::string_view>(texts.begin(), texts.end()),
+                                       1, vectors, context));
+    if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
+  }
+  if (context.progress != nullptr) context.progress->Finish();
+  WEIR_ASSIGN_OR_RETURN(
+      const SegmentInfo info,
+      WriteMultiSegment(ids, vectors, fixed,
+                        taught ? std::span(now->multi_views) : std::span<const MultiView>(),
+                        segments_folder_, SegmentName("multi"),
+                        Context{.threads = context.threads}));
+  return Replace(old, info, {});
 }
 
 }  // namespace weir::index

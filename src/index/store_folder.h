@@ -167,6 +167,8 @@ class FolderStore final : public Store {
   // The set of the encoder's vectors; 0 where they are, or become, the store's own.
   absl::StatusOr<int64_t> VectorSetOf(const EncoderNote& encoder, bool beside);
   absl::Status EncodeSet(const text::Encoder& encoder, int64_t set, const Context& context);
+  absl::Status EncodeTokensAgain(const text::TokenEncoder& encoder, const FixedEncoder& fixed,
+                                 const Context& context);
   absl::Status NoteEncoder(std::string_view settings, const EncoderNote& encoder);
   // The set's vectors become the store's own, whose former ones go.
   absl::Status Exchange(int64_t set, const EncoderNote& encoder);

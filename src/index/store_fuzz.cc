@@ -75,7 +75,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         for (int64_t candidates : {0, 2}) {
           (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = candidates}, {});
         }
-        (void)wi::SearchMulti({&view, 1}, query, 3, {.candidates = 2, .scan = "int8"}, {});
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -156,9 +157,14 @@ absl::Status FolderStore::MergeMulti(bool all, const Context& context) {
   const std::shared_ptr<const Snapshot> now = snapshot();
   std::vector<MultiView> views;
   std::vector<SegmentRow> old;
-  for (size_t i : ChooseLoaded(now->multi, all)) {
-    views.push_back({now->multi[i].segment.get(), now->multi[i].deleted.get()});
-    old.push_back(now->multi[i].row);
+  // Those whose words saw few tokens wait for being encoded again (EncodeTokensAgain).
+  std::vector<Loaded<MultiSegment>> ready = now->multi;
+  const auto taught = [](const auto& loaded) { return loaded.segment->well_trained(); };
+  if (!all && std::any_of(ready.begin(), ready.end(), taught))
+    std::erase_if(ready, std::not_fn(taught));
+  for (size_t i : ChooseLoaded(ready, all)) {
+    views.push_back({ready[i].segment.get(), ready[i].deleted.get()});
+    old.push_back(ready[i].row);
   }
   if (old.empty()) return absl::OkStatus();
   WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeMultiSegments(views, segments_folder_,

@@ -389,6 +389,32 @@ TEST_F(StoreFixture, TokenVectorsStandBesideTheOthers) {
   EXPECT_THAT(*store->Check({}), IsEmpty());
 }
 
+// Codes made of the first few tokens would miss the others' directions for good.
+TEST_F(StoreFixture, FirstTokensAreCodedAgainOnceThereAreMore) {
+  const FixedEncodingOptions kSmall{.reps = 2, .bits = 1, .dim = 8};
+  const HashTokenEncoder encoder;
+  auto store = OpenWrite();
+  std::mt19937 random(7);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i) {
+    std::string text;
+    for (int w = 0; w < 25; ++w) absl::StrAppend(&text, "w", random() % 400, " ");
+    texts.push_back(text);
+    ASSERT_TRUE(store->AddBatch(std::vector{Make(absl::StrCat(i, ".txt"), text)}, {}).ok());
+    ASSERT_TRUE(store->EncodePending(encoder, kSmall, {}).ok());
+  }
+  EXPECT_EQ(store->Status()->multi_pending, 0);
+  double off = 0;
+  for (const std::string& text : texts) {
+    // A passage is most like itself; each of its tokens adds 1.
+    const auto hits = store->SearchMulti(encoder.One(text), 1, {.candidates = 0}, {});
+    ASSERT_TRUE(hits.ok()) << hits.status();
+    off += std::abs(25 - double{hits->at(0).score}) / 25;
+  }
+  EXPECT_LT(off / 40, 0.12);
+  EXPECT_THAT(*store->Check({}), IsEmpty());
+}
+
 TEST_F(StoreFixture, ContradictoryDocumentsAreRefused) {
   auto store = OpenWrite();
   Prepared p = Make("a.txt", "short");

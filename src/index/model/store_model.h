@@ -163,6 +163,8 @@ class Script {
   }
   // What the store must answer.
   static absl::StatusCode Expected(const Model& before, const Operation& operation);
+  // Of the encoder, for the passages that lack its vectors.
+  static size_t Calls(const Model& before, const Operation& operation);
 
   static std::string Word(std::mt19937_64& random) {
     const double u = std::uniform_real_distribution<double>(0.02, 1)(random);
@@ -258,20 +260,21 @@ inline absl::StatusCode Script::Expected(const Model& before, const Operation& o
     case Operation::Kind::kRevoke:
       return std::all_of(op.paths.begin(), op.paths.end(), known) ? absl::StatusCode::kOk
                                                                   : absl::StatusCode::kNotFound;
-    case Operation::Kind::kEncode: {
-      const std::set<int64_t> all = before.Passages();
-      const Model::Vectors& vectors = before.vectors[op.modality];
-      const auto beside = vectors.beside.find(op.encoder);
-      const size_t done = vectors.encoder == op.encoder        ? vectors.passages.size()
-                          : beside != vectors.beside.end() ? beside->second.size()
-                                                           : 0;
-      const size_t calls = (all.size() - done + kRowsACall - 1) / kRowsACall;
-      return op.fail_at >= 0 && static_cast<size_t>(op.fail_at) < calls
+    case Operation::Kind::kEncode:
+      return op.fail_at >= 0 && static_cast<size_t>(op.fail_at) < Calls(before, op)
                  ? absl::StatusCode::kUnavailable
                  : absl::StatusCode::kOk;
-    }
     default: return absl::StatusCode::kOk;
   }
+}
+
+inline size_t Script::Calls(const Model& before, const Operation& op) {
+  const Model::Vectors& vectors = before.vectors[op.modality];
+  const auto beside = vectors.beside.find(op.encoder);
+  const size_t done = vectors.encoder == op.encoder        ? vectors.passages.size()
+                      : beside != vectors.beside.end() ? beside->second.size()
+                                                       : 0;
+  return (before.Passages().size() - done + kRowsACall - 1) / kRowsACall;
 }
 
 inline void Script::Forget(Model& model, const ModelDocument& document, bool grants,

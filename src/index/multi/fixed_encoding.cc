@@ -65,7 +65,11 @@ absl::StatusOr<FixedEncodingParameters> ResolveParameters(const FixedEncodingOpt
                                                           uint32_t dimensions,
                                                           const FixedEncodingParameters* stored) {
   FixedEncodingParameters made;
-  made.unit_means = made.whole = true;
+  const auto follow = [&](bool paper) {
+    made.unit_means = made.whole = !paper;
+    made.fill_empty = paper;
+  };
+  follow(false);
   if (stored != nullptr) made = *stored;
   made.dimensions = dimensions;
   const auto set = [](int64_t value, auto& field) {
@@ -76,7 +80,7 @@ absl::StatusOr<FixedEncodingParameters> ResolveParameters(const FixedEncodingOpt
   set(options.dim, made.dim);
   set(options.final_dim, made.final_dim);
   set(options.seed, made.seed);
-  if (!options.means.empty()) made.unit_means = made.whole = options.means == "unit";
+  if (!options.means.empty()) follow(options.means == "paper");
   WEIR_RETURN_IF_ERROR(CheckParameters(made));
   if (stored != nullptr && made != *stored) {
     return absl::FailedPreconditionError(absl::StrCat(

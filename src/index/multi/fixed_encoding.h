@@ -10,8 +10,9 @@
 //   over x in the part; psi(x)[s(i)] += sign(i) x[i]; MaxSim(Q, P) ~ Q' . P' / reps
 // Cost: n reps bits dimensions multiplications for n vectors, and as many additions as reps n
 //   dimensions; reps 2^bits dim numbers.
-// Differs: means of unit length and a block of the whole set, unless --fde-means paper: vectors of
-//   encoders that were trained by their mean need them (docs/retrieval-quality.md). Numbers are
+// Differs: means of unit length, a block of the whole set and no vectors in a passage's empty
+//   parts, unless --fde-means paper: with vectors of encoders that were trained by their mean, each
+//   of these finds more (docs/performance.md). Numbers are
 //   drawn by a generator of our own (gaussian.h). psi is applied to a part's sum instead of each
 //   vector, which is the same and cheaper. An empty set is refused where it would be filled from.
 // Checked by: FixedEncodingTest.*   Measured by: weir bench search --multi
@@ -33,8 +34,8 @@ namespace weir::index {
 struct FixedEncodingParameters {
   uint32_t dimensions = 0;  // of a token's vector
   uint32_t reps = 20;
-  uint32_t bits = 5;    // 2^bits parts of space
-  uint32_t dim = 16;    // of a block; 0: that of the vectors, without a sketch
+  uint32_t bits = 3;    // 2^bits parts of space
+  uint32_t dim = 8;     // of a block; 0: that of the vectors, without a sketch
   uint32_t final_dim = 0;  // of the whole, by another sketch; 0: none
   uint64_t seed = 0;
   bool fill_empty = true;  // a passage's empty part gets the vector nearest to it
@@ -71,12 +72,12 @@ struct FixedEncodingOptions {
              .max = kMostEncodingReps});
     v(bits, {.name = "fde-bits",
              .help = "Hyperplanes that cut space in each repetition; -1: as the store has it, or "
-                     "5.",
+                     "3.",
              .min = -1,
              .max = kMostEncodingBits});
     v(dim, {.name = "fde-dim",
             .help = "Numbers of each part of space; 0: those of a vector; -1: as the store has it, "
-                    "or 16.",
+                    "or 8.",
             .min = -1,
             .max = 65536});
     v(final_dim, {.name = "fde-final",
@@ -90,7 +91,8 @@ struct FixedEncodingOptions {
     v(means, {.name = "fde-means",
               .help = "What the encoding holds of the vectors in a part of space: unit (their mean "
                       "at unit length, and that of all vectors besides) or paper (their mean "
-                      "alone); empty: as the store has it, or unit.",
+                      "alone, the nearest vector where there is none); empty: as the store has "
+                      "it, or unit.",
               .choices = {"", "unit", "paper"}});
   }
 };

@@ -14,14 +14,12 @@ inline constexpr int kMaxTokenDimensions = 4096;
 inline constexpr uint64_t kEnoughTokens = 16384;
 
 enum {
-  kMultiPassages,       // i64[rows], ascending
-  kTokenStarts,         // u64[rows + 1]
-  kEncodings,           // i8[rows][length]
-  kEncodingScales,      // f32[rows]
-  kEncodingWords,       // f32[encoding parts][6][16]
-  kEncodingCodes,       // groups of 16 rows, tensor/group_lookup.h
+  kMultiPassages,        // i64[rows], ascending
+  kTokenStarts,          // u64[rows + 1]
+  kEncodingScales,       // f32[rows]
+  kEncodingCodes,        // groups of 16 rows, tensor/group_lookup.h
   kTokenQuantiserBytes,  // TokenQuantiserView
-  kTokenCodes,          // groups of 16 tokens
+  kTokenCodes,           // groups of 16 tokens
   kMultiSections
 };
 enum {
@@ -32,13 +30,12 @@ enum {
   kFinalParam,
   kSeedParam,
   kMeansParam,    // 1: empty parts of passages are filled; 2: unit_means; 4: whole
-  kTrainedParam,  // tokens that the quantiser was made of; in the high half encodings
+  kTrainedParam,  // tokens that the quantiser was made of
 };
 
-// Parts of an encoding's scan codes: six numbers each, the last ones padded with zeros.
+// Codes of an encoding, one a number, and zeros behind them.
 inline constexpr size_t EncodingParts(size_t length) {
-  const size_t parts = (length + tensor::kPartWidth - 1) / tensor::kPartWidth;
-  return (parts + tensor::kLookupGroupParts - 1) / tensor::kLookupGroupParts *
+  return (length + tensor::kLookupGroupParts - 1) / tensor::kLookupGroupParts *
          tensor::kLookupGroupParts;
 }
 inline constexpr size_t LookupGroups(size_t rows) {

@@ -56,17 +56,10 @@ bool Wanted(const MultiView& view, size_t row) {
 
 // [rows] of the encodings' inner products with the query's.
 absl::StatusOr<std::vector<float>> ScanEncodings(const MultiSegment& s,
-                                                 std::span<const float> query, bool int8,
+                                                 std::span<const float> query,
                                                  const Context& context) {
   std::vector<float> scores(s.rows());
-  if (int8) {
-    std::vector<int8_t> codes(query.size());
-    const float scale = tensor::QuantizeInt8(query.data(), codes.data(), query.size());
-    tensor::ScanInt8(codes.data(), scale, s.encoding(0), s.encoding_scales(), s.rows(),
-                     query.size(), scores.data(), nullptr);
-    return scores;
-  }
-  const EncodingTables tables = MakeEncodingTables(query, s.encoding_words());
+  const EncodingTables tables = MakeEncodingTables(query);
   const size_t parts = EncodingParts(query.size()), groups = LookupGroups(s.rows());
   std::vector<int32_t> sums(kScanGroups * tensor::kLookupGroup);
   for (size_t g = 0; g < groups; g += kScanGroups) {
@@ -76,7 +69,9 @@ absl::StatusOr<std::vector<float>> ScanEncodings(const MultiSegment& s,
                                tables.tables.data(), parts, sums.data());
     const size_t first = g * tensor::kLookupGroup;
     for (size_t r = 0; r < std::min(n * tensor::kLookupGroup, s.rows() - first); ++r) {
-      scores[first + r] = tables.base + tables.step * static_cast<float>(sums[r]);
+      scores[first + r] =
+          s.encoding_scales()[first + r] *
+          (tables.base + tables.step * static_cast<float>(sums[r]));
     }
   }
   return scores;
@@ -85,7 +80,7 @@ absl::StatusOr<std::vector<float>> ScanEncodings(const MultiSegment& s,
 // The best `n` of all segments, in the order of their rows.
 absl::StatusOr<std::vector<Candidate>> BestEncodings(std::span<const MultiView> segments,
                                                      std::span<const float> query, size_t n,
-                                                     bool int8, const Context& context) {
+                                                     const Context& context) {
   std::vector<Candidate> all;
   std::vector<float> encoding;
   for (uint32_t i = 0; i < segments.size(); ++i) {
@@ -96,7 +91,7 @@ absl::StatusOr<std::vector<Candidate>> BestEncodings(std::span<const MultiView> 
       WEIR_RETURN_IF_ERROR(encoder->EncodeQuery(query, encoding));
     }
     WEIR_ASSIGN_OR_RETURN(const std::vector<float> scores,
-                          ScanEncodings(s, encoding, int8, context));
+                          ScanEncodings(s, encoding, context));
     for (uint32_t r = 0; r < s.rows(); ++r) {
       if (std::isfinite(scores[r]) && Wanted(segments[i], r)) all.push_back({scores[r], i, r});
     }
@@ -164,8 +159,7 @@ absl::StatusOr<std::vector<Scored>> FindCandidates(std::span<const MultiView> se
   WEIR_RETURN_IF_ERROR(CheckQuery(segments, query));
   WEIR_ASSIGN_OR_RETURN(
       std::vector<Candidate> found,
-      BestEncodings(segments, query, static_cast<size_t>(options.candidates),
-                    options.scan == "int8", context));
+      BestEncodings(segments, query, static_cast<size_t>(options.candidates), context));
   std::sort(found.begin(), found.end(), Above);
   std::vector<Scored> out;
   for (const Candidate& c : found)
@@ -185,8 +179,7 @@ absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const MultiView> segme
   } else {
     const int64_t n = std::max(options.candidates, k);
     WEIR_ASSIGN_OR_RETURN(candidates,
-                          BestEncodings(segments, query, static_cast<size_t>(n),
-                                        options.scan == "int8", context));
+                          BestEncodings(segments, query, static_cast<size_t>(n), context));
     std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
       return a.segment != b.segment ? a.segment < b.segment : a.row < b.row;
     });

@@ -16,7 +16,6 @@ namespace weir::index {
 
 struct MultiSearchOptions {
   int64_t candidates = 2000;
-  std::string scan = "codes";
   template <class V>
   void Visit(V& v) {
     v(candidates, {.name = "candidates",
@@ -25,9 +24,6 @@ struct MultiSearchOptions {
                    .unit = "passages",
                    .min = 0,
                    .max = 100000000});
-    v(scan, {.name = "fde-scan",
-             .help = "What finds them: the encodings in 4 bits for six numbers, or in int8.",
-             .choices = {"codes", "int8"}});
   }
 };
 

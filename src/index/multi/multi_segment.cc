@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "index/multi/encoding_codes.h"
 
 namespace weir::index {
 namespace {
@@ -32,6 +31,15 @@ FixedEncodingParameters ReadParameters(const SegmentFile& file) {
           .whole = (file.param(kMeansParam) & 4) != 0};
 }
 
+// The codes of one row of the groups, behind those that are there.
+void AppendGroupCodes(const uint8_t* groups, size_t row, size_t parts,
+                      std::vector<uint8_t>& codes) {
+  const uint8_t* group = groups + row / tensor::kLookupGroup * tensor::LookupGroupBytes(parts);
+  for (size_t p = 0; p < parts; ++p) {
+    codes.push_back(tensor::GroupCode(group, p, row % tensor::kLookupGroup));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::Open(const std::string& path) {
@@ -47,12 +55,12 @@ absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::FromFile(
   }
   const FixedEncodingParameters parameters = ReadParameters(*file);
   if (const absl::Status status = CheckParameters(parameters); !status.ok()) {
-    return file->Damaged(kEncodings, 0, status.message());
+    return file->Damaged(kEncodingCodes, 0, status.message());
   }
   if (parameters.dimensions > kMaxTokenDimensions) {
     return file->Damaged(kTokenCodes, 0, absl::StrCat(parameters.dimensions, " dimensions"));
   }
-  const size_t length = parameters.length(), parts = EncodingParts(length);
+  const size_t parts = EncodingParts(parameters.length());
   const size_t token_parts = TokenQuantiserView::PartsOf(parameters.dimensions);
   if (file->section(kTokenStarts).size() != rows * 8 + 8) {
     return file->Damaged(kTokenStarts, 0, "size does not match the rows");
@@ -63,9 +71,7 @@ absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::FromFile(
   }
   const std::pair<int, uint64_t> sizes[] = {
       {kMultiPassages, rows * 8},
-      {kEncodings, rows * length},
       {kEncodingScales, rows * 4},
-      {kEncodingWords, parts * tensor::kPartWidth * tensor::kCodewords * 4},
       {kEncodingCodes, LookupGroups(rows) * tensor::LookupGroupBytes(parts)},
       {kTokenQuantiserBytes, TokenQuantiserView::Bytes(parameters.dimensions)},
       {kTokenCodes, LookupGroups(starts[rows]) * tensor::LookupGroupBytes(token_parts)}};
@@ -79,9 +85,7 @@ absl::StatusOr<std::shared_ptr<const MultiSegment>> MultiSegment::FromFile(
   segment->parameters_ = parameters;
   segment->ids_ = At<int64_t>(*file, kMultiPassages);
   segment->starts_ = starts;
-  segment->encodings_ = At<int8_t>(*file, kEncodings);
   segment->scales_ = At<float>(*file, kEncodingScales);
-  segment->words_ = At<float>(*file, kEncodingWords);
   segment->encoding_codes_ = At<uint8_t>(*file, kEncodingCodes);
   segment->token_codes_ = At<uint8_t>(*file, kTokenCodes);
   segment->file_ = std::move(file);
@@ -121,16 +125,18 @@ const TokenCoder& MultiSegment::coder() const {
   return *coder_;
 }
 
+std::vector<uint8_t> MultiSegment::EncodingCodesOf(size_t row) const {
+  std::vector<uint8_t> codes;
+  AppendGroupCodes(encoding_codes_, row, EncodingParts(parameters_.length()), codes);
+  return codes;
+}
+
 std::vector<uint8_t> MultiSegment::CodesOf(size_t row) const {
   const size_t parts = TokenQuantiserView::PartsOf(dimensions());
   std::vector<uint8_t> codes;
   codes.reserve((token_end(row) - token_begin(row)) * parts);
   for (size_t t = token_begin(row); t < token_end(row); ++t) {
-    const uint8_t* group =
-        token_codes_ + t / tensor::kLookupGroup * tensor::LookupGroupBytes(parts);
-    for (size_t p = 0; p < parts; ++p) {
-      codes.push_back(tensor::GroupCode(group, p, t % tensor::kLookupGroup));
-    }
+    AppendGroupCodes(token_codes_, t, parts, codes);
   }
   return codes;
 }
@@ -146,28 +152,33 @@ std::vector<float> MultiSegment::Decode(size_t row) const {
 }
 
 absl::Status MultiSegment::CheckEncodings() const {
-  const size_t length = parameters_.length();
-  const EncodingCoder coder(length, words_);
-  EncodingCoder::Scratch scratch;
-  std::vector<uint8_t> group(tensor::LookupGroupBytes(EncodingParts(length)));
+  const size_t length = parameters_.length(), parts = EncodingParts(length);
   for (size_t r = 0; r < rows_; ++r) {
-    const int8_t* codes = encoding(r);
-    const auto largest = std::max_element(
-        codes, codes + length, [](int8_t a, int8_t b) { return std::abs(a) < std::abs(b); });
     const bool empty = token_begin(r) == token_end(r);
-    if (!std::isfinite(scales_[r]) || scales_[r] < 0 || *largest == -128 ||
-        (empty && *largest != 0)) {
-      return file_->Damaged(kEncodings, r * length,
+    if (!std::isfinite(scales_[r]) || scales_[r] < 0 || (empty && scales_[r] != 0)) {
+      return file_->Damaged(kEncodingScales, r * 4,
                             absl::StrCat("encoding of passage ", ids_[r], " is none"));
     }
-  }
-  for (size_t first = 0; first < rows_; first += tensor::kLookupGroup) {
-    const size_t n = std::min(tensor::kLookupGroup, rows_ - first);
-    coder.EncodeGroup(encoding(first), scales_ + first, n, group.data(), scratch);
-    const size_t at = first / tensor::kLookupGroup * group.size();
-    if (!std::equal(group.begin(), group.end(), encoding_codes_ + at)) {
-      return file_->Damaged(kEncodingCodes, at, "scan codes are not those of the encodings");
+    const std::vector<uint8_t> codes = EncodingCodesOf(r);
+    const auto end = empty ? codes.begin() : codes.begin() + static_cast<ptrdiff_t>(length);
+    if (std::any_of(end, codes.end(), [](uint8_t code) { return code != 0; })) {
+      return file_->Damaged(kEncodingCodes,
+                            r / tensor::kLookupGroup * tensor::LookupGroupBytes(parts),
+                            "padding is not zero");
     }
+  }
+  return CheckPadding(kEncodingCodes, rows_, parts);
+}
+
+// Rows of codes behind the last one, in its group.
+absl::Status MultiSegment::CheckPadding(int section, size_t rows, size_t parts) const {
+  std::vector<uint8_t> codes;
+  for (size_t r = rows; r < LookupGroups(rows) * tensor::kLookupGroup; ++r) {
+    AppendGroupCodes(At<uint8_t>(*file_, section), r, parts, codes);
+  }
+  if (std::any_of(codes.begin(), codes.end(), [](uint8_t code) { return code != 0; })) {
+    return file_->Damaged(section, rows / tensor::kLookupGroup * tensor::LookupGroupBytes(parts),
+                          "padding is not zero");
   }
   return absl::OkStatus();
 }
@@ -179,10 +190,10 @@ absl::Status MultiSegment::Check() const {
       return file_->Damaged(kMultiPassages, r * 8, "passage ids do not ascend");
     }
   }
-  for (int section : {static_cast<int>(kEncodingWords), static_cast<int>(kTokenQuantiserBytes)}) {
-    const float* x = At<float>(*file_, section);
-    for (size_t i = 0; i < file_->section(section).size() / 4; ++i) {
-      if (!std::isfinite(x[i])) return file_->Damaged(section, i * 4, "no finite number");
+  const float* x = At<float>(*file_, kTokenQuantiserBytes);
+  for (size_t i = 0; i < quantiser().size() / 4; ++i) {
+    if (!std::isfinite(x[i])) {
+      return file_->Damaged(kTokenQuantiserBytes, i * 4, "no finite number");
     }
   }
   const TokenQuantiserView view = TokenQuantiserView::Over(quantiser().data(), dimensions());
@@ -191,15 +202,7 @@ absl::Status MultiSegment::Check() const {
       return file_->Damaged(kTokenQuantiserBytes, 0, "an axis is not stretched by more than 0");
     }
   }
-  const size_t parts = view.parts, bytes = tensor::LookupGroupBytes(parts);
-  for (size_t t = tokens(); t < LookupGroups(tokens()) * tensor::kLookupGroup; ++t) {
-    for (size_t p = 0; p < parts; ++p) {
-      const uint8_t* group = token_codes_ + t / tensor::kLookupGroup * bytes;
-      if (tensor::GroupCode(group, p, t % tensor::kLookupGroup) != 0) {
-        return file_->Damaged(kTokenCodes, t / tensor::kLookupGroup * bytes, "padding is not zero");
-      }
-    }
-  }
+  WEIR_RETURN_IF_ERROR(CheckPadding(kTokenCodes, tokens(), view.parts));
   return CheckEncodings();
 }
 

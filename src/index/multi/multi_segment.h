@@ -1,6 +1,6 @@
-// Token vectors of passages in one file: for each passage a fixed dimensional encoding (int8 and
-// scan codes of 4 bits) that finds it, and the codes of its tokens' vectors that score it. Format
-// page: docs/formats/multi-segment.md. Thread-safe.
+// Token vectors of passages in one file: for each passage the scan codes of a fixed dimensional
+// encoding that finds it, and the codes of its tokens' vectors that score it. Format page:
+// docs/formats/multi-segment.md. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -42,12 +42,10 @@ class MultiSegment {
   size_t token_begin(size_t row) const { return starts_[row]; }
   size_t token_end(size_t row) const { return starts_[row + 1]; }
   size_t tokens() const { return starts_[rows_]; }
-  uint64_t trained_tokens() const { return file_->param(kTrainedParam) & 0xffffffff; }
-  uint64_t trained_encodings() const { return file_->param(kTrainedParam) >> 32; }
+  uint64_t trained_tokens() const { return file_->param(kTrainedParam); }
+  bool well_trained() const { return trained_tokens() >= kEnoughTokens; }
 
-  const int8_t* encoding(size_t row) const { return encodings_ + row * parameters_.length(); }
   const float* encoding_scales() const { return scales_; }
-  const float* encoding_words() const { return words_; }
   const uint8_t* encoding_codes() const { return encoding_codes_; }
   const uint8_t* token_codes() const { return token_codes_; }
   std::span<const uint8_t> quantiser() const { return file_->section(kTokenQuantiserBytes); }
@@ -57,24 +55,25 @@ class MultiSegment {
   // Made when first asked for. kResourceExhausted.
   absl::StatusOr<const FixedEncoder*> encoder() const;
   const TokenCoder& coder() const;
+  // [EncodingParts(length)].
+  std::vector<uint8_t> EncodingCodesOf(size_t row) const;
   // The codes of a row's tokens, [tokens][parts], and what they stand for, [tokens][dimensions].
   std::vector<uint8_t> CodesOf(size_t row) const;
   std::vector<float> Decode(size_t row) const;
 
-  // Ids ascend; numbers are finite; scan codes are those of the encodings; padding is zero.
+  // Ids ascend; numbers are finite; padding is zero.
   absl::Status Check() const;
 
  private:
   absl::Status CheckEncodings() const;
+  absl::Status CheckPadding(int section, size_t rows, size_t parts) const;
 
   std::shared_ptr<const SegmentFile> file_;
   size_t rows_ = 0;
   FixedEncodingParameters parameters_;
   const int64_t* ids_ = nullptr;
   const uint64_t* starts_ = nullptr;
-  const int8_t* encodings_ = nullptr;
   const float* scales_ = nullptr;
-  const float* words_ = nullptr;
   const uint8_t* encoding_codes_ = nullptr;
   const uint8_t* token_codes_ = nullptr;
 

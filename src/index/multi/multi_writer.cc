@@ -16,70 +16,42 @@ namespace weir::index {
 namespace {
 
 constexpr double kUnitTolerance = 2e-3;
-constexpr size_t kEnoughEncodings = 1024;
 
 // All that a segment holds, before it is laid out.
 struct Rows {
   FixedEncodingParameters parameters;
   std::vector<int64_t> ids;
   std::vector<uint64_t> starts = {0};
-  std::vector<int8_t> encodings;  // [rows][length]
   std::vector<float> scales;
   std::vector<uint8_t> quantiser;
-  std::vector<uint8_t> token_codes;  // [tokens][parts / 2], two codes a byte
-  uint64_t trained_tokens = 0, trained_encodings = 0;
-  std::vector<float> words;  // of the encodings; empty: to be trained
+  uint64_t trained_tokens = 0;
+  // Two codes a byte: [rows][encoding parts / 2] and [tokens][token parts / 2].
+  std::vector<uint8_t> encoding_codes, token_codes;
 
+  size_t encoding_parts() const { return EncodingParts(parameters.length()); }
   size_t token_parts() const { return TokenQuantiserView::PartsOf(parameters.dimensions); }
-  const int8_t* encoding(size_t row) const { return &encodings[row * parameters.length()]; }
 };
 
-std::vector<float> WordsOf(const MultiSegment& segment) {
-  const size_t n = segment.file().section(kEncodingWords).size() / sizeof(float);
-  return {segment.encoding_words(), segment.encoding_words() + n};
-}
-
-void TrainWords(Rows& rows, const Context& context) {
-  std::vector<const int8_t*> of_row;
-  for (size_t r = 0; r < rows.ids.size(); ++r) of_row.push_back(rows.encoding(r));
-  rows.words = TrainEncodingWords(rows.parameters.length(), of_row, rows.scales, context);
-  rows.trained_encodings = rows.ids.size();
-}
-
-std::vector<uint8_t> ScanCodes(const Rows& rows, const Context& context) {
-  const size_t length = rows.parameters.length(), groups = LookupGroups(rows.ids.size());
-  const size_t bytes = tensor::LookupGroupBytes(EncodingParts(length));
-  std::vector<uint8_t> codes(groups * bytes);
-  const EncodingCoder coder(length, rows.words.data());
-  ParallelShare(context.threads, groups, 4, [&](size_t begin, size_t end, int) {
-    EncodingCoder::Scratch scratch;
-    for (size_t g = begin; g < end; ++g) {
-      const size_t first = g * tensor::kLookupGroup;
-      const size_t n = std::min(tensor::kLookupGroup, rows.ids.size() - first);
-      coder.EncodeGroup(rows.encoding(first), &rows.scales[first], n, &codes[g * bytes], scratch);
-    }
-  });
-  return codes;
-}
-
-// Two codes of a token's a byte, as they wait for their place in a group.
+// Two codes of a row a byte, as they wait for their place in a group.
 void HalveCodes(std::span<const uint8_t> codes, uint8_t* out) {
   for (size_t i = 0; i < codes.size(); i += 2) {
     out[i / 2] = static_cast<uint8_t>(codes[i] | codes[i + 1] << 4);
   }
 }
 
-absl::Status AppendTokenCodes(const Rows& rows, SegmentWriter& writer) {
-  const size_t parts = rows.token_parts(), tokens = rows.starts.back();
+// A section of groups. halves: [rows][parts / 2].
+absl::Status AppendGroups(const std::vector<uint8_t>& halves, size_t parts, SegmentWriter& writer) {
+  WEIR_RETURN_IF_ERROR(writer.BeginSection());
+  const size_t rows = halves.size() / (parts / 2);
   std::vector<uint8_t> group(tensor::LookupGroupBytes(parts)), codes(parts);
-  for (size_t first = 0; first < tokens; first += tensor::kLookupGroup) {
+  for (size_t first = 0; first < rows; first += tensor::kLookupGroup) {
     std::fill(group.begin(), group.end(), uint8_t{0});
-    for (size_t t = first; t < std::min(tokens, first + tensor::kLookupGroup); ++t) {
+    for (size_t r = first; r < std::min(rows, first + tensor::kLookupGroup); ++r) {
       for (size_t i = 0; i < parts; ++i) {
-        const uint8_t two = rows.token_codes[(t * parts + i) / 2];
+        const uint8_t two = halves[(r * parts + i) / 2];
         codes[i] = i % 2 == 0 ? two & 15 : two >> 4;
       }
-      tensor::PackGroupRow(codes.data(), parts, t - first, group.data());
+      tensor::PackGroupRow(codes.data(), parts, r - first, group.data());
     }
     WEIR_RETURN_IF_ERROR(writer.Append(group));
   }
@@ -87,21 +59,22 @@ absl::Status AppendTokenCodes(const Rows& rows, SegmentWriter& writer) {
 }
 
 absl::StatusOr<SegmentInfo> WriteRows(const Rows& rows, const std::string& folder,
-                                      const std::string& name, const Context& context) {
-  const std::vector<uint8_t> scan_codes = ScanCodes(rows, context);
+                                      const std::string& name) {
   WEIR_ASSIGN_OR_RETURN(auto writer, SegmentWriter::Create(folder, name, SegmentKind::kMulti));
   const auto bytes = [](const auto& values) {
     return std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(values.data()),
                                     values.size() * sizeof(values[0]));
   };
-  for (std::span<const uint8_t> section :
-       {bytes(rows.ids), bytes(rows.starts), bytes(rows.encodings), bytes(rows.scales),
-        bytes(rows.words), bytes(scan_codes), bytes(rows.quantiser)}) {
-    WEIR_RETURN_IF_ERROR(writer->BeginSection());
-    WEIR_RETURN_IF_ERROR(writer->Append(section));
-  }
-  WEIR_RETURN_IF_ERROR(writer->BeginSection());
-  WEIR_RETURN_IF_ERROR(AppendTokenCodes(rows, *writer));
+  const auto append = [&](std::span<const uint8_t> section) {
+    const absl::Status status = writer->BeginSection();
+    return status.ok() ? writer->Append(section) : status;
+  };
+  WEIR_RETURN_IF_ERROR(append(bytes(rows.ids)));
+  WEIR_RETURN_IF_ERROR(append(bytes(rows.starts)));
+  WEIR_RETURN_IF_ERROR(append(bytes(rows.scales)));
+  WEIR_RETURN_IF_ERROR(AppendGroups(rows.encoding_codes, rows.encoding_parts(), *writer));
+  WEIR_RETURN_IF_ERROR(append(rows.quantiser));
+  WEIR_RETURN_IF_ERROR(AppendGroups(rows.token_codes, rows.token_parts(), *writer));
   const FixedEncodingParameters& p = rows.parameters;
   writer->set_rows(rows.ids.size());
   writer->set_param(kTokenDimensionsParam, p.dimensions);
@@ -112,9 +85,7 @@ absl::StatusOr<SegmentInfo> WriteRows(const Rows& rows, const std::string& folde
   writer->set_param(kSeedParam, p.seed);
   writer->set_param(kMeansParam,
                     (p.fill_empty ? 1 : 0) | (p.unit_means ? 2 : 0) | (p.whole ? 4 : 0));
-  writer->set_param(kTrainedParam, std::min<uint64_t>(rows.trained_tokens, UINT32_MAX) |
-                                       std::min<uint64_t>(rows.trained_encodings, UINT32_MAX)
-                                           << 32);
+  writer->set_param(kTrainedParam, rows.trained_tokens);
   return writer->Commit();
 }
 
@@ -158,13 +129,9 @@ absl::Status ChooseQuantiser(std::span<const text::TokenVectors> vectors,
                              std::span<const MultiView> others, Rows& rows,
                              const Context& context) {
   const MultiSegment* best = BestTrained(others, rows.parameters);
-  if (best != nullptr && best->trained_tokens() >= kEnoughTokens) {
+  if (best != nullptr && best->well_trained()) {
     rows.quantiser.assign(best->quantiser().begin(), best->quantiser().end());
     rows.trained_tokens = best->trained_tokens();
-    if (best->trained_encodings() >= kEnoughEncodings) {
-      rows.words = WordsOf(*best);
-      rows.trained_encodings = best->trained_encodings();
-    }
     return absl::OkStatus();
   }
   const size_t d = rows.parameters.dimensions;
@@ -201,27 +168,27 @@ absl::StatusOr<SegmentInfo> WriteMultiSegment(std::span<const int64_t> ids,
   for (const text::TokenVectors& v : vectors)
     rows.starts.push_back(rows.starts.back() + v.size() / d);
   const TokenCoder coder(TokenQuantiserView::Over(rows.quantiser.data(), d));
-  const size_t half = coder.parts() / 2;
-  rows.encodings.resize(ids.size() * length);
+  const size_t half = coder.parts() / 2, encoding_half = rows.encoding_parts() / 2;
+  rows.encoding_codes.resize(ids.size() * encoding_half);
   rows.scales.resize(ids.size());
   rows.token_codes.resize(rows.starts.back() * half);
   std::vector<absl::Status> failed(ids.size());
   ParallelShare(context.threads, ids.size(), 8, [&](size_t begin, size_t end, int) {
     std::vector<float> encoding(length);
-    std::vector<uint8_t> codes;
+    std::vector<uint8_t> codes, encoding_codes(rows.encoding_parts());
     for (size_t r = begin; r < end; ++r) {
       const size_t tokens = vectors[r].size() / d;
       if (tokens == 0) continue;  // nothing finds it
       failed[r] = encoder.EncodePassage(vectors[r], encoding);
-      rows.scales[r] = tensor::QuantizeInt8(encoding.data(), &rows.encodings[r * length], length);
+      rows.scales[r] = EncodeScanCodes(encoding, encoding_codes.data());
+      HalveCodes(encoding_codes, &rows.encoding_codes[r * encoding_half]);
       codes.resize(tokens * coder.parts());
       coder.Encode(vectors[r].data(), tokens, codes.data());
       HalveCodes(codes, &rows.token_codes[rows.starts[r] * half]);
     }
   });
   for (const absl::Status& status : failed) WEIR_RETURN_IF_ERROR(status);
-  if (rows.words.empty()) TrainWords(rows, context);
-  return WriteRows(rows, folder, name, context);
+  return WriteRows(rows, folder, name);
 }
 
 absl::StatusOr<SegmentInfo> MergeMultiSegments(std::span<const MultiView> segments,
@@ -251,7 +218,7 @@ absl::StatusOr<SegmentInfo> MergeMultiSegments(std::span<const MultiView> segmen
   const MultiSegment* best = BestTrained(segments, rows.parameters);
   rows.quantiser.assign(best->quantiser().begin(), best->quantiser().end());
   rows.trained_tokens = best->trained_tokens();
-  const size_t length = rows.parameters.length(), parts = rows.token_parts();
+  const size_t parts = rows.token_parts(), encoding_half = rows.encoding_parts() / 2;
   for (size_t i = 0; i < sources.size(); ++i) {
     if (i % 1024 == 0) WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     const MultiSegment& from = *sources[i].segment;
@@ -265,18 +232,11 @@ absl::StatusOr<SegmentInfo> MergeMultiSegments(std::span<const MultiView> segmen
     rows.starts.push_back(rows.starts.back() + codes.size() / parts);
     rows.token_codes.resize(rows.starts.back() * parts / 2);
     HalveCodes(codes, rows.token_codes.data() + rows.token_codes.size() - codes.size() / 2);
-    rows.encodings.insert(rows.encodings.end(), from.encoding(row), from.encoding(row) + length);
+    rows.encoding_codes.resize(rows.encoding_codes.size() + encoding_half);
+    HalveCodes(from.EncodingCodesOf(row), &rows.encoding_codes[i * encoding_half]);
     rows.scales.push_back(from.encoding_scales()[row]);
   }
-  // Encodings are still what they were made as, so their words may be learned again.
-  if (best->trained_encodings() >= kEnoughEncodings ||
-      best->trained_encodings() >= rows.ids.size()) {
-    rows.words = WordsOf(*best);
-    rows.trained_encodings = best->trained_encodings();
-  } else {
-    TrainWords(rows, context);
-  }
-  return WriteRows(rows, folder, name, context);
+  return WriteRows(rows, folder, name);
 }
 
 }  // namespace weir::index

@@ -72,7 +72,8 @@ absl::Status SegmentFile::CheckHeader(std::span<const std::byte> bytes, SegmentK
     section_count = older_count;
   if (header_.section_count != static_cast<uint32_t>(section_count)) {
     return absl::DataLossError(
-        absl::StrCat(path_, ": ", header_.section_count, " sections; expected ", section_count));
+        absl::StrCat(path_, ": ", header_.section_count, " sections; expected ", section_count,
+                     "; written by another version of Weir? Index again into a new store"));
   }
   uint64_t end = sizeof(SegmentHeader);
   for (int i = 0; i < section_count; ++i) {
