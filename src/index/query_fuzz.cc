@@ -54,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Require(!clause.terms.empty() && clause.terms.size() <= wi::kMaxPhraseTerms);
       Require(clause.offsets.size() == clause.terms.size() && clause.offsets[0] == 0);
       Require(clause.weight >= 1);
+      Require(clause.width >= 0 && clause.width <= wi::kMaxWidth);
     }
     const wi::SegmentView view{&Segment(), nullptr};
     for (const bool all : {false, true}) {

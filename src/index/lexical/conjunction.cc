@@ -237,7 +237,7 @@ std::vector<ConjunctionTerm> ByCount(std::span<const ConjunctionTerm> terms) {
 
 std::vector<PhraseCounter::Term> CounterTerms(std::span<const ConjunctionTerm> terms) {
   std::vector<PhraseCounter::Term> out;
-  for (const ConjunctionTerm& term : terms) out.push_back({term.info, term.offset});
+  for (const ConjunctionTerm& term : terms) out.push_back({term.info, term.offset, term.width});
   return out;
 }
 

@@ -26,6 +26,7 @@ struct ConjunctionTerm {
   TermInfo info;
   float factor = 0;    // weight * idf; of a phrase, the whole phrase's
   int32_t offset = 0;  // from the start of a phrase
+  int32_t width = 0;   // of a phrase: LexicalClause::width
 };
 
 // Takes a document with its score, in the order of documents, and returns the score that the next
@@ -38,7 +39,8 @@ absl::Status SearchConjunction(const LexicalSegment& segment,
                                std::span<const ConjunctionTerm> terms,
                                const Bm25Saturation& saturation, float least, OfferDocument offer);
 
-// As above for the documents in which the terms stand at their offsets; the score is
+// As above for the documents in which the terms stand at their offsets, or near one another; the
+// score is
 // factor * saturation(how often they do, length).
 absl::Status SearchPhrase(const LexicalSegment& segment, std::span<const ConjunctionTerm> terms,
                           const Bm25Saturation& saturation, float least, OfferDocument offer);

@@ -73,7 +73,7 @@ absl::StatusOr<bool> AddClause(const LexicalSegment& segment, const LexicalClaus
   for (size_t i = 0; i < clause.terms.size(); ++i) {
     WEIR_ASSIGN_OR_RETURN(const std::optional<TermInfo> info, segment.Find(clause.terms[i]));
     if (!info.has_value()) return false;
-    terms.push_back({*info, 0, clause.offsets[i]});
+    terms.push_back({*info, 0, clause.offsets[i], clause.width});
   }
   if (terms.size() == 1) {
     out.emplace_back(segment, terms[0].info);

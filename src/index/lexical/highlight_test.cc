@@ -35,6 +35,8 @@ TEST(Highlighter, StemsAndPhrases) {
               ElementsAre("low weir", "Low Weirs"));
   EXPECT_THAT(Marked("\"gate of iron\"", "gates of iron, gate iron"),
               ElementsAre("gates of iron"));  // a stop word keeps its place
+  EXPECT_THAT(Marked("\"weir low\"~2", "low old weir, low gates at last weir"),
+              ElementsAre("low", "weir"));
   EXPECT_THAT(Marked("\"low weir\" low", "a low weir, low"), ElementsAre("low weir", "low"));
   EXPECT_THAT(Marked("+weir -gate mill", "gate weir mill"), ElementsAre("weir", "mill"));
   EXPECT_THAT(Marked("the of", "the mill of it"), IsEmpty());

@@ -110,6 +110,7 @@ class NaiveIndex {
   }
   uint32_t Frequency(const LexicalClause& clause, int64_t id) const {
     uint32_t frequency = 0;
+    if (clause.width > 0) return Windows(clause, id);
     for (uint32_t start : positions_.at(clause.terms[0]).at(id)) {
       bool all = true;
       for (size_t t = 1; t < clause.terms.size() && all; ++t) {
@@ -123,6 +124,27 @@ class NaiveIndex {
       frequency += all;
     }
     return frequency;
+  }
+
+  // Windows of clause.width positions with all terms, from left to right, that do not overlap.
+  uint32_t Windows(const LexicalClause& clause, int64_t id) const {
+    uint32_t found = 0;
+    for (uint32_t begin = 0; begin < 4000;) {
+      uint32_t first = UINT32_MAX, last = 0;
+      for (const std::string& term : clause.terms) {
+        auto docs = positions_.find(term);
+        if (docs == positions_.end() || !docs->second.contains(id)) return 0;
+        const std::vector<uint32_t>& places = docs->second.at(id);
+        const auto next = std::lower_bound(places.begin(), places.end(), begin);
+        if (next == places.end()) return found;
+        first = std::min(first, *next);
+        last = std::max(last, *next);
+      }
+      const bool fits = first == begin && last - begin < static_cast<uint32_t>(clause.width);
+      found += fits;
+      begin = fits ? last + 1 : begin + 1;
+    }
+    return found;
   }
 
   std::unique_ptr<text::Analyzer> analyzer_;

@@ -1,9 +1,12 @@
 #include "index/lexical/phrase.h"
 
+#include "index/lexical/windows.h"
+
 namespace weir::index {
 
 PhraseCounter::PhraseCounter(const LexicalSegment& segment, std::span<const Term> terms) {
   for (const Term& term : terms) {
+    width_ = term.width;
     followers_.push_back({PostingsCursor(segment, term.info), term.offset});
     // Lists without a skip table know their last document once they are loaded.
     followers_.back().cursor.Load(0);
@@ -23,6 +26,7 @@ uint32_t PhraseCounter::Count(uint32_t doc) {
 }
 
 uint32_t PhraseCounter::CountAt(const std::vector<Found>& found) {
+  if (width_ > 0) return CountWindows(found);
   starts_.clear();
   for (size_t f = 0; f < followers_.size(); ++f) {
     PostingsCursor& cursor = followers_[f].cursor;
@@ -42,6 +46,18 @@ uint32_t PhraseCounter::CountAt(const std::vector<Found>& found) {
     if (kept == 0) return 0;
   }
   return static_cast<uint32_t>(starts_.size());
+}
+
+uint32_t PhraseCounter::CountWindows(const std::vector<Found>& found) {
+  std::vector<std::span<const uint32_t>> lists;
+  for (size_t f = 0; f < followers_.size(); ++f) {
+    PostingsCursor& cursor = followers_[f].cursor;
+    if (!cursor.Load(found[f].block)) return 0;
+    lists.push_back(cursor.Positions(found[f].place));
+  }
+  uint32_t windows = 0;
+  ForEachWindow(lists, width_, [&](std::span<const size_t>) { ++windows; });
+  return windows;
 }
 
 absl::Status PhraseCounter::status() const {

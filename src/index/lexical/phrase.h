@@ -1,4 +1,5 @@
-// How often a phrase occurs in a document that holds all its terms, by their positions.
+// How often a phrase, or its words near one another, occurs in a document that holds all its terms,
+// by their positions.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ class PhraseCounter {
   struct Term {
     TermInfo info;
     int32_t offset = 0;  // from the phrase's start
+    int32_t width = 0;   // of all terms alike: LexicalClause::width
   };
   // Rare terms first is fastest.
   PhraseCounter(const LexicalSegment& segment, std::span<const Term> terms);
@@ -36,7 +38,10 @@ class PhraseCounter {
     int32_t offset;
     uint32_t block = 0;
   };
+  uint32_t CountWindows(const std::vector<Found>& found);
+
   std::deque<Follower> followers_;
+  int32_t width_ = 0;
   std::vector<Found> found_;
   std::vector<int64_t> starts_;
 };

@@ -22,6 +22,7 @@ struct Part {
   std::string_view text;
   bool quoted = false;
   Need need = Need::kShould;
+  int32_t others = -1;  // that may stand between a quote's words; -1: it is a phrase
 };
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -45,6 +46,18 @@ size_t ClosingQuote(std::string_view text, size_t at) {
   return std::string_view::npos;
 }
 
+// Behind a closing quote: `~` and digits. Moves `at` behind them.
+int32_t OthersAt(std::string_view text, size_t& at) {
+  if (at >= text.size() || text[at] != '~') return -1;
+  size_t end = at + 1;
+  int32_t others = 0;
+  for (; end < text.size() && text[end] >= '0' && text[end] <= '9'; ++end)
+    others = std::min(10 * others + (text[end] - '0'), kMaxWidth);
+  if (end == at + 1) return -1;
+  at = end;
+  return others;
+}
+
 std::vector<Part> SplitParts(std::string_view text) {
   std::vector<Part> parts;
   size_t begin = 0;  // of plain text
@@ -60,6 +73,7 @@ std::vector<Part> SplitParts(std::string_view text) {
     if (close != std::string_view::npos) {
       parts.push_back({text.substr(word + quote, close - word - quote), true, need});
       at = close + QuoteAt(text, close);
+      parts.back().others = OthersAt(text, at);
     } else {
       at = word;
       while (at < text.size() && !IsSpace(text[at])) ++at;
@@ -72,6 +86,23 @@ std::vector<Part> SplitParts(std::string_view text) {
   return parts;
 }
 
+// Positions from a phrase's first term to its last.
+int32_t Span(const LexicalClause& phrase) { return phrase.offsets.back() + 1; }
+
+// The phrase's words in any order.
+void MakeProximity(int32_t others, LexicalClause& phrase) {
+  phrase.width = std::min(Span(phrase) + others, kMaxWidth);
+  for (size_t i = 1; i < phrase.terms.size();) {
+    const auto end = phrase.terms.begin() + static_cast<ptrdiff_t>(i);
+    if (std::find(phrase.terms.begin(), end, phrase.terms[i]) == end) {
+      ++i;
+      continue;
+    }
+    phrase.terms.erase(end);  // once is enough
+    phrase.offsets.erase(phrase.offsets.begin() + static_cast<ptrdiff_t>(i));
+  }
+}
+
 // Clauses as they come, equal ones joined.
 class Clauses {
  public:
@@ -80,6 +111,7 @@ class Clauses {
   void Add(LexicalClause clause) {
     std::string key = absl::StrCat(static_cast<int>(clause.need), clause.Text());
     for (int32_t offset : clause.offsets) absl::StrAppend(&key, "/", offset);
+    absl::StrAppend(&key, "/", clause.width);
     auto [at, fresh] = known_.try_emplace(std::move(key), query_.clauses.size());
     if (!fresh) {
       query_.clauses[at->second].weight += clause.weight;
@@ -114,7 +146,9 @@ class FreshTokens {
 }  // namespace
 
 std::string LexicalClause::Text() const {
-  return terms.size() == 1 ? terms[0] : absl::StrCat("\"", absl::StrJoin(terms, " "), "\"");
+  if (terms.size() == 1) return terms[0];
+  const std::string quoted = absl::StrCat("\"", absl::StrJoin(terms, " "), "\"");
+  return width == 0 ? quoted : absl::StrCat(quoted, "~", width - Span(*this));
 }
 
 LexicalClause PhraseOf(std::span<const text::Token> tokens) {
@@ -153,6 +187,7 @@ LexicalQuery ParseLexicalQuery(std::string_view text, std::span<text::Analyzer* 
       if (part.quoted) {
         LexicalClause phrase = PhraseOf(tokens);
         phrase.need = part.need;
+        if (part.others >= 0 && !phrase.terms.empty()) MakeProximity(part.others, phrase);
         // What must match is what the query's own language makes of it, one term for a word.
         const bool one = part.need == Need::kMust && !phrase.terms.empty();
         if ((one || phrase.terms.size() > 1) && phrase.terms.size() <= kMaxPhraseTerms) {

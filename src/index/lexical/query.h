@@ -14,6 +14,8 @@ namespace weir::index {
 
 inline constexpr size_t kMaxClauses = 1024;
 inline constexpr size_t kMaxPhraseTerms = 64;
+// Of a proximity clause, so that none reaches from one field to the next (kFieldGap).
+inline constexpr int32_t kMaxWidth = 100;
 
 // What a match of a clause means: kShould adds to the score; a passage without a kMust clause, or
 // with a kMustNot clause, is no match at all.
@@ -24,7 +26,10 @@ struct LexicalClause {
   std::vector<int32_t> offsets;    // of each term from the phrase's first
   float weight = 1;                // how often the query names it, times what its tokens weigh
   Need need = Need::kShould;
-  std::string Text() const;        // `term` or `"a b"`
+  // 0: terms stand at their offsets; else in any order within so many positions, each at least
+  // once.
+  int32_t width = 0;
+  std::string Text() const;        // `term`, `"a b"` or `"a b"~2`
 };
 
 struct LexicalQuery {
@@ -34,9 +39,11 @@ struct LexicalQuery {
 
 // Text in quotes (plain or curly) becomes a phrase clause, beside the terms of the rest; an
 // unclosed quote is ordinary text. A phrase adds to the score, it does not filter: what else
-// matches comes below it. A `+` or `-` right before a word or a quote, at the start or behind a
-// space, makes it kMust or kMustNot (before a digit it is a number's). Clauses past kMaxClauses
-// are dropped. Of a word with several terms a phrase and a kMust take the first.
+// matches comes below it. `~N` right behind the closing quote, with N at most kMaxWidth, asks for
+// the words in any order with at most N others between them. A `+` or `-` right before a word or a
+// quote, at the start or behind a space, makes it kMust or kMustNot (before a digit it is a
+// number's). Clauses past kMaxClauses are dropped. Of a word with several terms a phrase and a
+// kMust take the first.
 LexicalQuery ParseLexicalQuery(std::string_view text, text::Analyzer& analyzer);
 // The same for passages that were analysed in different ways: the terms of all analysers, the first
 // of which is the query's own. What two of them make of the same word counts once, and what the

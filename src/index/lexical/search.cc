@@ -378,7 +378,8 @@ absl::StatusOr<std::vector<Plan>> MakePlans(std::span<const SegmentView> segment
 std::vector<ConjunctionTerm> PhraseTerms(const Plan& plan, size_t segment, float factor) {
   std::vector<ConjunctionTerm> terms;
   for (size_t i = 0; i < plan.infos[segment].size(); ++i)
-    terms.push_back({plan.infos[segment][i], factor, plan.clause->offsets[i]});
+    terms.push_back(
+        {plan.infos[segment][i], factor, plan.clause->offsets[i], plan.clause->width});
   return terms;
 }
 
@@ -445,7 +446,7 @@ absl::Status SearchSegment(const std::vector<Plan>& plans, size_t s, const Lexic
 absl::StatusOr<int64_t> Frequency(const LexicalSegment& segment,
                                   const std::vector<ConjunctionTerm>& terms, uint32_t doc) {
   std::vector<PhraseCounter::Term> counted;
-  for (const ConjunctionTerm& term : terms) counted.push_back({term.info, term.offset});
+  for (const ConjunctionTerm& term : terms) counted.push_back({term.info, term.offset, term.width});
   PhraseCounter counter(segment, counted);
   const uint32_t frequency = counter.Count(doc);
   WEIR_RETURN_IF_ERROR(counter.status());

@@ -238,6 +238,36 @@ TEST_F(Fixture, PhrasesEqualExhaustiveScoring) {
   EXPECT_GT(matched, 100);
 }
 
+TEST_F(Fixture, WordsNearOneAnotherEqualExhaustiveScoring) {
+  Build(RealPassages(), 3);
+  auto analyzer = *text::Analyzer::Make("english");
+  std::mt19937 random(6);
+  int matched = 0, more = 0;
+  for (int r = 0; r < 200; ++r) {
+    // Words of a passage in any order, sometimes one twice, with others between them.
+    std::stringstream words(texts_[random() % texts_.size()]);
+    std::vector<std::string> all;
+    for (std::string w; words >> w;) all.push_back(w);
+    if (all.size() < 12) continue;
+    const size_t at = random() % (all.size() - 10), others = random() % 12;
+    std::string quoted;
+    for (size_t n = 2 + random() % 3; n > 0; --n)
+      absl::StrAppend(&quoted, all[at + random() % 10], " ");
+    std::string text = absl::StrCat("\"", quoted, "\"~", others);
+    if (random() % 2 == 0) absl::StrAppend(&text, random() % 2 == 0 ? " +first " : " ", all[0]);
+    const LexicalQuery query = ParseLexicalQuery(text, *analyzer);
+    if (query.clauses.empty()) continue;
+    ExpectSame(query, 10);
+    if (HasFatalFailure()) return;
+    const size_t hits = naive_.Search(query, 1000, {}).size();
+    matched += hits > 0;
+    const auto phrase = ParseLexicalQuery(absl::StrCat("\"", quoted, "\""), *analyzer);
+    more += hits > naive_.Search(phrase, 1000, {}).size();
+  }
+  EXPECT_GT(matched, 80);
+  EXPECT_GT(more, 40);
+}
+
 TEST_F(Fixture, PhrasesDoNotCrossFields) {
   texts_ = {"weir across the river"};
   const PassageFields fields = MakeFields("small dam", "", texts_[0]);
@@ -251,6 +281,12 @@ TEST_F(Fixture, PhrasesDoNotCrossFields) {
       SearchSegments(Views(), ParseLexicalQuery("\"dam weir\"", *analyzer), 5, {})->empty());
   EXPECT_EQ(SearchSegments(Views(), ParseLexicalQuery("\"small dam\"", *analyzer), 5, {})->size(),
             1u);
+  EXPECT_TRUE(
+      SearchSegments(Views(), ParseLexicalQuery("\"dam weir\"~1000", *analyzer), 5, {})->empty());
+  EXPECT_EQ(
+      SearchSegments(Views(), ParseLexicalQuery("\"river weir\"~2", *analyzer), 5, {})->size(), 1u);
+  EXPECT_TRUE(
+      SearchSegments(Views(), ParseLexicalQuery("\"river weir\"~1", *analyzer), 5, {})->empty());
   EXPECT_EQ(
       SearchSegments(Views(), ParseLexicalQuery("\"across the river", *analyzer), 5, {})->size(),
       1u);
