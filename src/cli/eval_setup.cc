@@ -80,6 +80,14 @@ absl::StatusOr<SearchModels> LoadEvalModels(const EvalOptions& options, Session&
     if (needs.dense && models.encoder == nullptr) {
       WEIR_ASSIGN_OR_RETURN(models.encoder, session.LoadEncoder(options.encoder));
     }
+    for (const std::string& beside : needs.beside) {
+      if (std::any_of(models.beside.begin(), models.beside.end(),
+                      [&](const auto& loaded) { return loaded->name() == beside; })) {
+        continue;
+      }
+      WEIR_ASSIGN_OR_RETURN(auto encoder, session.LoadEncoder(beside));
+      models.beside.push_back(std::move(encoder));
+    }
     if (needs.sparse && models.sparse == nullptr) {
       WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(options.sparse_encoder));
     }

@@ -22,18 +22,39 @@ absl::Status CheckSame(std::string_view vectors, std::string_view name,
                    " are of ", store_fingerprint, ": run weir index to make them again"));
 }
 
+absl::StatusOr<std::unique_ptr<text::Encoder>> LoadBeside(const std::string& name,
+                                                          const index::StoreStatus& status,
+                                                          Session& session) {
+  for (const auto& beside : status.encoders_beside) {
+    if (beside.name != name) continue;
+    WEIR_ASSIGN_OR_RETURN(auto encoder, session.LoadEncoder(name));
+    WEIR_RETURN_IF_ERROR(CheckSame("vectors", encoder->name(), encoder->fingerprint(), name,
+                                   beside.fingerprint));
+    return encoder;
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("fuse: dense@", name, ": the store has no vectors of ", name,
+                   " beside its own; index with --encoder-beside ", name));
+}
+
 }  // namespace
 
-std::vector<std::string> HybridKinds(const index::Store& store) {
+absl::StatusOr<std::vector<std::string>> HybridKinds(const index::Store& store, Session& session) {
   std::vector<std::string> kinds = {"bm25"};
   if (store.has_vectors()) kinds.push_back("dense");
   if (store.has_sparse_vectors()) kinds.push_back("sparse");
   if (store.has_multi_vectors()) kinds.push_back("multi");
+  WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
+  for (const auto& beside : status.encoders_beside) {
+    if (beside.pending == 0 && session.FindEncoder(beside.name).ok())
+      kinds.push_back(absl::StrCat(retrieve::kDenseOf, beside.name));
+  }
   return kinds;
 }
 
 retrieve::Encoders SearchModels::Borrow() const {
   retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
+  for (const auto& each : beside) all.beside.push_back(each.get());
   all.scorer = scorer.get();
   all.completer = engine.get();
   return all;
@@ -43,7 +64,12 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
                                           retrieve::SearchOptions& search, Session& session) {
   SearchModels models;
   if (search.mode == "hybrid" && search.fuse.kinds.empty()) {
-    search.fuse.kinds = HybridKinds(store);
+    WEIR_ASSIGN_OR_RETURN(search.fuse.kinds, HybridKinds(store, session));
+    // Who names an encoder wants that one's vectors alone.
+    if (!wanted.empty()) {
+      std::erase_if(search.fuse.kinds,
+                    [](const std::string& kind) { return kind.starts_with(retrieve::kDenseOf); });
+    }
     if (search.fuse.kinds.size() == 1) {
       session.Note("the store has no vectors yet; searching by words alone (--mode lexical)");
       search.mode = "lexical";
@@ -62,6 +88,10 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
     WEIR_RETURN_IF_ERROR(CheckSame("vectors", models.encoder->name(),
                                    models.encoder->fingerprint(), status.encoder,
                                    status.encoder_fingerprint));
+  }
+  for (const std::string& name : needs.beside) {
+    WEIR_ASSIGN_OR_RETURN(auto encoder, LoadBeside(name, status, session));
+    models.beside.push_back(std::move(encoder));
   }
   if (needs.sparse) {
     if (status.sparse_encoder.empty()) {

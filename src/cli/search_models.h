@@ -17,6 +17,7 @@ namespace weir::cli {
 
 struct SearchModels {
   std::unique_ptr<text::Encoder> encoder;
+  std::vector<std::unique_ptr<text::Encoder>> beside;  // of dense@NAME
   std::unique_ptr<text::SparseEncoder> sparse;
   std::unique_ptr<text::TokenEncoder> tokens;
   std::unique_ptr<text::PairScorer> scorer;   // of --rerank cross
@@ -25,8 +26,9 @@ struct SearchModels {
   retrieve::Encoders Borrow() const;
 };
 
-// What a hybrid search of the store fuses unless told: all that it has.
-std::vector<std::string> HybridKinds(const index::Store& store);
+// What a hybrid search of the store fuses unless told: all that it has, of encoders beside its own
+// those that are installed and have vectors of all passages.
+absl::StatusOr<std::vector<std::string>> HybridKinds(const index::Store& store, Session& session);
 
 // The encoders of the store's vectors that a search needs; the others are null. `wanted`: name of
 // the dense one, "" for the store's. A hybrid search that does not say what it fuses

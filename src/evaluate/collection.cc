@@ -116,6 +116,9 @@ absl::StatusOr<std::unique_ptr<Collection>> Collection::Open(const std::string& 
   if (encoders.dense != nullptr) {
     WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.dense, context));
   }
+  for (const text::Encoder* const encoder : encoders.beside) {
+    WEIR_RETURN_IF_ERROR(collection->store_->EncodeBeside(*encoder, context));
+  }
   if (encoders.sparse != nullptr) {
     WEIR_RETURN_IF_ERROR(collection->store_->EncodePending(*encoders.sparse, context));
   }

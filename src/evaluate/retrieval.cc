@@ -64,6 +64,7 @@ absl::StatusOr<retrieve::ModeNeeds> Check(const RetrievalOptions& options,
     all.dense |= needs.dense;
     all.sparse |= needs.sparse;
     all.multi |= needs.multi;
+    all.beside.insert(all.beside.end(), needs.beside.begin(), needs.beside.end());
   }
   return all;
 }
@@ -173,6 +174,7 @@ absl::StatusOr<EvalRecord> EvaluateRetrieval(const std::string& folder,
   if (!needs.dense) encoders.dense = nullptr;
   if (!needs.sparse) encoders.sparse = nullptr;
   if (!needs.multi) encoders.tokens = nullptr;
+  if (needs.beside.empty()) encoders.beside.clear();
   WEIR_RETURN_IF_ERROR(Identify(paths, options, encoders, record));
   ResetPeakMemory();
   const int64_t start = context.now_ns();

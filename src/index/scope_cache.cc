@@ -107,6 +107,15 @@ ScopeCache::Shared<VectorView> ScopeCache::Dense(const std::shared_ptr<const Sna
   return dense_;
 }
 
+ScopeCache::Shared<VectorView> ScopeCache::Beside(const std::shared_ptr<const Snapshot>& snapshot,
+                                                  const VectorSet& set, const Scope& scope) {
+  std::lock_guard lock(mutex_);
+  Shared<VectorView>& kept = beside_[set.id];
+  if (kept == nullptr || kept->snapshot != snapshot)
+    kept = AllowAll<VectorView>(snapshot, set.segments, scope.allowed());
+  return kept;
+}
+
 ScopeCache::Shared<SparseView> ScopeCache::Sparse(const std::shared_ptr<const Snapshot>& snapshot,
                                                   const Scope& scope) {
   std::lock_guard lock(mutex_);

@@ -2,6 +2,7 @@
 // first asked for and kept for the latest generation that was. Thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -29,12 +30,16 @@ class ScopeCache {
 
   Shared<SegmentView> Lexical(const std::shared_ptr<const Snapshot>& snapshot, const Scope& scope);
   Shared<VectorView> Dense(const std::shared_ptr<const Snapshot>& snapshot, const Scope& scope);
+  // Of a set beside them.
+  Shared<VectorView> Beside(const std::shared_ptr<const Snapshot>& snapshot, const VectorSet& set,
+                            const Scope& scope);
   Shared<SparseView> Sparse(const std::shared_ptr<const Snapshot>& snapshot, const Scope& scope);
 
  private:
   std::mutex mutex_;
   Shared<SegmentView> lexical_;
   Shared<VectorView> dense_;
+  std::map<int64_t, Shared<VectorView>> beside_;  // by set
   Shared<SparseView> sparse_;
 };
 

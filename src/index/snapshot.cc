@@ -193,12 +193,20 @@ void MakeViews(Snapshot& out) {
     out.lexical_views.push_back({s.segment.get(), s.deleted.get()});
   for (const auto& s : out.vectors)
     out.vector_views.push_back({s.segment.get(), s.deleted.get()});
+  for (VectorSet& set : out.beside) {
+    for (const auto& s : set.segments) set.views.push_back({s.segment.get(), s.deleted.get()});
+  }
   for (const auto& s : out.sparse) out.sparse_views.push_back({s.segment.get(), s.deleted.get()});
   for (const auto& s : out.multi) out.multi_views.push_back({s.segment.get(), s.deleted.get()});
 }
 
 }  // namespace
 
+const VectorSet* Snapshot::FindBeside(std::string_view name) const {
+  const auto set = std::find_if(beside.begin(), beside.end(),
+                                [&](const VectorSet& s) { return s.encoder.name == name; });
+  return set == beside.end() ? nullptr : &*set;
+}
 int64_t Snapshot::live_passages() const { return Live(lexical); }
 int64_t Snapshot::live_vectors() const { return Live(vectors); }
 int64_t Snapshot::live_sparse() const { return Live(sparse); }

@@ -37,6 +37,7 @@ struct VectorSet {
   int64_t id = 0;  // of the catalogue; 0: the store's own
   EncoderNote encoder;
   std::vector<Loaded<VectorSegment>> segments;
+  std::vector<VectorView> views;
 };
 
 struct Snapshot {
@@ -61,6 +62,8 @@ struct Snapshot {
   std::shared_ptr<SegmentTrees> trees;  // of `vectors`, and of generations before
   int64_t bytes = 0;  // of all segment files
 
+  // One of `beside`; null when there is none of this name.
+  const VectorSet* FindBeside(std::string_view name) const;
   int64_t live_passages() const;
   int64_t live_vectors() const;
   int64_t live_sparse() const;

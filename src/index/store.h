@@ -44,6 +44,7 @@ struct StoreStatus {
   struct Encoder {
     std::string name;
     int64_t pending = 0;  // passages without a vector of it
+    std::string fingerprint;
   };
   std::vector<Encoder> encoders_beside;  // the others that have vectors here
   // passages without a sparse vector; 0 while no sparse encoder is used
@@ -278,6 +279,18 @@ class Store {
   virtual absl::StatusOr<int64_t> FindDocument(std::string_view path) const = 0;  // kNotFound
   virtual absl::StatusOr<std::string> GetText(int64_t document) const = 0;  // the whole text
   virtual absl::StatusOr<std::vector<float>> GetVector(int64_t passage) const = 0;
+  // As SearchDense and GetVector, of an encoder beside the one that is searched. kNotFound for one
+  // that has no vectors here.
+  virtual absl::StatusOr<std::vector<Scored>> SearchBeside(std::string_view encoder,
+                                                           std::span<const float> query, int64_t k,
+                                                           const Context& context,
+                                                           const Scope* scope = nullptr) const {
+    return absl::NotFoundError("this store has one encoder");
+  }
+  virtual absl::StatusOr<std::vector<float>> GetVectorBeside(std::string_view encoder,
+                                                             int64_t passage) const {
+    return absl::NotFoundError("this store has one encoder");
+  }
 };
 
 }  // namespace weir::index

@@ -112,6 +112,12 @@ class FolderStore final : public Store {
   absl::StatusOr<int64_t> FindDocument(std::string_view path) const override;
   absl::StatusOr<std::string> GetText(int64_t document) const override;
   absl::StatusOr<std::vector<float>> GetVector(int64_t passage) const override;
+  absl::StatusOr<std::vector<Scored>> SearchBeside(std::string_view encoder,
+                                                   std::span<const float> query, int64_t k,
+                                                   const Context& context,
+                                                   const Scope* scope) const override;
+  absl::StatusOr<std::vector<float>> GetVectorBeside(std::string_view encoder,
+                                                     int64_t passage) const override;
 
  private:
   struct NewRows;  // of a batch: documents and passages with their ids

@@ -224,15 +224,54 @@ absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage)
   return absl::NotFoundError(absl::StrCat("passage ", passage, " has no sparse vector"));
 }
 
-absl::StatusOr<std::vector<float>> FolderStore::GetVector(int64_t passage) const {
-  const std::shared_ptr<const Snapshot> now = snapshot();
-  for (const auto& loaded : now->vectors) {
+namespace {
+
+absl::StatusOr<std::vector<float>> VectorOf(int64_t passage,
+                                            const std::vector<Loaded<VectorSegment>>& segments) {
+  for (const auto& loaded : segments) {
     const int64_t row = loaded.segment->Row(passage);
     if (row < 0 || loaded.deleted->Contains(static_cast<uint32_t>(row))) continue;
     const float* begin = loaded.segment->vector(static_cast<size_t>(row));
     return std::vector<float>(begin, begin + loaded.segment->dimensions());
   }
   return absl::NotFoundError(absl::StrCat("passage ", passage, " has no vector"));
+}
+
+absl::Status NoneBeside(const std::string& folder, std::string_view encoder) {
+  return absl::NotFoundError(absl::StrCat(folder, ": the store has no vectors of ",
+                                          std::string(encoder),
+                                          "; index with --encoder-beside first"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<float>> FolderStore::GetVector(int64_t passage) const {
+  return VectorOf(passage, snapshot()->vectors);
+}
+
+absl::StatusOr<std::vector<float>> FolderStore::GetVectorBeside(std::string_view encoder,
+                                                                int64_t passage) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  const VectorSet* set = now->FindBeside(encoder);
+  return set == nullptr ? NoneBeside(folder_, encoder) : VectorOf(passage, set->segments);
+}
+
+absl::StatusOr<std::vector<Scored>> FolderStore::SearchBeside(std::string_view encoder,
+                                                              std::span<const float> query,
+                                                              int64_t k, const Context& context,
+                                                              const Scope* scope) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  const VectorSet* set = now->FindBeside(encoder);
+  if (set == nullptr || set->segments.empty()) return NoneBeside(folder_, encoder);
+  VectorSearchOptions options;
+  ScopeCache::Shared<VectorView> scoped;
+  if (scope != nullptr) {
+    options.allowed = &scope->allowed();
+    scoped = scope->cache().Beside(now, *set, *scope);
+  }
+  WEIR_ASSIGN_OR_RETURN(auto found, SearchVectors(scoped != nullptr ? scoped->views : set->views,
+                                                  query, 1, k, options, context));
+  return std::move(found[0]);
 }
 
 absl::StatusOr<std::string> FolderStore::ReadText(const DocumentRow& document, int64_t start,
@@ -319,7 +358,8 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   for (const VectorSet& set : now->beside) {
     int64_t live = 0;
     for (const auto& loaded : set.segments) live += loaded.live();
-    status.encoders_beside.push_back({set.encoder.name, status.passages - live});
+    status.encoders_beside.push_back(
+        {set.encoder.name, status.passages - live, set.encoder.fingerprint});
   }
   status.encoder_fingerprint = now->encoder.fingerprint;
   status.sparse_fingerprint = now->sparse_encoder.fingerprint;

@@ -9,6 +9,9 @@
 // Measured by: weir bench search
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "base/registry.h"
 #include "retrieve/stage.h"
 
@@ -16,10 +19,15 @@ namespace weir::retrieve {
 
 class DenseStage : public RetrievalStage {
  public:
+  // encoder: one that stands beside the store's own, "" for that.
+  explicit DenseStage(std::string encoder = "") : encoder_(std::move(encoder)) {}
   absl::Status Run(Query& query, const Resources& resources, const Context& context) const override;
   absl::StatusOr<std::vector<double>> Score(std::span<const int64_t> passages, Query& query,
                                             const Resources& resources,
                                             const Context& context) const override;
+
+ private:
+  std::string encoder_;
 };
 
 }  // namespace weir::retrieve

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "retrieve/dense.h"
 #include "retrieve/stage.h"
 
 namespace weir::retrieve {
@@ -44,15 +45,21 @@ const std::vector<std::string>& KindsOf(const FusionOptions& options) {
   return options.kinds.empty() ? words_and_vectors : options.kinds;
 }
 
+// That of dense@NAME; "" of another kind.
+std::string_view EncoderOf(std::string_view kind) {
+  return kind.starts_with(kDenseOf) ? kind.substr(kDenseOf.size()) : std::string_view();
+}
+
 absl::StatusOr<std::vector<FusedKind>> ParseFused(const FusionOptions& options) {
   std::vector<FusedKind> fused;
   double sum = 0;
   for (const std::string& item : KindsOf(options)) {
     const std::vector<std::string> parts = absl::StrSplit(item, absl::MaxSplits(':', 1));
     FusedKind kind{.name = parts[0], .weight = 1};
-    if (std::find(std::begin(kKinds), std::end(kKinds), kind.name) == std::end(kKinds)) {
+    if (std::find(std::begin(kKinds), std::end(kKinds), kind.name) == std::end(kKinds) &&
+        EncoderOf(kind.name).empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("fuse: ", item, "; expected bm25, dense, sparse or multi"));
+          absl::StrCat("fuse: ", item, "; expected bm25, dense, sparse, multi or dense@ENCODER"));
     }
     if (parts.size() == 2 && (!absl::SimpleAtod(parts[1], &kind.weight) ||
                               !(kind.weight > 0) || kind.weight > kLargestWeight)) {
@@ -85,7 +92,12 @@ class StagePipeline : public Pipeline {
   absl::Status AddHybrid(const Registry& registry) {
     WEIR_ASSIGN_OR_RETURN(fused_, ParseFused(options_.fuse));
     for (FusedKind& kind : fused_) {
-      WEIR_RETURN_IF_ERROR(Add(kind.name, registry));
+      const std::string_view encoder = EncoderOf(kind.name);
+      if (encoder.empty()) {
+        WEIR_RETURN_IF_ERROR(Add(kind.name, registry));
+      } else {
+        stages_.push_back(std::make_unique<DenseStage>(std::string(encoder)));
+      }
       kind.stage = stages_.back().get();
     }
     return Add(options_.fuse.fusion, registry);
@@ -108,6 +120,7 @@ class StagePipeline : public Pipeline {
                               .scorer = encoders_.scorer,
                               .completer = encoders_.completer,
                               .scope = scope.get(),
+                              .beside = encoders_.beside,
                               .fused = fused_};
     for (const auto& stage : stages_) {
       WEIR_RETURN_IF_ERROR(context.CheckCancelled());
@@ -169,6 +182,8 @@ absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode, const FusionOptions& fu
     needs.dense |= stage == "dense";
     needs.sparse |= stage == "sparse";
     needs.multi |= stage == "multi";
+    if (const std::string_view encoder = EncoderOf(stage); !encoder.empty())
+      needs.beside.emplace_back(encoder);
   }
   return needs;
 }

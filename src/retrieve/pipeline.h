@@ -29,10 +29,12 @@ struct FusionOptions {
     v(fusion, {.name = "fusion",
                .help = "How the scores of a hybrid search are fused.",
                .choices = {"convex", "rrf"}});
-    v(kinds, {.name = "fuse",
-              .help = "What a hybrid search fuses, of bm25, dense, sparse and multi; with a weight "
-                      "as dense:2 where they are not to weigh alike. Empty: all that the "
-                      "store has; where an evaluation makes its store, bm25 and dense."});
+    v(kinds,
+      {.name = "fuse",
+       .help = "What a hybrid search fuses, of bm25, dense, sparse, multi and, for the vectors "
+               "of an encoder beside the store's own, dense@NAME; with a weight "
+               "as dense:2 where they are not to weigh alike. Empty: all that the "
+               "store has; where an evaluation makes its store, bm25 and dense."});
     v(fetch, {.name = "fetch",
               .help = "How many candidates each index returns.",
               .unit = "passages",
@@ -134,7 +136,10 @@ struct SearchOptions {
 // Which encoders a mode or pipeline needs. kInvalidArgument for an unknown one, or an unknown kind.
 struct ModeNeeds {
   bool dense = false, sparse = false, multi = false;
+  std::vector<std::string> beside = {};  // names of encoders beside the store's own
 };
+// Before such a name in a kind of search.
+inline constexpr std::string_view kDenseOf = "dense@";
 absl::StatusOr<ModeNeeds> NeedsOf(std::string_view mode, const FusionOptions& fuse);
 
 // Borrowed; those that no mode needs may be null.
@@ -146,6 +151,7 @@ struct Encoders {
   const text::Encoder* dense;
   const text::SparseEncoder* sparse;
   const text::TokenEncoder* tokens;
+  std::vector<const text::Encoder*> beside = {};  // dense ones that stand beside the store's own
   const text::PairScorer* scorer = nullptr;  // of --rerank cross
   text::Completer* completer = nullptr;      // of --rerank likelihood
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace weir::retrieve {
@@ -39,6 +40,27 @@ absl::Status EnsureVector(Query& query, const Resources& resources, const Contex
   const std::string_view text = query.text;
   return resources.encoder->Encode({&text, 1}, text::EncodeAs::kQuery,
                                    std::span<float>(query.vector), context);
+}
+
+absl::StatusOr<std::span<const float>> VectorOf(const std::string& encoder, Query& query,
+                                                const Resources& resources,
+                                                const Context& context) {
+  if (encoder.empty()) {
+    WEIR_RETURN_IF_ERROR(EnsureVector(query, resources, context));
+    return std::span<const float>(query.vector);
+  }
+  std::vector<float>& vector = query.vectors_beside[encoder];
+  if (!vector.empty()) return std::span<const float>(vector);
+  for (const text::Encoder* const each : resources.beside) {
+    if (each->name() != encoder) continue;
+    std::vector<float> made(static_cast<size_t>(each->dimensions()));
+    const std::string_view text = query.text;
+    WEIR_RETURN_IF_ERROR(each->Encode({&text, 1}, text::EncodeAs::kQuery, made, context));
+    vector = std::move(made);
+    return std::span<const float>(vector);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("dense search: encoder ", encoder, " is not loaded"));
 }
 
 absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context) {

@@ -31,6 +31,7 @@ struct Query {
   std::vector<float> vector;  // filled by the first stage that needs it
   text::SparseVector terms;   // likewise
   text::TokenVectors tokens;  // likewise
+  std::map<std::string, std::vector<float>> vectors_beside;  // likewise, by encoder
   std::vector<Candidate> candidates;
 
   // The candidate of `passage`, made if it is new.
@@ -63,6 +64,7 @@ struct Resources {
   const text::PairScorer* scorer = nullptr;
   text::Completer* completer = nullptr;
   const index::Scope* scope = nullptr;  // that the query is asked in; null: everything
+  std::span<const text::Encoder* const> beside = {};  // of the vectors beside the store's own
   std::span<const FusedKind> fused = {};  // what a fusing stage fuses; weights sum to 1
 };
 
@@ -83,6 +85,10 @@ class RetrievalStage {
 // Encodes the query once. kFailedPrecondition when the store has no vectors or no encoder was
 // given.
 absl::Status EnsureVector(Query& query, const Resources& resources, const Context& context);
+// The query's vector by an encoder beside the store's own, or by that where the name is "".
+absl::StatusOr<std::span<const float>> VectorOf(const std::string& encoder, Query& query,
+                                                const Resources& resources,
+                                                const Context& context);
 // The same for its weighted terms.
 absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context);
 // The same for the vectors of its tokens.

@@ -51,6 +51,7 @@ void Merge(SearchModels other, SearchModels& models) {
   if (models.encoder == nullptr) models.encoder = std::move(other.encoder);
   if (models.sparse == nullptr) models.sparse = std::move(other.sparse);
   if (models.tokens == nullptr) models.tokens = std::move(other.tokens);
+  if (models.beside.empty()) models.beside = std::move(other.beside);
 }
 
 class EvalOwnVerb : public Verb {
@@ -77,7 +78,7 @@ class EvalOwnVerb : public Verb {
     }
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kRead));
     store->SetBm25(options_.bm25);
-    evaluate::RetrievalOptions retrieval = Retrieval(*store);
+    WEIR_ASSIGN_OR_RETURN(evaluate::RetrievalOptions retrieval, Retrieval(*store, session));
     WEIR_ASSIGN_OR_RETURN(SearchModels models, Load(*store, retrieval, session));
     WEIR_ASSIGN_OR_RETURN(const evaluate::KnownItemSet set,
                           evaluate::MakeKnownItems(*store, options_.items, models.engine.get(),
@@ -108,11 +109,14 @@ class EvalOwnVerb : public Verb {
   }
 
  private:
-  evaluate::RetrievalOptions Retrieval(const index::Store& store) const {
+  absl::StatusOr<evaluate::RetrievalOptions> Retrieval(const index::Store& store,
+                                                       Session& session) const {
     evaluate::RetrievalOptions out;
     out.bm25 = options_.bm25;
     out.fuse = options_.fuse;
-    if (out.fuse.kinds.empty()) out.fuse.kinds = HybridKinds(store);
+    if (out.fuse.kinds.empty()) {
+      WEIR_ASSIGN_OR_RETURN(out.fuse.kinds, HybridKinds(store, session));
+    }
     out.sparse = options_.sparse;
     out.multi = options_.multi;
     out.rerank = options_.rerank;
@@ -145,6 +149,7 @@ class EvalOwnVerb : public Verb {
             "pipeline ", pipeline, ": the store has no vectors; index without --no-encode"));
       }
       const bool there = (!needs.dense || models.encoder != nullptr) &&
+                         (needs.beside.empty() || !models.beside.empty()) &&
                          (!needs.sparse || models.sparse != nullptr) &&
                          (!needs.multi || models.tokens != nullptr);
       if (!there) {

@@ -29,8 +29,8 @@ class IndexStatusVerb : public Verb {
       Json languages = Json::object();
       for (const auto& [name, passages] : status.languages) languages[name] = passages;
       Json beside = Json::array();
-      for (const auto& [name, pending] : status.encoders_beside)
-        beside.push_back({{"name", name}, {"pending", pending}});
+      for (const auto& other : status.encoders_beside)
+        beside.push_back({{"name", other.name}, {"pending", other.pending}});
       session.Print(Json{{"version", 1},
                          {"documents", status.documents},
                          {"passages", status.passages},
@@ -52,9 +52,9 @@ class IndexStatusVerb : public Verb {
                                status.bytes, " bytes; encoder ",
                                status.encoder.empty() ? "none" : status.encoder, "; ",
                                status.pending, " passages without a vector"));
-    for (const auto& [name, pending] : status.encoders_beside) {
-      session.Print(
-          absl::StrCat("beside it ", name, "; ", pending, " passages without a vector of it"));
+    for (const auto& other : status.encoders_beside) {
+      session.Print(absl::StrCat("beside it ", other.name, "; ", other.pending,
+                                 " passages without a vector of it"));
     }
     if (!status.sparse_encoder.empty()) {
       session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
