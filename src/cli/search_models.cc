@@ -34,6 +34,7 @@ std::vector<std::string> HybridKinds(const index::Store& store) {
 
 retrieve::Encoders SearchModels::Borrow() const {
   retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
+  all.vocabulary = vocabulary.get();
   all.scorer = scorer.get();
   all.completer = engine.get();
   return all;
@@ -68,10 +69,15 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
       return absl::FailedPreconditionError(
           "sparse search: the store has no sparse vectors; index with --sparse");
     }
-    WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
-    WEIR_RETURN_IF_ERROR(CheckSame("sparse vectors", models.sparse->name(),
-                                   models.sparse->fingerprint(), status.sparse_encoder,
-                                   status.sparse_fingerprint));
+    if (search.sparse.by_words()) {
+      WEIR_ASSIGN_OR_RETURN(models.vocabulary, session.LoadTermVocabulary(status.sparse_encoder));
+    } else {
+      WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
+    }
+    const text::TermVocabulary& loaded =
+        models.sparse != nullptr ? *models.sparse : *models.vocabulary;
+    WEIR_RETURN_IF_ERROR(CheckSame("sparse vectors", loaded.name(), loaded.fingerprint(),
+                                   status.sparse_encoder, status.sparse_fingerprint));
   }
   if (needs.multi) {
     if (status.multi_encoder.empty()) {
