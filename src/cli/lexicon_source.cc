@@ -24,7 +24,7 @@ absl::StatusOr<std::optional<index::Record>> LexiconSource::Next() {
       return absl::DataLossError(
           absl::StrCat(lines_->Where(), ": id ", record->id, " occurs twice"));
     }
-    without_terms_ += record->terms->empty();
+    without_terms_ += !record->deleted && record->terms->empty();
     return std::optional<index::Record>(*std::move(record));
   }
   return std::optional<index::Record>();

@@ -83,6 +83,12 @@ bool Below(const std::string& path, const std::vector<std::string>& roots) {
   });
 }
 
+// A tenant that does not own it only loses sight of it.
+absl::Status RemoveOne(Store& store, const std::string& path, const std::string& tenant) {
+  const absl::Status removed = store.Remove(path, tenant);
+  return absl::IsPermissionDenied(removed) ? store.Revoke(tenant, {&path, 1}).status() : removed;
+}
+
 absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexReport& report) {
   if (options.roots.empty()) return absl::OkStatus();
   const std::string& tenant = options.tenant;
@@ -91,12 +97,7 @@ absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexRep
   for (const std::string& path : paths) {
     std::error_code error;
     if (!Below(path, options.roots) || std::filesystem::exists(path, error) || error) continue;
-    const absl::Status removed = store.Remove(path, tenant);
-    if (absl::IsPermissionDenied(removed)) {
-      WEIR_RETURN_IF_ERROR(store.Revoke(tenant, {&path, 1}).status());
-    } else {
-      WEIR_RETURN_IF_ERROR(removed);
-    }
+    WEIR_RETURN_IF_ERROR(RemoveOne(store, path, tenant));
     ++report.removed;
   }
   return absl::OkStatus();
@@ -267,14 +268,21 @@ Prepared Prepare(Record record) {
 }
 
 // Until the source ends, fails or the run is cancelled.
-absl::Status ReadRecords(Store& store, const RecordSource& next, Batcher& batcher,
-                         const Context& context, std::vector<std::string>& unchanged) {
+absl::Status ReadRecords(Store& store, const RecordSource& next, const IndexerOptions& options,
+                         const Context& context, Batcher& batcher,
+                         std::vector<std::string>& unchanged, IndexReport& report) {
   while (true) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(std::optional<Record> record, next());
     if (!record.has_value()) return absl::OkStatus();
-    Prepared p = Prepare(*std::move(record));
     if (context.progress != nullptr) context.progress->Advance(1);
+    if (record->deleted) {
+      const absl::Status removed = RemoveOne(store, record->id, options.tenant);
+      if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+      report.removed += removed.ok();
+      continue;
+    }
+    Prepared p = Prepare(*std::move(record));
     if (store.IsCurrent(p.document.path, p.document.sha256)) {
       unchanged.push_back(p.document.path);
       continue;
@@ -295,7 +303,7 @@ absl::Status RecordsInto(Store& store, const RecordSource& next, const IndexerPo
   Batcher batcher(store, wide, context, report);
   std::vector<std::string> unchanged;
   if (context.progress != nullptr) context.progress->Start("reading", 0, "records");
-  absl::Status status = ReadRecords(store, next, batcher, context, unchanged);
+  absl::Status status = ReadRecords(store, next, options, context, batcher, unchanged, report);
   if (context.progress != nullptr) context.progress->Finish();
   status.Update(batcher.Flush());
   WEIR_RETURN_IF_ERROR(status);

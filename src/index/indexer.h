@@ -78,6 +78,7 @@ struct Record {
   std::vector<text::Field> fields = {};
   std::string format = "record";
   std::optional<GivenTerms> terms = std::nullopt;  // Prepared::terms
+  bool deleted = false;  // the document of this id goes, if it is there; only the id counts
 };
 // nullopt at the end.
 using RecordSource = std::function<absl::StatusOr<std::optional<Record>>()>;

@@ -146,6 +146,12 @@ absl::StatusOr<Record> LexiconParser::Parse(std::string_view line) {
   if (root.get(json) != simdjson::SUCCESS) return absl::DataLossError("not a JSON object");
   Record record;
   WEIR_ASSIGN_OR_RETURN(record.id, IdOf(json));
+  element deleted;
+  if (json.at_key("deleted").get(deleted) == simdjson::SUCCESS) {
+    if (deleted.get(record.deleted) != simdjson::SUCCESS)
+      return Wrong("\"deleted\"", "true or false");
+    if (record.deleted) return record;
+  }
   WEIR_ASSIGN_OR_RETURN(record.title, TextOf(json, "title"));
   WEIR_ASSIGN_OR_RETURN(record.text, TextOf(json, "text"));
   WEIR_ASSIGN_OR_RETURN(record.fields, FieldsOf(json));

@@ -3,6 +3,7 @@
 //
 //   {"id": "img/7.jpg", "title": "...", "text": "...", "terms": {"dog": 2.1, "snow": 1.4},
 //    "fields": {"year": 2021, "tags": ["winter", "pets"]}}
+//   {"id": "img/8.jpg", "deleted": true}
 #pragma once
 
 #include <cstdint>

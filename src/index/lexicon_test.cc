@@ -36,6 +36,8 @@ TEST(Lexicon, WithoutTextItsWordsAreIt) {
   EXPECT_EQ(record->id, "7");
   EXPECT_EQ(record->text, "a b c");
   EXPECT_TRUE(parser.Parse(R"({"id": "x", "terms": {}})")->terms->empty());
+  EXPECT_TRUE(parser.Parse(R"({"id": "x", "deleted": true})")->deleted);
+  EXPECT_FALSE(parser.Parse(R"({"id": "x", "deleted": false, "terms": {}})")->deleted);
 }
 
 TEST(Lexicon, KeepsTheHeaviestAndScales) {
@@ -67,6 +69,7 @@ TEST(Lexicon, ErrorsNameWhatIsWrong) {
       {absl::StrCat(R"({"id": ")", std::string(4097, 'x'), R"(", "terms": {}})"), "\"id\""},
       {R"({"id": "x"})", "\"terms\""},
       {R"({"id": "x", "terms": ["t1"]})", "\"terms\""},
+      {R"({"id": "x", "deleted": 1, "terms": {}})", "\"deleted\""},
       {R"({"id": "x", "text": 7, "terms": {}})", "\"text\""},
       {R"({"id": "x", "fields": [], "terms": {}})", "\"fields\""},
       {R"({"id": "x", "fields": {"a": [[1]]}, "terms": {}})", "field \"a\""},

@@ -276,12 +276,24 @@ class IndexVerb : public Verb {
         options_.sparse_encoder.empty() ? status.sparse_encoder : options_.sparse_encoder);
     if (loaded.ok()) {
       encoder = *std::move(loaded);
+      if (!status.sparse_encoder.empty() && encoder->fingerprint() != status.sparse_fingerprint)
+        NoteOtherSparse(status, *encoder, session);
     } else if (asked || !absl::IsUnavailable(loaded.status())) {
       return loaded.status();
     } else {
       session.Note(absl::StrCat(loaded.status().message(), "; new passages get no sparse vector"));
     }
     return absl::OkStatus();
+  }
+
+  static void NoteOtherSparse(const index::StoreStatus& status,
+                              const text::SparseEncoder& encoder, Session& session) {
+    session.Note(absl::StrCat("the store's sparse vectors are of ", status.sparse_encoder,
+                              ": all are made anew with ", encoder.name()));
+    if (status.given_terms == 0) return;
+    session.Note(absl::StrCat("the words of ", status.given_terms,
+                              " documents with given terms are looked up in its vocabulary; what "
+                              "it cannot spell has no weight there"));
   }
 
   // As for the sparse ones. The model is that of the dense vectors.
