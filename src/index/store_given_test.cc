@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "index/catalogue/catalogue.h"
 #include "index/store_fixture.h"
 
 namespace weir::index {
@@ -118,6 +119,29 @@ TEST_F(StoreGivenTest, GoesWithItsDocument) {
     if (PathOf(*store, passage) == "c") EXPECT_FALSE(store->GetSparseVector(passage)->empty());
   }
   ExpectClean(*store);
+}
+
+TEST_F(StoreGivenTest, CheckTellsOfTermsOfNoDocument) {
+  {
+    auto store = OpenWrite();
+    const Prepared p = Given("a", {{"t1", 64}});
+    ASSERT_TRUE(store->AddBatch({&p, 1}, {}).ok());
+  }
+  {
+    auto catalogue = Catalogue::Open(folder() + "/catalogue.sqlite", true);
+    ASSERT_TRUE(catalogue.ok()) << catalogue.status();
+    auto transaction = (*catalogue)->BeginWrite();
+    ASSERT_TRUE((*catalogue)->given_terms().Note(77, {{"t1", 64}}).ok());
+    // What no store writes: an empty word.
+    ASSERT_TRUE((*catalogue)->given_terms().Note(0, {{"", 64}}).ok());
+    ASSERT_TRUE(transaction->Commit().ok());
+  }
+  auto store = OpenWrite();
+  EXPECT_THAT(*store->Check({}),
+              testing::UnorderedElementsAre(
+                  "catalogue: given terms of 1 documents that are not there",
+                  "catalogue: given terms of 1 documents cannot be read"));
+  EXPECT_TRUE(absl::IsDataLoss(store->EncodePending(HashSparseEncoder(), {})));
 }
 
 TEST_F(StoreGivenTest, RefusesTermsOutOfLimits) {
