@@ -55,6 +55,7 @@ absl::StatusOr<std::vector<std::string>> HybridKinds(const index::Store& store, 
 retrieve::Encoders SearchModels::Borrow() const {
   retrieve::Encoders all{encoder.get(), sparse.get(), tokens.get()};
   for (const auto& each : beside) all.beside.push_back(each.get());
+  all.vocabulary = vocabulary.get();
   all.scorer = scorer.get();
   all.completer = engine.get();
   return all;
@@ -98,10 +99,15 @@ absl::StatusOr<SearchModels> LoadEncoders(index::Store& store, const std::string
       return absl::FailedPreconditionError(
           "sparse search: the store has no sparse vectors; index with --sparse");
     }
-    WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
-    WEIR_RETURN_IF_ERROR(CheckSame("sparse vectors", models.sparse->name(),
-                                   models.sparse->fingerprint(), status.sparse_encoder,
-                                   status.sparse_fingerprint));
+    if (search.sparse.by_words()) {
+      WEIR_ASSIGN_OR_RETURN(models.vocabulary, session.LoadTermVocabulary(status.sparse_encoder));
+    } else {
+      WEIR_ASSIGN_OR_RETURN(models.sparse, session.LoadSparseEncoder(status.sparse_encoder));
+    }
+    const text::TermVocabulary& loaded =
+        models.sparse != nullptr ? *models.sparse : *models.vocabulary;
+    WEIR_RETURN_IF_ERROR(CheckSame("sparse vectors", loaded.name(), loaded.fingerprint(),
+                                   status.sparse_encoder, status.sparse_fingerprint));
   }
   if (needs.multi) {
     if (status.multi_encoder.empty()) {

@@ -19,6 +19,7 @@ struct SearchModels {
   std::unique_ptr<text::Encoder> encoder;
   std::vector<std::unique_ptr<text::Encoder>> beside;  // of dense@NAME
   std::unique_ptr<text::SparseEncoder> sparse;
+  std::unique_ptr<text::TermVocabulary> vocabulary;  // in place of `sparse`, for queries by words
   std::unique_ptr<text::TokenEncoder> tokens;
   std::unique_ptr<text::PairScorer> scorer;   // of --rerank cross
   std::unique_ptr<generate::Engine> engine;   // of --rerank likelihood

@@ -100,8 +100,7 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> Session::LoadEncoder(std::string_
   return model::LoadEncoder(spec, context_);
 }
 
-absl::StatusOr<std::unique_ptr<text::SparseEncoder>> Session::LoadSparseEncoder(
-    std::string_view name) {
+absl::StatusOr<model::EncoderSpec> Session::FindSparseEncoder(std::string_view name) {
   std::string chosen(name);
   if (chosen.empty()) {
     WEIR_ASSIGN_OR_RETURN(const auto models, model::ListModels());
@@ -113,8 +112,19 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> Session::LoadSparseEncoder(
       if (m.installed) break;
     }
   }
-  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindEncoder(chosen));
+  return FindEncoder(chosen);
+}
+
+absl::StatusOr<std::unique_ptr<text::SparseEncoder>> Session::LoadSparseEncoder(
+    std::string_view name) {
+  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindSparseEncoder(name));
   return model::LoadSparseEncoder(spec, context_);
+}
+
+absl::StatusOr<std::unique_ptr<text::TermVocabulary>> Session::LoadTermVocabulary(
+    std::string_view name) {
+  WEIR_ASSIGN_OR_RETURN(const model::EncoderSpec spec, FindSparseEncoder(name));
+  return model::LoadTermVocabulary(spec);
 }
 
 absl::StatusOr<std::unique_ptr<text::TokenEncoder>> Session::LoadTokenEncoder(

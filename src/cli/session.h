@@ -71,6 +71,8 @@ class Session {
   absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(std::string_view name);
   // `name`: as above; "" takes the first sparse encoder that is installed.
   absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(std::string_view name);
+  // Its vocabulary alone, which is quicker.
+  absl::StatusOr<std::unique_ptr<text::TermVocabulary>> LoadTermVocabulary(std::string_view name);
   // `name`: as for LoadEncoder; the vectors of tokens.
   absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(std::string_view name);
   absl::StatusOr<std::unique_ptr<generate::Engine>> LoadEngine(
@@ -78,6 +80,7 @@ class Session {
 
  private:
   absl::StatusOr<std::string> DefaultDecoder();
+  absl::StatusOr<model::EncoderSpec> FindSparseEncoder(std::string_view name);
   GlobalOptions options_;
   const Registry& registry_;
   Metrics metrics_;

@@ -25,6 +25,8 @@ class Batcher {
     prepared.tenant = options_.tenant;
     prepared.given = options_.fields;
     bytes_ += static_cast<int64_t>(prepared.document.text.size());
+    if (prepared.terms.has_value())
+      bytes_ += static_cast<int64_t>(prepared.terms->size() * sizeof(GivenTerm));
     batch_.push_back(std::move(prepared));
     const bool full = static_cast<int64_t>(batch_.size()) >= options_.batch_documents ||
                       bytes_ >> 20 >= options_.batch_mb;
@@ -81,6 +83,12 @@ bool Below(const std::string& path, const std::vector<std::string>& roots) {
   });
 }
 
+// A tenant that does not own it only loses sight of it.
+absl::Status RemoveOne(Store& store, const std::string& path, const std::string& tenant) {
+  const absl::Status removed = store.Remove(path, tenant);
+  return absl::IsPermissionDenied(removed) ? store.Revoke(tenant, {&path, 1}).status() : removed;
+}
+
 absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexReport& report) {
   if (options.roots.empty()) return absl::OkStatus();
   const std::string& tenant = options.tenant;
@@ -89,12 +97,7 @@ absl::Status RemoveMissing(Store& store, const IndexerOptions& options, IndexRep
   for (const std::string& path : paths) {
     std::error_code error;
     if (!Below(path, options.roots) || std::filesystem::exists(path, error) || error) continue;
-    const absl::Status removed = store.Remove(path, tenant);
-    if (absl::IsPermissionDenied(removed)) {
-      WEIR_RETURN_IF_ERROR(store.Revoke(tenant, {&path, 1}).status());
-    } else {
-      WEIR_RETURN_IF_ERROR(removed);
-    }
+    WEIR_RETURN_IF_ERROR(RemoveOne(store, path, tenant));
     ++report.removed;
   }
   return absl::OkStatus();
@@ -202,16 +205,9 @@ absl::Status ReadAll(Store& store, std::vector<FileState> files, const IndexerPo
   return context.CheckCancelled();
 }
 
-absl::Status IndexInto(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
-                       const IndexerOptions& options, const Context& context, IndexReport& report) {
-  std::sort(files.begin(), files.end());
-  files.erase(std::unique(files.begin(), files.end()), files.end());
-  WEIR_RETURN_IF_ERROR(RemoveMissing(store, options, report));
-  std::vector<FileState> changed;
-  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, options, context, changed, report));
-  if (!changed.empty()) {
-    WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
-  }
+// What the passages lack of each encoder.
+absl::Status EncodeWith(Store& store, const IndexerPorts& ports, const IndexerOptions& options,
+                        const Context& context) {
   if (options.encode && ports.encoder != nullptr) {
     WEIR_RETURN_IF_ERROR(store.EncodePending(*ports.encoder, context));
   }
@@ -222,6 +218,19 @@ absl::Status IndexInto(Store& store, std::vector<std::string> files, const Index
   }
   if (ports.token_encoder == nullptr) return absl::OkStatus();
   return store.EncodePending(*ports.token_encoder, ports.encoding, context);
+}
+
+absl::Status IndexInto(Store& store, std::vector<std::string> files, const IndexerPorts& ports,
+                       const IndexerOptions& options, const Context& context, IndexReport& report) {
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  WEIR_RETURN_IF_ERROR(RemoveMissing(store, options, report));
+  std::vector<FileState> changed;
+  WEIR_RETURN_IF_ERROR(DropUnchanged(store, files, options, context, changed, report));
+  if (!changed.empty()) {
+    WEIR_RETURN_IF_ERROR(ReadAll(store, std::move(changed), ports, options, context, report));
+  }
+  return EncodeWith(store, ports, options, context);
 }
 
 }  // namespace
@@ -238,26 +247,42 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
   return report;
 }
 
-absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
-                                         const text::Encoder* encoder,
-                                         const IndexerOptions& options, const Context& context) {
-  const int64_t begin = context.now_ns();
-  IndexReport report;
-  IndexerOptions wide = options;  // records are small: the batch is bounded by its bytes
-  wide.batch_documents = std::max<int64_t>(options.batch_documents, 1 << 16);
-  Batcher batcher(store, wide, context, report);
-  std::vector<std::string> unchanged;
+namespace {
+
+Prepared Prepare(Record record) {
+  Prepared p;
+  p.document.path = std::move(record.id);
+  p.document.title = std::move(record.title);
+  p.document.text = std::move(record.text);
+  p.document.fields = std::move(record.fields);
+  p.document.format = std::move(record.format);
+  p.terms = std::move(record.terms);
+  std::string hashed = absl::StrCat(p.document.title, "\n", p.document.text);
+  if (p.terms.has_value()) {
+    absl::StrAppend(&hashed, std::string_view("\0", 1), PackTerms(*p.terms));
+    for (const text::Field& f : p.document.fields)
+      absl::StrAppend(&hashed, std::string_view("\0", 1), f.name, "=", f.value);
+  }
+  p.document.sha256 = Sha256(hashed);
+  return p;
+}
+
+// Until the source ends, fails or the run is cancelled.
+absl::Status ReadRecords(Store& store, const RecordSource& next, const IndexerOptions& options,
+                         const Context& context, Batcher& batcher,
+                         std::vector<std::string>& unchanged, IndexReport& report) {
   while (true) {
     WEIR_RETURN_IF_ERROR(context.CheckCancelled());
     WEIR_ASSIGN_OR_RETURN(std::optional<Record> record, next());
-    if (!record.has_value()) break;
-    Prepared p;
-    p.document.path = std::move(record->id);
-    p.document.title = std::move(record->title);
-    p.document.text = std::move(record->text);
-    p.document.fields = std::move(record->fields);
-    p.document.format = "record";
-    p.document.sha256 = Sha256(absl::StrCat(p.document.title, "\n", p.document.text));
+    if (!record.has_value()) return absl::OkStatus();
+    if (context.progress != nullptr) context.progress->Advance(1);
+    if (record->deleted) {
+      const absl::Status removed = RemoveOne(store, record->id, options.tenant);
+      if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+      report.removed += removed.ok();
+      continue;
+    }
+    Prepared p = Prepare(*std::move(record));
     if (store.IsCurrent(p.document.path, p.document.sha256)) {
       unchanged.push_back(p.document.path);
       continue;
@@ -268,11 +293,35 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
     p.passages.push_back(std::move(passage));
     WEIR_RETURN_IF_ERROR(batcher.Add(std::move(p)));
   }
-  WEIR_RETURN_IF_ERROR(batcher.Flush());
+}
+
+absl::Status RecordsInto(Store& store, const RecordSource& next, const IndexerPorts& ports,
+                         const IndexerOptions& options, const Context& context,
+                         IndexReport& report) {
+  IndexerOptions wide = options;  // records are small: the batch is bounded by its bytes
+  wide.batch_documents = std::max<int64_t>(options.batch_documents, 1 << 16);
+  Batcher batcher(store, wide, context, report);
+  std::vector<std::string> unchanged;
+  if (context.progress != nullptr) context.progress->Start("reading", 0, "records");
+  absl::Status status = ReadRecords(store, next, options, context, batcher, unchanged, report);
+  if (context.progress != nullptr) context.progress->Finish();
+  status.Update(batcher.Flush());
+  WEIR_RETURN_IF_ERROR(status);
   WEIR_RETURN_IF_ERROR(TellUnchanged(store, options, unchanged, report));
-  if (options.encode && encoder != nullptr)
-    WEIR_RETURN_IF_ERROR(store.EncodePending(*encoder, context));
+  return EncodeWith(store, ports, options, context);
+}
+
+}  // namespace
+
+absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
+                                         const IndexerPorts& ports, const IndexerOptions& options,
+                                         const Context& context, IndexReport* filled) {
+  const int64_t begin = context.now_ns();
+  IndexReport report;
+  const absl::Status status = RecordsInto(store, next, ports, options, context, report);
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
+  if (filled != nullptr) *filled = report;
+  if (!status.ok()) return status;
   return report;
 }
 

@@ -75,14 +75,19 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
 struct Record {
   std::string id;  // becomes the document's path
   std::string title, text;
-  std::vector<text::Field> fields;
+  std::vector<text::Field> fields = {};
+  std::string format = "record";
+  std::optional<GivenTerms> terms = std::nullopt;  // Prepared::terms
+  bool deleted = false;  // the document of this id goes, if it is there; only the id counts
 };
 // nullopt at the end.
 using RecordSource = std::function<absl::StatusOr<std::optional<Record>>()>;
 
-// Records whose text is unchanged (by hash) are skipped.
+// Records that are unchanged (by the hash of title, text and given terms) are skipped. An error of
+// the source ends the run; what it gave before is kept, and encoded by the next run. Of the ports
+// only the encoders count.
 absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
-                                         const text::Encoder* encoder,
-                                         const IndexerOptions& options, const Context& context);
+                                         const IndexerPorts& ports, const IndexerOptions& options,
+                                         const Context& context, IndexReport* report = nullptr);
 
 }  // namespace weir::index

@@ -139,12 +139,12 @@ TEST_F(IndexerTest, RecordsBecomeDocuments) {
     ++at;
     return Record{absl::StrCat("id", at), absl::StrCat("title", at), absl::StrCat("text ", at)};
   };
-  ASSERT_EQ(IndexRecords(*store, source, nullptr, {}, {})->added, 100);
+  ASSERT_EQ(IndexRecords(*store, source, {}, {}, {})->added, 100);
   auto hits = *store->SearchLexical("title7", 5, {});
   ASSERT_EQ(hits.size(), 1u);
   EXPECT_EQ(store->GetDocument(store->GetPassage(hits[0].passage)->document)->path, "id7");
   at = 0;
-  EXPECT_EQ(IndexRecords(*store, source, nullptr, {}, {})->unchanged, 100);
+  EXPECT_EQ(IndexRecords(*store, source, {}, {}, {})->unchanged, 100);
 }
 
 }  // namespace

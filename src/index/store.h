@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "index/multi/multi_search.h"
 #include "index/scope.h"
 #include "index/scored.h"
+#include "index/sparse/given_terms.h"
 #include "index/sparse/sparse_search.h"
 #include "text/ports.h"
 #include "text/records.h"
@@ -50,6 +52,7 @@ struct StoreStatus {
   // passages without a sparse vector; 0 while no sparse encoder is used
   int64_t sparse_pending = 0;
   std::string sparse_encoder;  // name, "" while there is none
+  int64_t given_terms = 0;     // documents that came with weighted words of their own
   int64_t multi_pending = 0;   // passages without token vectors; 0 while there is no such encoder
   std::string multi_encoder;   // name, "" while there is none
   // What made the vectors; "" while there are none. A query's must have been made by the same.
@@ -99,6 +102,15 @@ struct Prepared {
   // Gets a grant, and owns the document if it is new; "" for none. A document that is replaced
   // keeps its owner and its grants.
   std::string tenant = {};
+  // The sparse vector of each of its passages, as words, whatever their text says; nullopt: the
+  // sparse encoder makes it.
+  std::optional<GivenTerms> terms = std::nullopt;
+};
+
+// How many passages' sparse vectors have each of some terms, of how many there are.
+struct SparseFrequencies {
+  int64_t passages = 0;
+  std::vector<int64_t> of_terms;
 };
 
 class Store {
@@ -137,8 +149,9 @@ class Store {
   // Drops the vectors of an encoder beside the store's own. kNotFound; kInvalidArgument for the own
   // one.
   virtual absl::Status RemoveEncoder(std::string_view name) = 0;
-  // The same for sparse vectors; a store may hold both kinds. kUnimplemented for vocabularies above
-  // kMaxSparseVocabulary.
+  // The same for sparse vectors; a store may hold both kinds. Documents that came with given terms
+  // get the vector that their words have in the encoder's vocabulary; those of another encoder are
+  // gone at once. kUnimplemented for vocabularies above kMaxSparseVocabulary.
   virtual absl::Status EncodePending(const text::SparseEncoder& encoder,
                                      const Context& context) = 0;
   // The same for token vectors, of which each passage also gets one encoding (multi/). A store
@@ -258,6 +271,10 @@ class Store {
   // What SearchSparse scores these passages; 0 for one that has no vector.
   virtual absl::StatusOr<std::vector<float>> ScoreSparse(
       const text::SparseVector& query, std::span<const int64_t> passages) const = 0;
+  // Of the vectors that the scope counts (scope.h), without deleted ones: it does not depend on how
+  // they are spread over segments. kInvalidArgument for terms outside of the vocabulary.
+  virtual absl::StatusOr<SparseFrequencies> CountSparse(std::span<const int32_t> terms,
+                                                        const Scope* scope = nullptr) const = 0;
   // In steps of 1/64, as they are stored. kNotFound while it is pending.
   virtual absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const = 0;
   // MaxSim of token vectors; see multi/multi_search.h. query: [tokens, dimensions] f32, unit

@@ -96,6 +96,20 @@ absl::StatusOr<std::vector<std::string>> FolderStore::Check(const Context& conte
   return lines;
 }
 
+absl::Status FolderStore::CheckGiven(std::vector<std::string>& lines) const {
+  WEIR_ASSIGN_OR_RETURN(const int64_t strays, catalogue_->given_terms().Dangling());
+  if (strays > 0) {
+    lines.push_back(absl::StrCat("catalogue: given terms of ", strays,
+                                 " documents that are not there"));
+  }
+  WEIR_ASSIGN_OR_RETURN(const int64_t damaged, catalogue_->given_terms().Damaged());
+  if (damaged > 0) {
+    lines.push_back(absl::StrCat("catalogue: given terms of ", damaged,
+                                 " documents cannot be read"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FolderStore::CheckInto(const Context& context,
                                     std::vector<std::string>& lines) const {
   std::lock_guard lock(catalogue_mutex_);
@@ -147,6 +161,7 @@ absl::Status FolderStore::CheckInto(const Context& context,
   }
   WEIR_ASSIGN_OR_RETURN(const int64_t strays, catalogue_->fields().Dangling());
   if (strays > 0) lines.push_back(absl::StrCat("catalogue: ", strays, " fields of no document"));
+  WEIR_RETURN_IF_ERROR(CheckGiven(lines));
   std::vector<int64_t> lexical;
   CheckOwners(now->lexical, live, lines, &lexical);
   CheckOwners(now->vectors, live, lines, nullptr);

@@ -18,8 +18,9 @@ constexpr int64_t kCommitNs = int64_t{5} * 1000'000'000;  // or so much time
 
 // Passages' vectors, `width` elements a text, behind those that are there; on an error none.
 template <class Encoder, class Element>
-absl::Status AppendEncoded(const Encoder& encoder, std::span<const std::string_view> texts,
+absl::Status AppendEncoded(const Encoder& encoder, const std::vector<std::string>& all,
                            size_t width, std::vector<Element>& vectors, const Context& context) {
+  const std::vector<std::string_view> texts(all.begin(), all.end());
   const size_t before = vectors.size();
   vectors.resize(before + texts.size() * width);
   const absl::Status status = encoder.Encode(texts, text::EncodeAs::kPassage,
@@ -106,15 +107,14 @@ absl::Status FolderStore::CommitVectors(const SegmentInfo& info, int64_t vector_
 }
 
 absl::Status FolderStore::EncodeAll(
-    const std::vector<int64_t>& pending, bool titles_once, const Context& context,
-    absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
+    const std::vector<int64_t>& pending, const Context& context,
+    absl::FunctionRef<absl::Status(std::span<const int64_t> ids)> encode,
     absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write,
     int64_t vector_set) {
   if (pending.empty()) return absl::OkStatus();
   if (context.progress != nullptr) {
     context.progress->Start("encoding", static_cast<int64_t>(pending.size()), "passages");
   }
-  std::vector<std::string> texts;
   size_t committed = 0, at = 0;
   int64_t since = context.now_ns();
   const auto commit = [&]() -> absl::Status {
@@ -127,8 +127,7 @@ absl::Status FolderStore::EncodeAll(
   while (at < pending.size() && status.ok()) {
     const size_t n = std::min(kEncodeRows, pending.size() - at);
     status = context.CheckCancelled();
-    if (status.ok()) status = EncoderInputs(std::span(pending).subspan(at, n), titles_once, texts);
-    if (status.ok()) status = encode(std::vector<std::string_view>(texts.begin(), texts.end()));
+    if (status.ok()) status = encode(std::span(pending).subspan(at, n));
     if (!status.ok()) break;
     at += n;
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
@@ -156,10 +155,11 @@ absl::Status FolderStore::EncodeSet(const text::Encoder& encoder, int64_t set,
   const auto beside = std::find_if(now->beside.begin(), now->beside.end(),
                                    [&](const VectorSet& s) { return s.id == set; });
   std::vector<float> vectors;
+  std::vector<std::string> texts;
   return EncodeAll(
-      PendingPassages(*now, set == 0 ? now->vectors : beside->segments), /*titles_once=*/false,
-      context,
-      [&](std::span<const std::string_view> texts) {
+      PendingPassages(*now, set == 0 ? now->vectors : beside->segments), context,
+      [&](std::span<const int64_t> ids) -> absl::Status {
+        WEIR_RETURN_IF_ERROR(EncoderInputs(ids, /*titles_once=*/false, texts));
         return AppendEncoded(encoder, texts, static_cast<size_t>(d), vectors, context);
       },
       [&](std::span<const int64_t> ids) {
@@ -272,6 +272,33 @@ absl::Status FolderStore::EncodeBeside(const text::Encoder& encoder, const Conte
   return EncodeSet(encoder, set, context);
 }
 
+absl::Status FolderStore::EncodeSparse(const text::SparseEncoder& encoder,
+                                       std::span<const int64_t> ids,
+                                       std::vector<text::SparseVector>& vectors,
+                                       const Context& context) {
+  std::vector<std::optional<GivenTerms>> given;
+  std::vector<int64_t> others;
+  {
+    std::lock_guard lock(catalogue_mutex_);
+    for (const int64_t id : ids) {
+      WEIR_ASSIGN_OR_RETURN(auto terms, catalogue_->given_terms().OfPassage(id));
+      given.push_back(std::move(terms));
+      if (!given.back().has_value()) others.push_back(id);
+    }
+  }
+  std::vector<text::SparseVector> encoded;
+  if (!others.empty()) {
+    std::vector<std::string> texts;
+    WEIR_RETURN_IF_ERROR(EncoderInputs(others, /*titles_once=*/true, texts));
+    WEIR_RETURN_IF_ERROR(AppendEncoded(encoder, texts, 1, encoded, context));
+  }
+  size_t next = 0;
+  for (const auto& terms : given) {
+    vectors.push_back(terms.has_value() ? VectorOf(*terms, encoder) : std::move(encoded[next++]));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
                                         const Context& context) {
   WEIR_RETURN_IF_ERROR(Writable());
@@ -289,10 +316,8 @@ absl::Status FolderStore::EncodePending(const text::SparseEncoder& encoder,
   std::vector<text::SparseVector> vectors;
   const std::shared_ptr<const Snapshot> now = snapshot();
   return EncodeAll(
-      PendingPassages(*now, now->sparse), /*titles_once=*/true, context,
-      [&](std::span<const std::string_view> texts) {
-        return AppendEncoded(encoder, texts, 1, vectors, context);
-      },
+      PendingPassages(*now, now->sparse), context,
+      [&](std::span<const int64_t> ids) { return EncodeSparse(encoder, ids, vectors, context); },
       [&](std::span<const int64_t> ids) {
         auto info =
             WriteSparseSegment(ids, vectors, vocabulary, segments_folder_, SegmentName("sparse"));
@@ -322,10 +347,12 @@ absl::Status FolderStore::EncodePending(const text::TokenEncoder& encoder,
   }
   WEIR_ASSIGN_OR_RETURN(const auto fixed, FixedEncoder::Make(parameters));
   std::vector<text::TokenVectors> vectors;
+  std::vector<std::string> texts;
   const std::shared_ptr<const Snapshot> now = snapshot();
   WEIR_RETURN_IF_ERROR(EncodeAll(
-      PendingPassages(*now, now->multi), /*titles_once=*/true, context,
-      [&](std::span<const std::string_view> texts) {
+      PendingPassages(*now, now->multi), context,
+      [&](std::span<const int64_t> ids) -> absl::Status {
+        WEIR_RETURN_IF_ERROR(EncoderInputs(ids, /*titles_once=*/true, texts));
         return AppendEncoded(encoder, texts, 1, vectors, context);
       },
       [&](std::span<const int64_t> ids) {
@@ -370,9 +397,7 @@ absl::Status FolderStore::EncodeTokensAgain(const text::TokenEncoder& encoder,
     const size_t n = std::min(kEncodeRows, ids.size() - at);
     WEIR_RETURN_IF_ERROR(
         EncoderInputs(std::span(ids).subspan(at, n), /*titles_once=*/true, texts));
-    WEIR_RETURN_IF_ERROR(AppendEncoded(encoder,
-                                       std::vector<std::string_view>(texts.begin(), texts.end()),
-                                       1, vectors, context));
+    WEIR_RETURN_IF_ERROR(AppendEncoded(encoder, texts, 1, vectors, context));
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
   }
   if (context.progress != nullptr) context.progress->Finish();

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -86,6 +87,17 @@ class HashSparseEncoder : public text::SparseEncoder {
   std::string name() const override { return absl::StrCat("sparse-hash-", vocabulary_); }
   std::string fingerprint() const override { return name(); }
   std::string Term(int32_t term) const override { return absl::StrCat("t", term); }
+  // "t7" is term 7; other words are unknown.
+  std::vector<int32_t> Words(std::string_view text) const override {
+    std::vector<int32_t> terms;
+    for (std::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
+      int32_t term = -1;
+      const bool named = word[0] == 't' && absl::SimpleAtoi(word.substr(1), &term);
+      terms.push_back(named && term >= 0 && term < vocabulary_ ? term : -1);
+    }
+    return terms;
+  }
+  std::vector<int32_t> TermsOf(std::string_view word) const override { return Words(word); }
   text::SparseVector One(std::string_view text) const {
     std::mt19937_64 random(std::hash<std::string_view>()(text));
     text::SparseVector v;

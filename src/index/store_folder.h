@@ -96,6 +96,8 @@ class FolderStore final : public Store {
   bool has_sparse_vectors() const override;
   absl::StatusOr<std::vector<float>> ScoreSparse(
       const text::SparseVector& query, std::span<const int64_t> passages) const override;
+  absl::StatusOr<SparseFrequencies> CountSparse(std::span<const int32_t> terms,
+                                                const Scope* scope) const override;
   absl::StatusOr<text::SparseVector> GetSparseVector(int64_t passage) const override;
   absl::StatusOr<std::vector<Scored>> SearchMulti(std::span<const float> query, int64_t k,
                                                   const MultiSearchOptions& options,
@@ -129,6 +131,7 @@ class FolderStore final : public Store {
   absl::Status Lock();
   // Check's lines; an error ends them.
   absl::Status CheckInto(const Context& context, std::vector<std::string>& lines) const;
+  absl::Status CheckGiven(std::vector<std::string>& lines) const;
   absl::Status RemoveOrphans();
   absl::Status Writable() const;
   absl::Status Reload();  // REQUIRES: catalogue_mutex_ is held
@@ -190,11 +193,14 @@ class FolderStore final : public Store {
   template <class Segment>
   std::vector<int64_t> PendingPassages(const Snapshot& now,
                                        const std::vector<Loaded<Segment>>& segments) const;
-  // Gives the texts of `pending` to `encode`, a few at a time, which keeps what it makes of them,
+  // Appends the passages' vectors: those of given terms, and of the texts of the others.
+  absl::Status EncodeSparse(const text::SparseEncoder& encoder, std::span<const int64_t> ids,
+                            std::vector<text::SparseVector>& vectors, const Context& context);
+  // Gives the passages `pending` to `encode`, a few at a time, which keeps what it makes of them,
   // and every few seconds the ids since the last time to `write`, which makes a segment of it.
   absl::Status EncodeAll(
-      const std::vector<int64_t>& pending, bool titles_once, const Context& context,
-      absl::FunctionRef<absl::Status(std::span<const std::string_view> texts)> encode,
+      const std::vector<int64_t>& pending, const Context& context,
+      absl::FunctionRef<absl::Status(std::span<const int64_t> ids)> encode,
       absl::FunctionRef<absl::StatusOr<SegmentInfo>(std::span<const int64_t> ids)> write,
       int64_t vector_set = 0);
   // `titles_once`: a text that begins with its title is not given the title before it again.

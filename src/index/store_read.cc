@@ -209,6 +209,29 @@ absl::StatusOr<std::vector<float>> FolderStore::ScoreMulti(
   return ScorePassages(snapshot()->multi_views, query, passages);
 }
 
+absl::StatusOr<SparseFrequencies> FolderStore::CountSparse(std::span<const int32_t> terms,
+                                                           const Scope* scope) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  for (const int32_t term : terms) {
+    if (term < 0 || term >= now->sparse_encoder.dimensions) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("term ", term, " of ", now->sparse_encoder.dimensions));
+    }
+  }
+  const Scope* counted = scope == nullptr || scope->counts() == Scope::Counts::kStore ? nullptr
+                         : scope->whole() != nullptr ? scope->whole() : scope;
+  const auto scoped = counted == nullptr ? nullptr : counted->cache().Sparse(now, *counted);
+  SparseFrequencies out{.of_terms = std::vector<int64_t>(terms.size())};
+  for (const SparseView& view : scoped == nullptr ? now->sparse_views : scoped->views) {
+    out.passages += CountRows(view);
+    for (size_t i = 0; i < terms.size(); ++i) {
+      WEIR_ASSIGN_OR_RETURN(const int64_t rows, CountRowsWith(view, terms[i]));
+      out.of_terms[i] += rows;
+    }
+  }
+  return out;
+}
+
 absl::StatusOr<text::SparseVector> FolderStore::GetSparseVector(int64_t passage) const {
   const std::shared_ptr<const Snapshot> now = snapshot();
   for (const auto& loaded : now->sparse) {
@@ -368,6 +391,7 @@ absl::StatusOr<StoreStatus> FolderStore::Status() const {
   if (!status.sparse_encoder.empty()) {
     status.sparse_pending = status.passages - now->live_sparse();
   }
+  WEIR_ASSIGN_OR_RETURN(status.given_terms, catalogue_->given_terms().Documents());
   status.multi_encoder = now->multi_encoder.name;
   if (!status.multi_encoder.empty()) status.multi_pending = status.passages - now->live_multi();
   status.bytes = now->bytes;

@@ -39,6 +39,7 @@ absl::Status CheckPrepared(const Prepared& p) {
                                                      ") does not equal the text there"));
     }
   }
+  if (p.terms.has_value()) WEIR_RETURN_IF_ERROR(Annotate(CheckGivenTerms(*p.terms), d.path));
   return p.tenant.empty() ? absl::OkStatus() : CheckTenantName(p.tenant);
 }
 
@@ -189,6 +190,8 @@ absl::Status FolderStore::CommitBatch(const NewRows& rows, const std::vector<Seg
     }
     row.text_segment = text_segment;
     WEIR_RETURN_IF_ERROR(catalogue_->AddDocument(row));
+    if (const auto& terms = rows.prepared[i]->terms; terms.has_value())
+      WEIR_RETURN_IF_ERROR(catalogue_->given_terms().Note(row.id, *terms));
     if (!rows.languages.empty()) {
       WEIR_RETURN_IF_ERROR(catalogue_->NoteLanguages(row.id, rows.languages.Counts(i)));
     }

@@ -27,11 +27,28 @@ struct Parts {
   std::unique_ptr<const Bert> bert;
 };
 
-absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
-                                const SafetensorsFile* adapter = nullptr) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const EncoderSpec& spec) {
   WEIR_ASSIGN_OR_RETURN(std::string json, ReadFile(spec.tokenizer, kTokenizerBytes));
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json);
   if (!tokenizer.ok()) return Annotate(tokenizer.status(), spec.tokenizer);
+  return tokenizer;
+}
+
+absl::Status HashWeights(EncoderSpec& spec) {
+  if (!spec.sha256.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(spec.sha256, Sha256File(spec.weights));
+  return absl::OkStatus();
+}
+
+absl::Status CheckSparse(const EncoderSpec& spec) {
+  if (spec.pooling == Pooling::kTerms) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "{}: gives dense vectors; expected a sparse encoder, such as splade-tiny", spec.name));
+}
+
+absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
+                                const SafetensorsFile* adapter = nullptr) {
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, ReadTokenizer(spec));
   WEIR_ASSIGN_OR_RETURN(
       EncoderConfig config,
       ReadEncoderConfig(std::filesystem::path(spec.weights).parent_path().string()));
@@ -55,15 +72,13 @@ absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
     return absl::InvalidArgumentError(fmt::format("{}: max_tokens {}; expected 2 to {}", spec.name,
                                                   spec.max_tokens, shape.positions));
   }
-  if ((*tokenizer)->vocabulary_size() > shape.vocabulary) {
+  if (tokenizer->vocabulary_size() > shape.vocabulary) {
     return absl::DataLossError(fmt::format("{}: {} tokens; the weights have {}", spec.tokenizer,
-                                           (*tokenizer)->vocabulary_size(), shape.vocabulary));
+                                           tokenizer->vocabulary_size(), shape.vocabulary));
   }
   EncoderSpec complete = spec;
-  if (complete.sha256.empty()) {
-    WEIR_ASSIGN_OR_RETURN(complete.sha256, Sha256File(spec.weights));
-  }
-  return Parts{std::move(complete), *std::move(tokenizer), *std::move(bert)};
+  WEIR_RETURN_IF_ERROR(HashWeights(complete));
+  return Parts{std::move(complete), std::move(tokenizer), *std::move(bert)};
 }
 
 }  // namespace
@@ -92,23 +107,26 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
 
 absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const EncoderSpec& spec,
                                                                        const Context& context) {
-  if (spec.pooling != Pooling::kTerms) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: gives dense vectors; expected a sparse encoder, such as splade-tiny",
-                    spec.name));
-  }
+  WEIR_RETURN_IF_ERROR(CheckSparse(spec));
   WEIR_ASSIGN_OR_RETURN(Parts parts, LoadParts(spec, context));
-  return std::make_unique<SpladeEncoder>(std::move(parts.spec), std::move(parts.tokenizer),
+  auto pieces = std::make_unique<const WordPieces>(parts.spec, std::move(parts.tokenizer));
+  return std::make_unique<SpladeEncoder>(std::move(parts.spec), std::move(pieces),
                                          std::move(parts.bert));
+}
+
+absl::StatusOr<std::unique_ptr<text::TermVocabulary>> LoadTermVocabulary(const EncoderSpec& spec) {
+  WEIR_RETURN_IF_ERROR(CheckSparse(spec));
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<const Tokenizer> tokenizer, ReadTokenizer(spec));
+  EncoderSpec complete = spec;
+  WEIR_RETURN_IF_ERROR(HashWeights(complete));
+  return std::make_unique<WordPieces>(std::move(complete), std::move(tokenizer));
 }
 
 absl::StatusOr<std::unique_ptr<text::PairScorer>> LoadCrossEncoder(EncoderSpec base,
                                                                    const Context& context) {
   WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const SafetensorsFile> adapter,
                         SafetensorsFile::Parse(CrossAdapter()));
-  if (base.sha256.empty()) {
-    WEIR_ASSIGN_OR_RETURN(base.sha256, Sha256File(base.weights));
-  }
+  WEIR_RETURN_IF_ERROR(HashWeights(base));
   if (base.sha256 != kMinilmSha256) {
     return absl::FailedPreconditionError(
         fmt::format("{}: not the weights of {} that {} was trained on", base.weights, kCrossBase,

@@ -41,6 +41,8 @@ absl::StatusOr<std::unique_ptr<text::Encoder>> LoadEncoder(const EncoderSpec& sp
                                                            const Context& context);
 absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const EncoderSpec& spec,
                                                                        const Context& context);
+// Its vocabulary alone, from the tokenizer; the weights are not read unless their hash is unknown.
+absl::StatusOr<std::unique_ptr<text::TermVocabulary>> LoadTermVocabulary(const EncoderSpec& spec);
 // The vectors of tokens instead of their pooled one; of dense encoders.
 absl::StatusOr<std::unique_ptr<text::TokenEncoder>> LoadTokenEncoder(const EncoderSpec& spec,
                                                                      const Context& context);

@@ -431,6 +431,44 @@ TEST_F(TinySplade, EachLoaderTakesItsKind) {
   EXPECT_EQ(LoadSparseEncoder(spec_, Context()).status().code(), StatusCode::kNotFound);
 }
 
+// The vocabulary alone says what the encoder says.
+TEST_F(TinySplade, VocabularyWithoutWeights) {
+  // Two letters become the end of a word, and a place that is kept free.
+  const auto with = [&](std::string_view from, std::string_view to) {
+    std::string text = *ReadFile(spec_.tokenizer);
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(spec_.tokenizer, std::ios::binary) << text;
+  };
+  with(R"("y":)", R"("##y":)");
+  with(R"("z":)", R"("[unused1]":)");
+  with(R"("x":)", R"("!":)");
+  auto vocabulary = LoadTermVocabulary(spec_);
+  ASSERT_TRUE(vocabulary.ok()) << vocabulary.status();
+  auto sparse = LoadSparseEncoder(spec_, Context());
+  ASSERT_TRUE(sparse.ok()) << sparse.status();
+  for (const text::TermVocabulary* v :
+       {vocabulary->get(), static_cast<text::TermVocabulary*>(sparse->get())}) {
+    EXPECT_EQ(v->fingerprint(), (*sparse)->fingerprint());
+    EXPECT_EQ(v->name(), "tiny-splade");
+    EXPECT_EQ(v->Term(4), "a");
+    EXPECT_EQ(v->Term(28), "##y");
+    EXPECT_EQ(v->Term(2), "[CLS]");
+    using testing::ElementsAre;
+    using testing::IsEmpty;
+    EXPECT_THAT(v->Words("B a ay! a"), ElementsAre(5, 4, 4, 28, 4));
+    EXPECT_THAT(v->Words("a \xC3\x9F zz [CLS]"), ElementsAre(4, -1, -1, -1, -1, -1));
+    EXPECT_THAT(v->Words("! !"), IsEmpty());
+    EXPECT_THAT(v->TermsOf("##y"), ElementsAre(28));
+    EXPECT_THAT(v->TermsOf("A"), ElementsAre(4));
+    EXPECT_THAT(v->TermsOf("by"), ElementsAre(5, 28));
+    EXPECT_THAT(v->TermsOf("!"), IsEmpty());
+    for (const char* nothing : {"[CLS]", "[UNK]", "[unused1]", "zebra"})
+      EXPECT_THAT(v->TermsOf(nothing), testing::Contains(-1)) << nothing;
+  }
+  spec_.pooling = Pooling::kMean;
+  EXPECT_EQ(LoadTermVocabulary(spec_).status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(TinyEncoder, RefusesBadInput) {
   auto encoder = LoadEncoder(spec_, Context());
   ASSERT_TRUE(encoder.ok()) << encoder.status();

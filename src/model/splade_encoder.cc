@@ -22,26 +22,16 @@ text::SparseVector Weights(std::span<const float> peaks) {
 
 }  // namespace
 
-SpladeEncoder::SpladeEncoder(EncoderSpec spec, std::unique_ptr<const Tokenizer> tokenizer,
+SpladeEncoder::SpladeEncoder(EncoderSpec spec, std::unique_ptr<const WordPieces> pieces,
                              std::unique_ptr<const Bert> bert)
-    : spec_(std::move(spec)), tokenizer_(std::move(tokenizer)), bert_(std::move(bert)) {}
-
-std::string SpladeEncoder::fingerprint() const {
-  return fmt::format("splade;weights={};max-tokens={};passage={}", spec_.sha256, spec_.max_tokens,
-                     spec_.passage_prefix);
-}
-
-std::string SpladeEncoder::Term(int32_t term) const {
-  const std::string piece = tokenizer_->Piece(term, true);
-  return piece.starts_with(' ') ? piece.substr(1) : piece;  // the start of a word
-}
+    : spec_(std::move(spec)), pieces_(std::move(pieces)), bert_(std::move(bert)) {}
 
 absl::Status SpladeEncoder::Encode(std::span<const std::string_view> texts, text::EncodeAs as,
                                    std::span<text::SparseVector> out,
                                    const Context& context) const {
   const std::string& prefix =
       as == text::EncodeAs::kQuery ? spec_.query_prefix : spec_.passage_prefix;
-  return EncodeIds(TokenizeTexts(*tokenizer_, texts, prefix, context), out, context);
+  return EncodeIds(TokenizeTexts(pieces_->tokenizer(), texts, prefix, context), out, context);
 }
 
 absl::Status SpladeEncoder::EncodeIds(std::vector<std::vector<int32_t>> sequences,

@@ -7,10 +7,12 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "model/bert.h"
 #include "model/encoder.h"
-#include "model/tokenizer.h"
+#include "model/word_pieces.h"
 
 namespace weir::model {
 
@@ -18,15 +20,19 @@ class SpladeEncoder : public text::SparseEncoder {
  public:
   // REQUIRES: 2 <= spec.max_tokens <= positions, ids of the tokenizer are rows of the embedding,
   // the BERT has its head.
-  SpladeEncoder(EncoderSpec spec, std::unique_ptr<const Tokenizer> tokenizer,
+  SpladeEncoder(EncoderSpec spec, std::unique_ptr<const WordPieces> pieces,
                 std::unique_ptr<const Bert> bert);
 
   int32_t vocabulary() const override {
     return static_cast<int32_t>(bert_->shape().vocabulary);
   }
   std::string name() const override { return spec_.name; }
-  std::string fingerprint() const override;
-  std::string Term(int32_t term) const override;
+  std::string fingerprint() const override { return pieces_->fingerprint(); }
+  std::string Term(int32_t term) const override { return pieces_->Term(term); }
+  std::vector<int32_t> Words(std::string_view text) const override { return pieces_->Words(text); }
+  std::vector<int32_t> TermsOf(std::string_view word) const override {
+    return pieces_->TermsOf(word);
+  }
   absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs as,
                       std::span<text::SparseVector> out, const Context& context) const override;
   // The same from ids, as the tokenizer gives them with special tokens.
@@ -35,7 +41,7 @@ class SpladeEncoder : public text::SparseEncoder {
 
  private:
   EncoderSpec spec_;
-  std::unique_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<const WordPieces> pieces_;
   std::unique_ptr<const Bert> bert_;
 };
 

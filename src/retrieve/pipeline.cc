@@ -116,6 +116,8 @@ class StagePipeline : public Pipeline {
                               .encoder = encoders_.dense,
                               .options = options_,
                               .sparse_encoder = encoders_.sparse,
+                              .vocabulary = encoders_.vocabulary != nullptr ? encoders_.vocabulary
+                                                                            : encoders_.sparse,
                               .token_encoder = encoders_.tokens,
                               .scorer = encoders_.scorer,
                               .completer = encoders_.completer,

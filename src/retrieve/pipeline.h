@@ -45,8 +45,16 @@ struct FusionOptions {
 
 struct SparseOptions {
   std::string search = "exact";
+  std::string queries = "encoder";
+  // Whether queries are their words alone, so that no model runs.
+  bool by_words() const { return queries != "encoder"; }
   template <class V>
   void Visit(V& v) {
+    v(queries,
+      {.name = "sparse-queries",
+       .help = "What weighs a sparse query's terms: the encoder; or, without any model, their "
+               "rarity in the store (words) or nothing (equal-words).",
+       .choices = {"encoder", "words", "equal-words"}});
     v(search,
       {.name = "sparse-search",
        .help = "Whether sparse search finds the best passages for certain, or nearly always "
@@ -152,6 +160,8 @@ struct Encoders {
   const text::SparseEncoder* sparse;
   const text::TokenEncoder* tokens;
   std::vector<const text::Encoder*> beside = {};  // dense ones that stand beside the store's own
+  // Of queries by words; null: that of `sparse`.
+  const text::TermVocabulary* vocabulary = nullptr;
   const text::PairScorer* scorer = nullptr;  // of --rerank cross
   text::Completer* completer = nullptr;      // of --rerank likelihood
 };

@@ -62,6 +62,18 @@ class WordsEncoder : public text::SparseEncoder {
   std::string name() const override { return "words"; }
   std::string fingerprint() const override { return "words-1"; }
   std::string Term(int32_t term) const override { return absl::StrCat(term); }
+  // "mill" is in no vocabulary here.
+  std::vector<int32_t> Words(std::string_view text) const override {
+    std::vector<text::Token> tokens;
+    (*text::Analyzer::Make("english"))->Analyze(text, tokens);
+    std::vector<int32_t> terms;
+    for (const text::Token& token : tokens) {
+      terms.push_back(token.term == "mill" ? -1 : static_cast<int32_t>(
+                                                      std::hash<std::string>()(token.term) % 1000));
+    }
+    return terms;
+  }
+  std::vector<int32_t> TermsOf(std::string_view word) const override { return Words(word); }
   absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs,
                       std::span<text::SparseVector> out, const Context&) const override {
     auto analyzer = *text::Analyzer::Make("english");
@@ -206,6 +218,72 @@ TEST_F(PipelineTest, SparseEqualsStore) {
       EXPECT_EQ(hits[i].passage.id, direct[i].passage);
       EXPECT_EQ(hits[i].scores.at("sparse"), direct[i].score);
     }
+  }
+}
+
+TEST_F(PipelineTest, SparseQueriesByWords) {
+  const auto term = [&](std::string_view word) { return sparse_encoder_.Words(word)[0]; };
+  for (const char* queries : {"words", "equal-words"}) {
+    SearchOptions options{.mode = "sparse", .dedupe = false};
+    options.sparse.queries = queries;
+    // No model: the vocabulary is enough. Twice is once, what is unknown counts nothing.
+    Encoders encoders;
+    encoders.vocabulary = &sparse_encoder_;
+    auto pipeline = Pipeline::Make(*store_, encoders, options, registry_);
+    ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+    const auto hits = (*pipeline)->Search("sand river mill zebra river", context_);
+    ASSERT_TRUE(hits.ok()) << hits.status();
+    // "sand" is in one passage of four, twice; "river" in three.
+    const bool rarity = std::string_view(queries) == "words";
+    const auto idf = [](double df) { return std::log(1 + (4 - df + 0.5) / (df + 0.5)); };
+    text::SparseVector query = {
+        {term("sand"), rarity ? static_cast<float>(idf(1)) : 1.0f},
+        {term("river"), rarity ? static_cast<float>(idf(3)) : 1.0f}};
+    if (!rarity) query.push_back({term("zebra"), 1.0f});
+    std::sort(query.begin(), query.end(), [](auto a, auto b) { return a.term < b.term; });
+    const auto direct = *store_->SearchSparse(query, 10, {}, context_);
+    ASSERT_EQ(hits->size(), 3u);
+    ASSERT_EQ(direct.size(), 3u);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ((*hits)[i].passage.id, direct[i].passage);
+      EXPECT_EQ((*hits)[i].score, direct[i].score);
+    }
+    EXPECT_EQ((*hits)[0].passage.text, kTexts[1]);
+    EXPECT_TRUE((*pipeline)->Search("mill", context_)->empty());
+  }
+  SearchOptions options{.mode = "sparse"};
+  options.sparse.queries = "words";
+  auto without = Pipeline::Make(*store_, {}, options, registry_);
+  EXPECT_EQ((*without)->Search("river", context_).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+// The terms that are shown make up the score.
+TEST_F(PipelineTest, SparseExplained) {
+  for (const char* queries : {"encoder", "words"}) {
+    SearchOptions options{.mode = "sparse", .dedupe = false};
+    options.sparse.queries = queries;
+    const Resources resources{.store = *store_,
+                              .options = options,
+                              .sparse_encoder = &sparse_encoder_,
+                              .vocabulary = &sparse_encoder_};
+    Query query;
+    query.text = "the flow of the river and its sand";
+    for (const text::Hit& hit : Search(options, query.text)) {
+      const auto shared = ExplainSparse(query, hit.passage.id, resources, context_);
+      ASSERT_TRUE(shared.ok()) << shared.status();
+      double sum = 0, last = 1e9;
+      for (const SharedTerm& t : *shared) {
+        EXPECT_NEAR(t.score, t.query * t.passage, 1e-6);
+        EXPECT_LE(t.score, last);
+        EXPECT_FALSE(t.name.empty());
+        last = t.score;
+        sum += t.score;
+      }
+      EXPECT_NEAR(sum, hit.score, 1e-5);
+      EXPECT_GE(shared->size(), 2u);
+    }
+    EXPECT_TRUE(ExplainSparse(query, 999, resources, context_)->empty());
   }
 }
 

@@ -1,8 +1,34 @@
 #include "retrieve/sparse.h"
 
+#include <algorithm>
+
 #include "base/status.h"
 
 namespace weir::retrieve {
+
+absl::StatusOr<std::vector<SharedTerm>> ExplainSparse(Query& query, int64_t passage,
+                                                      const Resources& resources,
+                                                      const Context& context) {
+  WEIR_RETURN_IF_ERROR(EnsureTerms(query, resources, context));
+  const absl::StatusOr<text::SparseVector> vector = resources.store.GetSparseVector(passage);
+  std::vector<SharedTerm> shared;
+  if (absl::IsNotFound(vector.status())) return shared;  // not encoded yet
+  WEIR_RETURN_IF_ERROR(vector.status());
+  const text::TermVocabulary& vocabulary =
+      resources.vocabulary != nullptr ? *resources.vocabulary : *resources.sparse_encoder;
+  WEIR_ASSIGN_OR_RETURN(const index::SparseQuery terms,
+                        index::MakeSparseQuery(query.terms, index::kMaxSparseVocabulary));
+  for (const index::SparseQuery::Term& t : terms.terms) {
+    const auto at = std::lower_bound(vector->begin(), vector->end(), int32_t{t.term},
+                                     [](const auto& w, int32_t term) { return w.term < term; });
+    if (at == vector->end() || at->term != t.term) continue;
+    const float weight = static_cast<float>(t.weight) * terms.step;
+    shared.push_back({vocabulary.Term(t.term), weight, at->weight, weight * at->weight});
+  }
+  std::stable_sort(shared.begin(), shared.end(),
+                   [](const auto& a, const auto& b) { return a.score > b.score; });
+  return shared;
+}
 
 absl::Status SparseStage::Run(Query& query, const Resources& resources,
                               const Context& context) const {

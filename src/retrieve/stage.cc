@@ -4,8 +4,35 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/lexical/bm25.h"
 
 namespace weir::retrieve {
+namespace {
+
+// The query's terms, each once: a question that says a word twice does not mean it twice.
+absl::Status TermsOfWords(Query& query, const Resources& resources) {
+  std::vector<int32_t> terms = resources.vocabulary->Words(query.text);
+  std::sort(terms.begin(), terms.end());
+  terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+  if (!terms.empty() && terms[0] < 0) terms.erase(terms.begin());  // what it does not know
+  const bool by_rarity = resources.options.sparse.queries == "words";
+  index::SparseFrequencies frequencies;
+  if (by_rarity) {
+    WEIR_ASSIGN_OR_RETURN(frequencies, resources.store.CountSparse(terms, resources.scope));
+  }
+  for (size_t i = 0; i < terms.size(); ++i) {
+    float weight = 1;
+    if (by_rarity) {
+      if (frequencies.of_terms[i] == 0) continue;  // would only coarsen the others' 7 bits
+      weight = static_cast<float>(
+          index::Bm25Idf(frequencies.passages, frequencies.of_terms[i]));
+    }
+    query.terms.push_back({terms[i], weight});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 Candidate& Query::At(int64_t passage) {
   auto [it, fresh] = index_.try_emplace(passage, candidates.size());
@@ -65,11 +92,14 @@ absl::StatusOr<std::span<const float>> VectorOf(const std::string& encoder, Quer
 
 absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context) {
   if (!query.terms.empty()) return absl::OkStatus();
-  if (resources.sparse_encoder == nullptr || !resources.store.has_sparse_vectors()) {
+  const bool words = resources.options.sparse.by_words();
+  const bool loaded = words ? resources.vocabulary != nullptr : resources.sparse_encoder != nullptr;
+  if (!loaded || !resources.store.has_sparse_vectors()) {
     return absl::FailedPreconditionError(
         "sparse search: the store has no sparse vectors or no sparse encoder is loaded; index with "
         "--sparse, or search with --mode lexical");
   }
+  if (words) return TermsOfWords(query, resources);
   const std::string_view text = query.text;
   return resources.sparse_encoder->Encode({&text, 1}, text::EncodeAs::kQuery, {&query.terms, 1},
                                           context);

@@ -60,6 +60,7 @@ struct Resources {
   const text::Encoder* encoder = nullptr;
   const SearchOptions& options;
   const text::SparseEncoder* sparse_encoder = nullptr;
+  const text::TermVocabulary* vocabulary = nullptr;  // of queries by words
   const text::TokenEncoder* token_encoder = nullptr;
   const text::PairScorer* scorer = nullptr;
   text::Completer* completer = nullptr;
@@ -89,7 +90,8 @@ absl::Status EnsureVector(Query& query, const Resources& resources, const Contex
 absl::StatusOr<std::span<const float>> VectorOf(const std::string& encoder, Query& query,
                                                 const Resources& resources,
                                                 const Context& context);
-// The same for its weighted terms.
+// The same for its weighted terms: by the encoder, or by its words and the vocabulary alone
+// (SparseOptions::queries). A query of no word that the vocabulary knows has none.
 absl::Status EnsureTerms(Query& query, const Resources& resources, const Context& context);
 // The same for the vectors of its tokens.
 absl::Status EnsureTokens(Query& query, const Resources& resources, const Context& context);

@@ -39,14 +39,26 @@ struct TermWeight {
 };
 using SparseVector = std::vector<TermWeight>;  // terms ascend, weights are finite and above 0
 
+// The terms of a sparse encoder by name: what can be said of words without running its model.
 // Thread-safe.
-class SparseEncoder {
+class TermVocabulary {
  public:
-  virtual ~SparseEncoder() = default;
+  virtual ~TermVocabulary() = default;
   virtual int32_t vocabulary() const = 0;       // terms are in [0, vocabulary)
-  virtual std::string name() const = 0;         // "splade-tiny"
+  virtual std::string name() const = 0;         // of the encoder: "splade-tiny"
   virtual std::string fingerprint() const = 0;  // changes when the passages' vectors would
-  virtual std::string Term(int32_t term) const = 0;  // for people
+  virtual std::string Term(int32_t term) const = 0;  // for people, and as TermsOf takes it
+  // The terms that the words of a text consist of, in order, also those that repeat; -1 for a word
+  // that the vocabulary cannot spell. Punctuation is left out.
+  virtual std::vector<int32_t> Words(std::string_view text) const = 0;
+  // The terms that `word` stands for: the one of this name ("##ing"), else as Words gives them.
+  // {-1} for a term that says nothing of a text ("[CLS]").
+  virtual std::vector<int32_t> TermsOf(std::string_view word) const = 0;
+};
+
+// Thread-safe.
+class SparseEncoder : public TermVocabulary {
+ public:
   // One vector a text, empty for a text that says nothing. It does not depend on the batch. Longer
   // texts are cut at the model's window.
   virtual absl::Status Encode(std::span<const std::string_view> texts, EncodeAs as,

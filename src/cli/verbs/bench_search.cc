@@ -10,6 +10,7 @@
 #include "cli/bench_texts.h"
 #include "cli/dense_bench.h"
 #include "cli/lexical_bench.h"
+#include "cli/lexicon_bench.h"
 #include "cli/multi_bench.h"
 #include "cli/sparse_bench.h"
 #include "cli/tenants_bench.h"
@@ -26,6 +27,7 @@ struct BenchSearchOptions {
   SparseBenchOptions sparse;
   TenantsBenchOptions tenants;
   MultiBenchOptions multi;
+  LexiconBenchOptions lexicon;
   template <class V>
   void Visit(V& v) {
     v(lexical.queries, {.name = "queries",
@@ -51,6 +53,7 @@ struct BenchSearchOptions {
     sparse.Visit(v);
     tenants.Visit(v);
     multi.Visit(v);
+    lexicon.Visit(v);
   }
 };
 
@@ -76,6 +79,11 @@ class BenchSearchVerb : public Verb {
     std::vector<BenchRow> rows;
     if (options_.tenants.tenants > 0) return Tenants(session);
     if (!options_.dense.vectors.empty()) return Vectors(session);
+    if (!options_.lexicon.set.empty()) {
+      WEIR_RETURN_IF_ERROR(BenchLexicon(options_.lexicon, options_.lexical.rounds, session, rows));
+      session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));
+      return kExitDone;
+    }
     if (options_.multi.multi) {
       WEIR_RETURN_IF_ERROR(Multi(session, rows));
       session.Print(session.json() ? BenchToJson(rows) : BenchToText(rows));

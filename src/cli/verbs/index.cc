@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
+#include "cli/lexicon_source.h"
 #include "cli/passage_fill.h"
 #include "cli/verbs.h"
 #include "index/fields/built_in.h"
@@ -31,6 +32,8 @@ struct IndexOptions {
   std::vector<std::string> encoders_beside, drop_encoders;
   bool sparse = false;
   std::string sparse_encoder;
+  bool lexicon = false;
+  index::LexiconOptions lexicon_options;
   bool multivector = false;
   index::FixedEncodingOptions encoding;
   std::string language;
@@ -59,6 +62,11 @@ struct IndexOptions {
     v(sparse_encoder,
       {.name = "sparse-encoder",
        .help = "Encoder of the sparse vectors; a name. Naming one means --sparse."});
+    v(lexicon, {.name = "lexicon",
+                .help = "The paths are files of records (JSON lines) that bring weighted words of "
+                        "their own, such as pictures put into words: "
+                        "{\"id\": \"a.jpg\", \"text\": \"...\", \"terms\": {\"dog\": 2.1}}."});
+    lexicon_options.Visit(v);
     v(multivector, {.name = "multivector",
                     .help = "Whether passages get a vector for each of their tokens, for --mode "
                             "multi; a store that has them keeps them up to date without it."});
@@ -104,36 +112,27 @@ absl::StatusOr<std::vector<text::Field>> ParseFields(const std::vector<std::stri
 class IndexVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "index",
-            .summary = "Read files and folders into the store; unchanged files are skipped.",
-            .arguments = "PATH...",
-            .example = "weir index ~/papers ~/notes --language auto --code",
-            .description =
-                "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
-                "network. A document that was reported is kept, whatever happens after. Files that "
-                "fail are listed by `weir index status`. Without an installed encoder the store is "
-                "searched by words alone; index again once one is installed. Words are "
-                "analysed by the language that a passage is in; see weir text languages, and weir "
-                "model add morfologik-polish for Polish.",
-            .min_arguments = 1,
-            .max_arguments = -1};
+    return {
+        .name = "index",
+        .summary = "Read files and folders into the store; unchanged files are skipped.",
+        .arguments = "PATH...",
+        .example = "weir index ~/papers ~/notes --language auto --code",
+        .description =
+            "Reads text, Markdown, HTML and PDF, each file in a process of its own without "
+            "network. A document that was reported is kept, whatever happens after. Files that "
+            "fail are listed by `weir index status`. Without an installed encoder the store is "
+            "searched by words alone; index again once one is installed. Words are "
+            "analysed by the language that a passage is in; see weir text languages, and weir "
+            "model add morfologik-polish for Polish. With --lexicon the files hold records whose "
+            "sparse vectors are given instead of encoded: they are searched with all others.",
+        .min_arguments = 1,
+        .max_arguments = -1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 
   absl::StatusOr<int> Run(std::span<const std::string> arguments, Session& session) override {
-    std::vector<std::string> paths;
-    for (const std::string& path : arguments) {
-      std::error_code error;
-      const fs::path full = fs::canonical(path, error);
-      if (error) return absl::NotFoundError(absl::StrCat(path, ": ", error.message()));
-      paths.push_back(full.string());
-    }
-    options_.walk.code = options_.code;
     WEIR_ASSIGN_OR_RETURN(options_.indexer.fields, ParseFields(options_.field));
-    WEIR_ASSIGN_OR_RETURN(const ingest::WalkResult walk, ingest::WalkFiles(paths, options_.walk));
-    for (const auto& skipped : walk.skipped) {
-      session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
-    }
+    WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> files, FindFiles(arguments, session));
     WEIR_ASSIGN_OR_RETURN(auto store, session.OpenStore(index::Store::Mode::kWrite));
     std::unique_ptr<text::SparseEncoder> sparse_encoder;
     WEIR_RETURN_IF_ERROR(LoadSparseEncoderIfAsked(*store, session, sparse_encoder));
@@ -147,15 +146,14 @@ class IndexVerb : public Verb {
       WEIR_RETURN_IF_ERROR(store->RemoveEncoder(name));
     std::vector<std::unique_ptr<text::Encoder>> beside;
     WEIR_RETURN_IF_ERROR(LoadEncodersBeside(*store, session, beside));
-    options_.indexer.roots = paths;
     options_.indexer.tenant = options_.tenant;
     index::IndexReport report;
     index::IndexerPorts ports = Ports(encoder.get(), sparse_encoder.get(), token_encoder.get());
     for (const auto& one : beside) ports.encoders_beside.push_back(one.get());
-    const absl::StatusOr<index::IndexReport> done = index::IndexFiles(
-        *store, walk.files, ports, options_.indexer, session.context(), &report);
+    const absl::Status done = options_.lexicon ? IndexLexicon(*store, files, ports, session, report)
+                                               : IndexFiles(*store, files, ports, session, report);
     Report(report, session);
-    if (!done.ok()) return done.status();
+    WEIR_RETURN_IF_ERROR(done);
     WEIR_RETURN_IF_ERROR(KeepPassages(*store, session));
     return report.failed > 0 && report.added + report.unchanged == 0
                ? ExitCode(absl::DataLossError(""))
@@ -163,6 +161,47 @@ class IndexVerb : public Verb {
   }
 
  private:
+  // With --lexicon the arguments, else all files at or below them.
+  absl::StatusOr<std::vector<std::string>> FindFiles(std::span<const std::string> arguments,
+                                                     Session& session) {
+    if (options_.lexicon) return std::vector<std::string>(arguments.begin(), arguments.end());
+    for (const std::string& path : arguments) {
+      std::error_code error;
+      const fs::path full = fs::canonical(path, error);
+      if (error) return absl::NotFoundError(absl::StrCat(path, ": ", error.message()));
+      options_.indexer.roots.push_back(full.string());
+    }
+    options_.walk.code = options_.code;
+    WEIR_ASSIGN_OR_RETURN(ingest::WalkResult walk,
+                          ingest::WalkFiles(options_.indexer.roots, options_.walk));
+    for (const auto& skipped : walk.skipped) {
+      session.Note(absl::StrCat("skipped ", skipped.path, ": ", skipped.reason));
+    }
+    return std::move(walk.files);
+  }
+
+  absl::Status IndexFiles(index::Store& store, const std::vector<std::string>& files,
+                          const index::IndexerPorts& ports, Session& session,
+                          index::IndexReport& report) const {
+    return index::IndexFiles(store, files, ports, options_.indexer, session.context(), &report)
+        .status();
+  }
+
+  absl::Status IndexLexicon(index::Store& store, const std::vector<std::string>& files,
+                            const index::IndexerPorts& ports, Session& session,
+                            index::IndexReport& report) const {
+    LexiconSource source(files, options_.lexicon_options, *ports.sparse_encoder);
+    WEIR_RETURN_IF_ERROR(index::IndexRecords(store, [&] { return source.Next(); }, ports,
+                                             options_.indexer, session.context(), &report)
+                             .status());
+    if (source.without_terms() > 0) {
+      session.Note(absl::StrCat(source.without_terms(),
+                                " records have no words with weights: sparse search cannot find "
+                                "them"));
+    }
+    return absl::OkStatus();
+  }
+
   // Stored keys and values go with their documents, and come with them where that was asked for.
   absl::Status KeepPassages(index::Store& store, Session& session) const {
     WEIR_RETURN_IF_ERROR(store.Refresh());
@@ -230,19 +269,31 @@ class IndexVerb : public Verb {
   absl::Status LoadSparseEncoderIfAsked(const index::Store& store, Session& session,
                                         std::unique_ptr<text::SparseEncoder>& encoder) {
     WEIR_ASSIGN_OR_RETURN(const index::StoreStatus status, store.Status());
-    const bool asked = options_.sparse || !options_.sparse_encoder.empty();
+    const bool asked = options_.sparse || options_.lexicon || !options_.sparse_encoder.empty();
     const bool kept = options_.indexer.encode && !status.sparse_encoder.empty();
     if (!asked && !kept) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<text::SparseEncoder>> loaded = session.LoadSparseEncoder(
         options_.sparse_encoder.empty() ? status.sparse_encoder : options_.sparse_encoder);
     if (loaded.ok()) {
       encoder = *std::move(loaded);
+      if (!status.sparse_encoder.empty() && encoder->fingerprint() != status.sparse_fingerprint)
+        NoteOtherSparse(status, *encoder, session);
     } else if (asked || !absl::IsUnavailable(loaded.status())) {
       return loaded.status();
     } else {
       session.Note(absl::StrCat(loaded.status().message(), "; new passages get no sparse vector"));
     }
     return absl::OkStatus();
+  }
+
+  static void NoteOtherSparse(const index::StoreStatus& status,
+                              const text::SparseEncoder& encoder, Session& session) {
+    session.Note(absl::StrCat("the store's sparse vectors are of ", status.sparse_encoder,
+                              ": all are made anew with ", encoder.name()));
+    if (status.given_terms == 0) return;
+    session.Note(absl::StrCat("the words of ", status.given_terms,
+                              " documents with given terms are looked up in its vocabulary; what "
+                              "it cannot spell has no weight there"));
   }
 
   // As for the sparse ones. The model is that of the dense vectors.

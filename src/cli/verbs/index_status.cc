@@ -41,6 +41,7 @@ class IndexStatusVerb : public Verb {
                          {"encoders_beside", std::move(beside)},
                          {"sparse_encoder", status.sparse_encoder},
                          {"sparse_pending", status.sparse_pending},
+                         {"given_terms", status.given_terms},
                          {"multi_encoder", status.multi_encoder},
                          {"multi_pending", status.multi_pending},
                          {"language", status.language},
@@ -59,6 +60,10 @@ class IndexStatusVerb : public Verb {
     if (!status.sparse_encoder.empty()) {
       session.Print(absl::StrCat("sparse encoder ", status.sparse_encoder, "; ",
                                  status.sparse_pending, " passages without a sparse vector"));
+      if (status.given_terms > 0) {
+        session.Print(absl::StrCat("given terms of ", status.given_terms,
+                                   " documents (weir index --lexicon)"));
+      }
     }
     if (!status.multi_encoder.empty()) {
       session.Print(absl::StrCat("token vectors of ", status.multi_encoder, "; ",

@@ -13,6 +13,7 @@
 #include "cli/verb.h"
 #include "cli/verbs.h"
 #include "retrieve/pipeline.h"
+#include "retrieve/sparse.h"
 #include "text/records_json.h"
 
 namespace weir::cli {
@@ -76,6 +77,7 @@ class SearchVerb : public Verb {
     }
     WEIR_ASSIGN_OR_RETURN(SearchModels models, LoadEncoders(*store, options_.encoder,
                                                             options_.search, session));
+    WEIR_RETURN_IF_ERROR(InsteadOfUnknownWords(query, *store, session, models));
     WEIR_RETURN_IF_ERROR(
         LoadRerankers(options_.search.rerank, options_.model, session, models));
     WEIR_ASSIGN_OR_RETURN(
@@ -99,12 +101,33 @@ class SearchVerb : public Verb {
       if (hits.empty()) session.Note("nothing found");
       if (!better.empty()) session.Note(absl::StrCat("did you mean: ", better));
     }
-    if (options_.explain && !session.json())
+    if (options_.explain && !session.json()) {
       WEIR_RETURN_IF_ERROR(Explain(query, hits, *store, scope.get(), session));
+      WEIR_RETURN_IF_ERROR(ExplainSparse(query, hits, *store, models, scope.get(), session));
+    }
     return hits.empty() ? kExitNothing : kExitDone;
   }
 
  private:
+  // A sparse query by words, none of which the vocabulary knows, goes to the dense vectors if there
+  // are any.
+  absl::Status InsteadOfUnknownWords(const std::string& query, index::Store& store,
+                                     Session& session, SearchModels& models) {
+    if (models.vocabulary == nullptr) return absl::OkStatus();
+    const std::vector<int32_t> words = models.vocabulary->Words(query);
+    const bool known = std::any_of(words.begin(), words.end(), [](int32_t t) { return t >= 0; });
+    if (words.empty() || known) return absl::OkStatus();
+    const bool dense = options_.search.mode == "sparse" && store.has_vectors();
+    session.Note(absl::StrCat("no word of the query is in the vocabulary of ",
+                              models.vocabulary->name(),
+                              dense ? "; searching by --mode dense" : ""));
+    if (!dense) return absl::OkStatus();
+    options_.search.mode = "dense";
+    WEIR_ASSIGN_OR_RETURN(models,
+                          LoadEncoders(store, options_.encoder, options_.search, session));
+    return absl::OkStatus();
+  }
+
   // Fields that the query names join --where; what is left is returned.
   absl::StatusOr<std::string> TakeFields(const std::string& said, const index::Store& store) {
     WEIR_ASSIGN_OR_RETURN(index::FieldedQuery fielded,
@@ -184,6 +207,31 @@ class SearchVerb : public Verb {
       for (const index::TermScore& t : terms) {
         session.Print(absl::StrFormat("      %-20s df %d  tf %d  idf %.4f  score %.4f", t.term,
                                       t.document_frequency, t.frequency, t.idf, t.score));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The terms that sparse hits share with the query.
+  absl::Status ExplainSparse(const std::string& text, const std::vector<text::Hit>& hits,
+                             const index::Store& store, const SearchModels& models,
+                             const index::Scope* scope, Session& session) const {
+    const retrieve::Resources resources{.store = store,
+                                        .options = options_.search,
+                                        .sparse_encoder = models.sparse.get(),
+                                        .vocabulary = models.vocabulary.get(),
+                                        .scope = scope};
+    retrieve::Query query;
+    query.text = text;
+    for (const text::Hit& hit : hits) {
+      if (!hit.scores.contains("sparse")) continue;
+      WEIR_ASSIGN_OR_RETURN(
+          const std::vector<retrieve::SharedTerm> shared,
+          retrieve::ExplainSparse(query, hit.passage.id, resources, session.context()));
+      session.Print(absl::StrFormat("%2d  sparse terms:", hit.rank));
+      for (const retrieve::SharedTerm& t : shared) {
+        session.Print(absl::StrFormat("      %-20s query %.4f  passage %.4f  score %.4f", t.name,
+                                      t.query, t.passage, t.score));
       }
     }
     return absl::OkStatus();

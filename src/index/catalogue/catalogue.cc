@@ -314,6 +314,7 @@ absl::Status Catalogue::RemoveDocument(const DocumentRow& row) {
   }
   WEIR_RETURN_IF_ERROR(grants_.Forget(row.id));
   WEIR_RETURN_IF_ERROR(fields_.Forget(row.id));
+  WEIR_RETURN_IF_ERROR(given_terms_.Forget(row.id));
   if (row.passage_count == 0) return absl::OkStatus();
   const int64_t last = row.first_passage + row.passage_count - 1;
   WEIR_ASSIGN_OR_RETURN(Statement p,

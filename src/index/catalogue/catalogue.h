@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "index/catalogue/field_table.h"
+#include "index/catalogue/given_terms_table.h"
 #include "index/catalogue/grants.h"
 #include "index/catalogue/sqlite.h"
 #include "index/catalogue/vector_sets.h"
@@ -77,7 +78,7 @@ class Catalogue {
   absl::StatusOr<std::vector<std::string>> Paths();
   absl::StatusOr<int64_t> DocumentCount();
   absl::Status AddDocument(const DocumentRow& row);
-  // With its passages, which become tombstones, its grants and its fields.
+  // With its passages, which become tombstones, its grants, its fields and its given terms.
   absl::Status RemoveDocument(const DocumentRow& row);
   absl::Status MoveText(int64_t document, int64_t segment, int64_t start);
   absl::Status NoteFile(std::string_view path, int64_t size, int64_t mtime_ns);
@@ -111,6 +112,7 @@ class Catalogue {
   Grants& grants() { return grants_; }
   VectorSets& vector_sets() { return vector_sets_; }
   FieldTable& fields() { return fields_; }
+  GivenTermsTable& given_terms() { return given_terms_; }
 
   absl::StatusOr<std::vector<IdRange>> Tombstones();  // ascending
   absl::Status RemoveTombstone(int64_t first);
@@ -127,7 +129,8 @@ class Catalogue {
       : database_(std::move(database)),
         grants_(*database_),
         vector_sets_(*database_),
-        fields_(*database_) {}
+        fields_(*database_),
+        given_terms_(*database_) {}
   absl::Status CheckVersion();
   absl::StatusOr<std::vector<DocumentRow>> ReadDocuments(Statement statement);
 
@@ -135,6 +138,7 @@ class Catalogue {
   Grants grants_;
   VectorSets vector_sets_;
   FieldTable fields_;
+  GivenTermsTable given_terms_;
   bool reading_ = false;
 };
 

@@ -154,7 +154,7 @@ TEST_F(SpeedTest, SciFact) {
     if (at == lines.size()) return std::nullopt;
     const std::string& line = lines[at++];
     return Record{Field(line, "_id"), Field(line, "title"), Field(line, "text")};
-  }, nullptr, {}, context);
+  }, {}, {}, context);
   ASSERT_TRUE(report.ok()) << report.status();
   int64_t bytes = 0;
   for (const auto& entry : fs::directory_iterator(folder() + "/segments")) {
@@ -218,7 +218,7 @@ TEST_F(SpeedTest, LargerCorpus) {
     if (at == texts.size()) return std::nullopt;
     ++at;
     return Record{absl::StrCat(at), "", texts[at - 1]};
-  }, nullptr, {}, context);
+  }, {}, {}, context);
   ASSERT_TRUE(report.ok()) << report.status();
   const double begin = Now();
   ASSERT_TRUE(store->Compact(context).ok());

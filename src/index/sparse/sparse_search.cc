@@ -245,6 +245,42 @@ absl::StatusOr<SparseQuery> MakeSparseQuery(const text::SparseVector& vector, in
   return query;
 }
 
+int64_t CountRows(const SparseView& view) {
+  if (view.allowed != nullptr) return static_cast<int64_t>(view.allowed->rows.size());
+  const size_t deleted = view.deleted == nullptr ? 0 : view.deleted->rows.size();
+  return static_cast<int64_t>(view.segment->rows() - deleted);
+}
+
+absl::StatusOr<int64_t> CountRowsWith(const SparseView& view, int32_t term) {
+  const bool all =
+      view.allowed == nullptr && (view.deleted == nullptr || view.deleted->rows.empty());
+  const auto counts = [&](size_t row) {
+    const uint32_t r = static_cast<uint32_t>(row);
+    if (view.allowed != nullptr) return view.allowed->Contains(r);  // live ones alone
+    return view.deleted == nullptr || !view.deleted->Contains(r);
+  };
+  const SparseSegment& segment = *view.segment;
+  int64_t found = 0;
+  for (size_t c = 0; c < segment.chunks(); ++c) {
+    WEIR_RETURN_IF_ERROR(segment.CheckEntries(c));
+    const SparseEntry* entry = segment.Find(c, static_cast<uint32_t>(term));
+    if (entry == nullptr) continue;
+    if (all) {
+      found += entry->count & ~kMaskedFlag;
+    } else if (!SparseSegment::IsMasked(*entry)) {
+      for (const uint16_t row : segment.List(*entry).rows) found += counts(c * kChunkRows + row);
+    } else {
+      const uint64_t* masks = segment.Masked(c, *entry).masks;
+      const size_t rows = segment.RowsOfChunk(c);
+      for (size_t row = 0; row < rows; ++row) {
+        const uint32_t bit = tensor::MaskBit(static_cast<uint32_t>(row % kImpactWindow));
+        if ((masks[row / kImpactWindow] >> bit & 1) != 0) found += counts(c * kChunkRows + row);
+      }
+    }
+  }
+  return found;
+}
+
 float ScoreSparseRow(const SparseSegment& segment, size_t row, const SparseQuery& query) {
   const std::span<const uint16_t> terms = segment.terms(row);
   uint32_t sum = 0;

@@ -47,6 +47,11 @@ absl::StatusOr<std::vector<Scored>> SearchSparse(std::span<const SparseView> seg
                                                  const SparseSearchOptions& options,
                                                  const Context& context);
 
+// Live rows of a view that a search may return, and those among them that have a term. O(1) for a
+// term, or its postings where some rows are deleted or not allowed. REQUIRES: term < vocabulary.
+int64_t CountRows(const SparseView& view);
+absl::StatusOr<int64_t> CountRowsWith(const SparseView& view, int32_t term);
+
 // The score of one row.
 float ScoreSparseRow(const SparseSegment& segment, size_t row, const SparseQuery& query);
 

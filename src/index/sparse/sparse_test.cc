@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <random>
 
@@ -289,6 +290,63 @@ TEST_F(SparseTest, DamageIsFound) {
   EXPECT_GT(refused, 0);
   const SparseView view{a.get(), nullptr};
   ExpectExact({&view, 1}, 3);  // nothing is left over in the thread's memory
+}
+
+// As a lexicon of pictures has them: 50,000 items of a few words of a large vocabulary, frequent
+// and rare ones. Every integer sum of 1,000 queries, with windows skipped and without.
+TEST_F(SparseTest, SumsEqualBruteForce) {
+  constexpr int32_t kWords = 30522;
+  constexpr size_t kItems = 50000;
+  std::uniform_real_distribution<double> uniform;
+  const auto random_vector = [&](size_t terms) {
+    std::map<int32_t, float> words;
+    while (words.size() < terms) {
+      const double u = uniform(random_);
+      words[static_cast<int32_t>((kWords - 1) * u * u * u * u)] =
+          static_cast<float>(1 + random_() % 255) / kImpactSteps;
+    }
+    SparseVector v;
+    for (const auto& [term, weight] : words) v.push_back({term, weight});
+    return v;
+  };
+  std::vector<int64_t> ids;
+  std::vector<SparseVector> vectors;
+  for (size_t i = 0; i < kItems; ++i) {
+    ids.push_back(static_cast<int64_t>(2 * i));
+    vectors.push_back(random_vector(4 + random_() % 13));
+  }
+  ASSERT_TRUE(WriteSparseSegment(ids, vectors, kWords, folder_, "items").ok());
+  const auto segment = Open("items");
+  const SparseView view{segment.get(), nullptr};
+  std::vector<uint32_t> weights(kWords);
+  size_t all_hits = 0;
+  for (int q = 0; q < 1000; ++q) {
+    const auto query = MakeSparseQuery(random_vector(1 + random_() % 8), kWords);
+    ASSERT_TRUE(query.ok());
+    for (const auto& t : query->terms) weights[t.term] = t.weight;
+    std::vector<std::pair<uint32_t, int64_t>> want;  // negative id: the order of the hits
+    for (size_t i = 0; i < kItems; ++i) {
+      uint32_t sum = 0;
+      for (const auto& w : vectors[i]) {
+        sum += weights[w.term] * static_cast<uint32_t>(w.weight * kImpactSteps);
+      }
+      if (sum > 0) want.emplace_back(sum, -ids[i]);
+    }
+    for (const auto& t : query->terms) weights[t.term] = 0;
+    std::sort(want.begin(), want.end(), std::greater<>());
+    for (const size_t k : {size_t{10}, kItems}) {  // as many as there are: nothing is skipped
+      const auto found = SearchSparse({&view, 1}, *query, static_cast<int64_t>(k), {}, Context());
+      ASSERT_TRUE(found.ok());
+      ASSERT_EQ(found->size(), std::min(k, want.size())) << q;
+      for (size_t i = 0; i < found->size(); ++i) {
+        ASSERT_EQ((*found)[i].passage, -want[i].second) << q << " rank " << i;
+        ASSERT_EQ((*found)[i].score,
+                  static_cast<float>(want[i].first) * (query->step / kImpactSteps));
+      }
+    }
+    all_hits += want.size();
+  }
+  EXPECT_GT(all_hits / 1000, kItems / 10);  // the queries are not about nothing
 }
 
 }  // namespace
