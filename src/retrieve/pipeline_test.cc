@@ -35,9 +35,10 @@ using ::testing::SizeIs;
 
 class BagEncoder : public text::Encoder {
  public:
+  explicit BagEncoder(std::string name = "bag") : name_(std::move(name)) {}
   int dimensions() const override { return 64; }
-  std::string name() const override { return "bag"; }
-  std::string fingerprint() const override { return "bag-1"; }
+  std::string name() const override { return name_; }
+  std::string fingerprint() const override { return name_ + "-1"; }
   absl::Status Encode(std::span<const std::string_view> texts, text::EncodeAs, std::span<float> out,
                       const Context&) const override {
     auto analyzer = *text::Analyzer::Make("english");
@@ -46,13 +47,17 @@ class BagEncoder : public text::Encoder {
       std::fill(row, row + 64, 0.01f);
       std::vector<text::Token> tokens;
       analyzer->Analyze(texts[i], tokens);
-      for (const text::Token& token : tokens) row[std::hash<std::string>()(token.term) % 64] += 1;
+      for (const text::Token& token : tokens)
+        row[std::hash<std::string>()(token.term + name_) % 64] += 1;
       float norm = 0;
       for (int j = 0; j < 64; ++j) norm += row[j] * row[j];
       for (int j = 0; j < 64; ++j) row[j] /= std::sqrt(norm);
     }
     return absl::OkStatus();
   }
+
+ private:
+  std::string name_;
 };
 
 // Each word is a term, by its hash.
@@ -353,6 +358,44 @@ TEST_F(PipelineTest, FusesWhatIsNamed) {
 }
 
 // What a kind would score a passage is what its search scores it.
+// Two dense encoders are two kinds of search.
+TEST_F(PipelineTest, FusesEncodersThatStandBeside) {
+  const BagEncoder other("other");
+  ASSERT_TRUE(store_->EncodeBeside(other, context_).ok());
+  const SearchOptions options{.fuse = {.kinds = {"dense:3", "dense@other"}}, .dedupe = false};
+  Encoders encoders{&encoder_};
+  encoders.beside = {&other};
+  auto pipeline = Pipeline::Make(*store_, encoders, options, registry_);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  const std::string_view text = "river flow";
+  const auto hits = *(*pipeline)->Search(text, context_);
+  ASSERT_THAT(hits, SizeIs(std::size(kTexts)));
+  std::vector<float> query(64);
+  ASSERT_TRUE(other.Encode({&text, 1}, text::EncodeAs::kQuery, query, context_).ok());
+  const auto direct = *store_->SearchBeside("other", query, 10, context_);
+  ASSERT_THAT(direct, SizeIs(std::size(kTexts)));
+  for (const text::Hit& hit : hits) {
+    const auto at = std::find_if(direct.begin(), direct.end(), [&](const index::Scored& s) {
+      return s.passage == hit.passage.id;
+    });
+    EXPECT_NEAR(hit.scores.at("dense@other"), at->score, 1e-6);
+    EXPECT_NE(hit.scores.at("dense"), hit.scores.at("dense@other"));
+  }
+  // In a scope only what it allows.
+  ASSERT_TRUE(store_->Grant("anna", std::vector<std::string>{"doc1"}).ok());
+  const auto scope = *store_->TenantScope("anna");
+  EXPECT_THAT(*store_->SearchBeside("other", query, 10, context_, scope.get()), SizeIs(1));
+  // What it needs, and what it says without it.
+  EXPECT_THAT(NeedsOf("hybrid", options.fuse)->beside, ElementsAre("other"));
+  EXPECT_EQ((*Pipeline::Make(*store_, {&encoder_}, options, registry_))
+                ->Search(text, context_)
+                .status()
+                .code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(absl::IsNotFound(store_->SearchBeside("none", query, 10, context_).status()));
+  EXPECT_FALSE(NeedsOf("hybrid", {.kinds = {"dense@"}}).ok());
+}
+
 TEST_F(PipelineTest, StagesScoreAsTheyFetch) {
   const Bm25Stage bm25;
   const DenseStage dense;
