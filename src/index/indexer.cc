@@ -230,6 +230,7 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
                                        const IndexerPorts& ports, const IndexerOptions& options,
                                        const Context& context, IndexReport* filled) {
   const int64_t begin = context.now_ns();
+  store.ReorderFrom(options.reorder_from);
   IndexReport report;
   const absl::Status status = IndexInto(store, std::move(files), ports, options, context, report);
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
@@ -242,6 +243,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
                                          const text::Encoder* encoder,
                                          const IndexerOptions& options, const Context& context) {
   const int64_t begin = context.now_ns();
+  store.ReorderFrom(options.reorder_from);
   IndexReport report;
   IndexerOptions wide = options;  // records are small: the batch is bounded by its bytes
   wide.batch_documents = std::max<int64_t>(options.batch_documents, 1 << 16);
