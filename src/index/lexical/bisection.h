@@ -8,12 +8,13 @@
 // Formulas: a term with d of n rows costs d log2(n / (d + 1)); h(d) = d log2(d + 1) - (d - 1)
 //   log2(d); a row that leaves a side for the other gains the sum over its terms of h(there + 1) -
 //   h(here); the rows with the i-th largest gains of both sides change places while the gains add
-//   up to more than nothing.
+//   up to more than a threshold.
 // Cost: postings * rounds * log2(rows / 32) additions; 4 bytes a posting, 24 a row, and for each
 //   thread 12 a term.
 // Differs: gains are integers (1/512 bit), so that neither threads nor the CPU change the order.
-//   Pairs must gain more than a threshold that rises with the rounds.
-// Checked by: bisection_test.   Measured by: weir bench search --corpus (bm25-*, reordered).
+//   Pairs must gain more than a threshold that rises with the rounds. The constant log2(n there / n
+//   here) is left out: halves differ by one row at most.
+// Checked by: bisection_test.   Measured by: weir bench search --corpus DIR --reorder.
 #pragma once
 
 #include <cstdint>
