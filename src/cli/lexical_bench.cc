@@ -19,6 +19,7 @@
 #include "evaluate/lines.h"
 #include "index/lexical/analysed.h"
 #include "index/lexical/count.h"
+#include "index/lexical/merge.h"
 #include "index/lexical/search.h"
 #include "text/analysis.h"
 
@@ -33,6 +34,8 @@ struct BenchQuery {
 
 constexpr std::pair<const char*, const char*> kClasses[] = {
     {"term", "bm25-terms"}, {"or", "bm25-or"}, {"and", "bm25-and"}, {"phrase", "bm25-phrase"}};
+
+constexpr char kPassageOrder[] = "passage order";
 
 index::LexicalQuery MakeQuery(std::string_view kind, const std::vector<std::string>& words) {
   index::LexicalQuery query;
@@ -163,27 +166,23 @@ class OneSegment {
  public:
   static absl::StatusOr<std::unique_ptr<OneSegment>> Build(const Work& work,
                                                            const Context& context) {
-    std::unique_ptr<OneSegment> out(new OneSegment);
-    std::error_code error;
-    std::string pattern =
-        (std::filesystem::temp_directory_path(error) / "weir-bench-XXXXXX").string();
-    if (error || mkdtemp(pattern.data()) == nullptr)
-      return ErrnoStatus(errno, "temporary folder");
-    out->folder_ = pattern;
     std::vector<index::PassageFields> fields;
     std::vector<int64_t> ids;
     for (const std::string& line : work.lines) {
       fields.push_back({{}, {}, line});
       ids.push_back(static_cast<int64_t>(ids.size()));
     }
-    const int64_t start = context.now_ns();
-    WEIR_RETURN_IF_ERROR(
-        index::BuildLexicalSegment(fields, ids, "plain", pattern, "s.lex", context).status());
-    out->seconds_ = (context.now_ns() - start) * 1e-9;
-    WEIR_ASSIGN_OR_RETURN(out->segment_,
-                          index::LexicalSegment::Open(absl::StrCat(pattern, "/s.lex")));
-    out->view_.segment = out->segment_.get();
-    return out;
+    return Make(context, [&](const std::string& folder) {
+      return index::BuildLexicalSegment(fields, ids, "plain", folder, kName, context);
+    });
+  }
+  // The same passages, written as a merge writes them.
+  static absl::StatusOr<std::unique_ptr<OneSegment>> Merge(const OneSegment& from, bool reorder,
+                                                           const Context& context) {
+    return Make(context, [&](const std::string& folder) {
+      return index::MergeLexicalSegments(from.views(), folder, kName, context,
+                                         {.reorder_from = reorder ? 1 : 0});
+    });
   }
   ~OneSegment() {
     segment_.reset();
@@ -194,11 +193,32 @@ class OneSegment {
   const std::string& folder() const { return folder_; }
   double seconds() const { return seconds_; }
   double bytes() const { return static_cast<double>(segment_->file().bytes()); }
+  double posting_bytes() const { return static_cast<double>(segment_->postings().size()); }
   std::span<const index::SegmentView> views() const { return {&view_, 1}; }
   int64_t rows() const { return segment_->rows(); }
 
  private:
+  static constexpr char kName[] = "s.lex";
   OneSegment() = default;
+
+  template <class Write>
+  static absl::StatusOr<std::unique_ptr<OneSegment>> Make(const Context& context, Write write) {
+    std::unique_ptr<OneSegment> out(new OneSegment);
+    std::error_code error;
+    std::string pattern =
+        (std::filesystem::temp_directory_path(error) / "weir-bench-XXXXXX").string();
+    if (error || mkdtemp(pattern.data()) == nullptr)
+      return ErrnoStatus(errno, "temporary folder");
+    out->folder_ = pattern;
+    const int64_t start = context.now_ns();
+    WEIR_RETURN_IF_ERROR(write(pattern).status());
+    out->seconds_ = (context.now_ns() - start) * 1e-9;
+    WEIR_ASSIGN_OR_RETURN(out->segment_,
+                          index::LexicalSegment::Open(absl::StrCat(pattern, "/", kName)));
+    out->view_.segment = out->segment_.get();
+    return out;
+  }
+
   std::string folder_;
   std::shared_ptr<const index::LexicalSegment> segment_;
   index::SegmentView view_;
@@ -207,28 +227,58 @@ class OneSegment {
 
 class Rows {
  public:
+  // ascending: the same segment with its rows in the order of their passages, or null.
   Rows(const LexicalBenchOptions& options, const Work& work, const OneSegment& segment,
-       WorkPeer* peer, const Context& context)
-      : options_(options), work_(work), segment_(segment), peer_(peer), context_(context) {}
+       const OneSegment* ascending, WorkPeer* peer, const Context& context)
+      : options_(options),
+        work_(work),
+        segment_(segment),
+        ascending_(ascending),
+        peer_(peer),
+        context_(context) {}
 
   absl::Status Searches(std::vector<BenchRow>& rows) {
     for (const auto& [kind, name] : kClasses) {
       if (!Has(kind)) continue;
       rows.push_back(Compare(
-          name, "us/query", options_.rounds, true, [&, kind = kind] { return Timed(kind, 10); },
-          Baseline("full ranking"), [&, kind = kind] {
-            return peer_ != nullptr ? peer_->Run("run", kind, status_)
-                                    : Timed(kind, segment_.rows());
+          name, "us/query", options_.rounds, true,
+          [&, kind = kind] { return Timed(segment_, kind, 10); }, Baseline(),
+          [&, kind = kind] {
+            if (peer_ != nullptr) return peer_->Run("run", kind, status_);
+            return ascending_ != nullptr ? Timed(*ascending_, kind, 10)
+                                         : Timed(segment_, kind, segment_.rows());
           }));
       WEIR_RETURN_IF_ERROR(status_);
     }
     rows.push_back(Compare(
-        "bm25-count", "us/query", options_.rounds, true, [&] { return TimedCount(); },
-        Baseline("full ranking"), [&] {
-          return peer_ != nullptr ? peer_->Run("count", "all", status_)
-                                  : Timed("all", segment_.rows());
+        "bm25-count", "us/query", options_.rounds, true, [&] { return TimedCount(segment_); },
+        Baseline(), [&] {
+          if (peer_ != nullptr) return peer_->Run("count", "all", status_);
+          return ascending_ != nullptr ? TimedCount(*ascending_)
+                                       : Timed(segment_, "all", segment_.rows());
         }));
     return status_;
+  }
+
+  // How many of the queries get the same passages with the same scores and the same count from the
+  // segment in either order.
+  absl::Status SameInEitherOrder(std::vector<BenchRow>& rows) {
+    int64_t same = 0;
+    for (const BenchQuery& q : work_.queries) {
+      WEIR_ASSIGN_OR_RETURN(const auto ours, Search(segment_, q, 10));
+      WEIR_ASSIGN_OR_RETURN(const auto theirs, Search(*ascending_, q, 10));
+      WEIR_ASSIGN_OR_RETURN(const int64_t count,
+                            index::CountSegments(segment_.views(), q.query));
+      WEIR_ASSIGN_OR_RETURN(const int64_t counted,
+                            index::CountSegments(ascending_->views(), q.query));
+      same += count == counted &&
+              std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
+                         [](const index::Scored& a, const index::Scored& b) {
+                           return a.passage == b.passage && a.score == b.score;
+                         });
+    }
+    AddShare("bm25-same-in-order", same, kPassageOrder, rows);
+    return absl::OkStatus();
   }
 
   // How many of the queries get the same passages in the same order from both, with lengths in a
@@ -244,25 +294,32 @@ class Rows {
                 absl::StrAppend(out, hit.passage);
               });
     }
-    BenchRow row{.name = "bm25-same-lists", .unit = "share"};
-    row.weir = row.ratio = static_cast<double>(same) / static_cast<double>(work_.queries.size());
-    row.baseline = 1;
-    row.baseline_name = options_.peer.name;
-    row.rounds = 1;
-    rows.push_back(row);
+    AddShare("bm25-same-lists", same, options_.peer.name, rows);
     return absl::OkStatus();
   }
 
  private:
-  std::string Baseline(std::string_view own) const {
-    return peer_ != nullptr ? options_.peer.name : std::string(own);
+  std::string Baseline() const {
+    if (peer_ != nullptr) return options_.peer.name;
+    return ascending_ != nullptr ? kPassageOrder : "full ranking";
+  }
+  // Of the queries.
+  void AddShare(std::string name, int64_t same, std::string baseline,
+                std::vector<BenchRow>& rows) const {
+    BenchRow row{.name = std::move(name), .unit = "share"};
+    row.weir = row.ratio = static_cast<double>(same) / static_cast<double>(work_.queries.size());
+    row.baseline = 1;
+    row.baseline_name = std::move(baseline);
+    row.rounds = 1;
+    rows.push_back(row);
   }
   bool Has(std::string_view kind) const {
     return std::any_of(work_.queries.begin(), work_.queries.end(),
                        [&](const BenchQuery& q) { return q.kind == kind; });
   }
-  absl::StatusOr<std::vector<index::Scored>> Search(const BenchQuery& q, int64_t k) const {
-    return index::SearchSegments(segment_.views(), q.query, k, bm25_);
+  absl::StatusOr<std::vector<index::Scored>> Search(const OneSegment& segment,
+                                                    const BenchQuery& q, int64_t k) const {
+    return index::SearchSegments(segment.views(), q.query, k, bm25_);
   }
   template <class One>
   double Mean(std::string_view kind, One one) {
@@ -275,18 +332,19 @@ class Rows {
     }
     return (context_.now_ns() - start) * 1e-3 / static_cast<double>(count);
   }
-  double Timed(std::string_view kind, int64_t k) {
-    return Mean(kind, [&](const BenchQuery& q) { return Search(q, k).status(); });
+  double Timed(const OneSegment& segment, std::string_view kind, int64_t k) {
+    return Mean(kind, [&](const BenchQuery& q) { return Search(segment, q, k).status(); });
   }
-  double TimedCount() {
+  double TimedCount(const OneSegment& segment) {
     return Mean("all", [&](const BenchQuery& q) {
-      return index::CountSegments(segment_.views(), q.query).status();
+      return index::CountSegments(segment.views(), q.query).status();
     });
   }
 
   const LexicalBenchOptions& options_;
   const Work& work_;
   const OneSegment& segment_;
+  const OneSegment* ascending_;
   WorkPeer* peer_;
   const Context& context_;
   // what Tantivy and Lucene use
@@ -303,6 +361,16 @@ BenchRow Single(std::string name, std::string unit, double ours, double theirs,
   row.ratio = ours > 0 ? theirs / ours : 0;
   row.rounds = 1;
   return row;
+}
+
+void AddMerges(const OneSegment& reordered, const OneSegment& ascending,
+               std::vector<BenchRow>& rows) {
+  rows.push_back(
+      Single("bm25-merge", "s", reordered.seconds(), ascending.seconds(), kPassageOrder));
+  rows.push_back(Single("bm25-merged-bytes", "MB", reordered.bytes() * 1e-6,
+                        ascending.bytes() * 1e-6, kPassageOrder));
+  rows.push_back(Single("bm25-posting-bytes", "MB", reordered.posting_bytes() * 1e-6,
+                        ascending.posting_bytes() * 1e-6, kPassageOrder));
 }
 
 // Hands the peer the lines and the queries; adds what building took both.
@@ -339,11 +407,18 @@ absl::Status BenchLexical(const LexicalBenchOptions& options, Session& session,
   if (work.queries.empty()) return absl::NotFoundError("bench: no queries");
   Context one_thread = session.context();
   one_thread.threads = nullptr;
-  WEIR_ASSIGN_OR_RETURN(const auto segment, OneSegment::Build(work, one_thread));
+  WEIR_ASSIGN_OR_RETURN(auto segment, OneSegment::Build(work, one_thread));
+  std::unique_ptr<OneSegment> ascending;
+  if (options.reorder) {
+    WEIR_ASSIGN_OR_RETURN(ascending, OneSegment::Merge(*segment, false, session.context()));
+    WEIR_ASSIGN_OR_RETURN(segment, OneSegment::Merge(*ascending, true, session.context()));
+    AddMerges(*segment, *ascending, rows);
+  }
   WEIR_ASSIGN_OR_RETURN(const auto peer, WorkPeer::Start(options.peer, {}));
   if (peer != nullptr) WEIR_RETURN_IF_ERROR(FeedPeer(options, work, *segment, *peer, rows));
-  Rows maker(options, work, *segment, peer.get(), one_thread);
+  Rows maker(options, work, *segment, ascending.get(), peer.get(), one_thread);
   WEIR_RETURN_IF_ERROR(maker.Searches(rows));
+  if (ascending != nullptr) WEIR_RETURN_IF_ERROR(maker.SameInEitherOrder(rows));
   return peer != nullptr ? maker.SameLists(rows) : absl::OkStatus();
 }
 

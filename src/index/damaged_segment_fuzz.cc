@@ -60,7 +60,7 @@ const std::vector<std::string>& Images() {
     std::vector<weir::text::TokenVectors> tokens;
     for (size_t i = 0; i < kRows; ++i) {
       ids.push_back(static_cast<int64_t>(3 * i));
-      texts.push_back(absl::StrCat("weir water ", i % 17, " gate gate ", i));
+      texts.push_back(absl::StrCat("weir water ", i % 9, " gate gate ", i));
       const std::vector<float> v = Unit(random, kDimensions);
       dense.insert(dense.end(), v.begin(), v.end());
       const auto term = static_cast<int32_t>(i);
@@ -76,13 +76,17 @@ const std::vector<std::string>& Images() {
     writer->set_rows(kRows);
     Require(writer->Commit());
     Require(wi::BuildLexicalSegment(fields, ids, "english", folder, "lexical", {}));
+    const auto ascending = Require(wi::LexicalSegment::Open(folder + "/lexical"));
+    const wi::SegmentView view{ascending.get(), nullptr};
+    Require(wi::MergeLexicalSegments({&view, 1}, folder, "reordered", {}, {.reorder_from = 1}));
+    if (Require(wi::LexicalSegment::Open(folder + "/reordered"))->ascending()) std::abort();
     Require(wi::WriteVectorSegment(ids, dense, kDimensions, folder, "vector", {}));
     Require(wi::WriteSparseSegment(ids, sparse, 60, folder, "sparse"));
     const auto encoder = Require(
         wi::FixedEncoder::Make({.dimensions = kDimensions, .reps = 2, .bits = 1, .dim = 4}));
     Require(wi::WriteMultiSegment(ids, tokens, *encoder, {}, folder, "multi", {}));
     std::vector<std::string> out;
-    for (const char* name : {"lexical", "vector", "text", "sparse", "multi"})
+    for (const char* name : {"lexical", "vector", "text", "sparse", "multi", "reordered"})
       out.push_back(Require(weir::ReadFile(absl::StrCat(folder, "/", name))));
     return out;
   }();
@@ -90,8 +94,10 @@ const std::vector<std::string>& Images() {
 }
 
 template <class Segment>
-std::shared_ptr<const Segment> Read(const std::string& image, wi::SegmentKind kind, int sections) {
-  auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz", kind, sections);
+std::shared_ptr<const Segment> Read(const std::string& image, wi::SegmentKind kind, int sections,
+                                    int older = 0) {
+  auto file =
+      wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz", kind, sections, older);
   if (!file.ok()) return nullptr;
   (void)(*file)->Verify();
   auto segment = Segment::FromFile(*file);
@@ -100,7 +106,8 @@ std::shared_ptr<const Segment> Read(const std::string& image, wi::SegmentKind ki
 
 void Lexical(const std::string& image) {
   const auto segment =
-      Read<wi::LexicalSegment>(image, wi::SegmentKind::kLexical, wi::kLexicalSections);
+      Read<wi::LexicalSegment>(image, wi::SegmentKind::kLexical, wi::kLexicalSections,
+                               wi::kLexicalSections - 1);
   if (segment == nullptr) return;
   (void)wi::CheckLexicalSegment(*segment);
   const wi::SegmentView view{segment.get(), nullptr};
@@ -113,7 +120,10 @@ void Lexical(const std::string& image) {
     (void)wi::CountSegments({&view, 1}, query);
   }
   (void)wi::ExplainSegments({&view, 1}, query, segment->first_passage(), {});
-  (void)wi::MergeLexicalSegments({&view, 1}, Folder(), "merged", {});
+  for (uint32_t r = 0; r < std::min(segment->rows(), 300u); ++r)
+    (void)segment->Row(segment->passage(r));
+  for (const int64_t from : {0, 1})
+    (void)wi::MergeLexicalSegments({&view, 1}, Folder(), "merged", {}, {.reorder_from = from});
 }
 
 void Vectors(const std::string& image) {
@@ -176,7 +186,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (place < image.size()) image[place] = static_cast<char>(image[place] ^ data[at + 3]);
   }
   wi::RepairChecksums(image);
-  constexpr void (*kReaders[])(const std::string&) = {Lexical, Vectors, Texts, Sparse, Multi};
+  constexpr void (*kReaders[])(const std::string&) = {Lexical, Vectors, Texts,
+                                                      Sparse,  Multi,   Lexical};
   kReaders[kind](image);
   return 0;
 }

@@ -239,6 +239,7 @@ absl::StatusOr<IndexReport> IndexFiles(Store& store, std::vector<std::string> fi
                                        const IndexerPorts& ports, const IndexerOptions& options,
                                        const Context& context, IndexReport* filled) {
   const int64_t begin = context.now_ns();
+  store.ReorderFrom(options.reorder_from);
   IndexReport report;
   const absl::Status status = IndexInto(store, std::move(files), ports, options, context, report);
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;
@@ -317,6 +318,7 @@ absl::StatusOr<IndexReport> IndexRecords(Store& store, const RecordSource& next,
                                          const IndexerPorts& ports, const IndexerOptions& options,
                                          const Context& context, IndexReport* filled) {
   const int64_t begin = context.now_ns();
+  store.ReorderFrom(options.reorder_from);
   IndexReport report;
   const absl::Status status = RecordsInto(store, next, ports, options, context, report);
   report.seconds = static_cast<double>(context.now_ns() - begin) * 1e-9;

@@ -11,15 +11,20 @@
 namespace wi = weir::index;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string image = wi::FuzzImage(data, size, wi::SegmentKind::kLexical,
-                                          wi::kLexicalSections, wi::kLexicalFormat);
+  const bool reordered = size > 0 && data[size - 1] % 2 != 0;
+  const std::string image =
+      wi::FuzzImage(data, size, wi::SegmentKind::kLexical,
+                    reordered ? wi::kLexicalSections : wi::kLexicalSections - 1,
+                    reordered ? wi::kReorderedFormat : wi::kLexicalFormat);
   if (image.empty()) return 0;
   auto file = wi::SegmentFile::FromBytes(std::as_bytes(std::span(image)), "fuzz",
-                                         wi::SegmentKind::kLexical, wi::kLexicalSections);
+                                         wi::SegmentKind::kLexical, wi::kLexicalSections,
+                                         wi::kLexicalSections - 1);
   if (!file.ok()) return 0;
   auto segment = wi::LexicalSegment::FromFile(*file);
   if (!segment.ok()) return 0;
   (void)wi::CheckLexicalSegment(**segment);
+  for (const int64_t id : {int64_t{0}, (*segment)->last_passage()}) (void)(*segment)->Row(id);
   const wi::SegmentView view{segment->get(), nullptr};
   wi::LexicalQuery query;
   for (const char* term : {"weir", "water", "a", "gate", ""})

@@ -24,10 +24,13 @@ RowSet AllowedRows(const Loaded<Segment>& loaded, const PassageSet& allowed) {
   };
   constexpr size_t kLookUpRows = 16;  // a look-up costs about so many rows
   if (allowed.ids().size() * kLookUpRows < rows) {
+    std::vector<uint32_t> found;
     for (const int64_t id : allowed.ids()) {
       const int64_t row = segment.Row(id);
-      if (row >= 0) add(static_cast<uint32_t>(row));
+      if (row >= 0) found.push_back(static_cast<uint32_t>(row));
     }
+    std::sort(found.begin(), found.end());  // those of a reordered segment come in any order
+    for (const uint32_t row : found) add(row);
   } else {
     for (size_t row = 0; row < rows; ++row) {
       if (allowed.Contains(segment.passage(static_cast<uint32_t>(row))))

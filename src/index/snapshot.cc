@@ -10,13 +10,23 @@
 namespace weir::index {
 namespace {
 
-// First row whose passage id is at least `id`.
+// Passages in ascending order, and their rows, which ascend with them but in lexical segments.
 template <class Segment>
-size_t LowerRow(const Segment& segment, int64_t id) {
-  size_t low = 0, high = segment.rows();
+int64_t RankedPassage(const Segment& segment, uint32_t rank) { return segment.passage(rank); }
+template <class Segment>
+int64_t RankedRow(const Segment&, uint32_t rank) { return rank; }
+int64_t RankedPassage(const LexicalSegment& segment, uint32_t rank) {
+  return segment.RankedPassage(rank);
+}
+int64_t RankedRow(const LexicalSegment& segment, uint32_t rank) { return segment.RankedRow(rank); }
+
+// How many passages come before `id`.
+template <class Segment>
+uint32_t LowerRank(const Segment& segment, int64_t id) {
+  uint32_t low = 0, high = static_cast<uint32_t>(segment.rows());
   while (low < high) {
-    const size_t middle = low + (high - low) / 2;
-    if (segment.passage(static_cast<uint32_t>(middle)) < id) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (RankedPassage(segment, middle) < id) {
       low = middle + 1;
     } else {
       high = middle;
@@ -34,14 +44,17 @@ uint64_t Tokens(const Segment&, uint32_t) {
 template <class Segment>
 std::shared_ptr<const DeletedRows> FindDeleted(const Segment& segment,
                                                const std::vector<IdRange>& tombstones) {
-  auto deleted = std::make_shared<DeletedRows>();
+  std::vector<uint32_t> rows;
   for (const IdRange& range : tombstones) {
-    for (size_t r = LowerRow(segment, range.first); r < segment.rows(); ++r) {
-      const uint32_t row = static_cast<uint32_t>(r);
-      if (segment.passage(row) > range.last) break;
-      deleted->Add(row, segment.rows(), Tokens(segment, row));
+    for (uint32_t r = LowerRank(segment, range.first); r < segment.rows(); ++r) {
+      if (RankedPassage(segment, r) > range.last) break;
+      const int64_t row = RankedRow(segment, r);
+      if (row >= 0) rows.push_back(static_cast<uint32_t>(row));
     }
   }
+  std::sort(rows.begin(), rows.end());
+  auto deleted = std::make_shared<DeletedRows>();
+  for (const uint32_t row : rows) deleted->Add(row, segment.rows(), Tokens(segment, row));
   return deleted;
 }
 

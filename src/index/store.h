@@ -160,6 +160,9 @@ class Store {
                                      const FixedEncodingOptions& options,
                                      const Context& context) = 0;
   virtual absl::Status Compact(const Context& context) = 0;  // merges segments, drops deleted
+  // From now on merged lexical segments of so many passages or more get the order of rows that
+  // compresses best (lexical/bisection.h); 0, as it is at first: none. Results stay the same.
+  virtual void ReorderFrom(int64_t passages) = 0;
 
   // --- tenants (docs/tenants.md) ---
   // One transaction each. Return how many of the documents changed: what is granted already, or was

@@ -209,6 +209,50 @@ TEST_F(StoreDamageTest, EachSectionOfClusteredVectorsIsNamed) {
   EXPECT_EQ(clustered, 1);
 }
 
+// Of a merged segment whose rows do not ascend.
+TEST_F(StoreDamageTest, EachByteOfAnOrderOfRowsIsNamed) {
+  {
+    auto store = OpenWrite();
+    store->ReorderFrom(1);
+    std::vector<Prepared> batch;
+    for (int i = 0; i < 100; ++i)
+      batch.push_back(Make(absl::StrCat("d", i), i % 2 == 0 ? "weir water" : "mill wheel", 60));
+    ASSERT_TRUE(store->AddBatch(batch, {}).ok());
+    ASSERT_TRUE(store->AddBatch(std::vector{Make("last", "weir mill", 60)}, {}).ok());
+    ASSERT_TRUE(store->Compact({}).ok());
+    for (const int64_t id : store->Passages()) texts_[id] = store->GetPassage(id)->text;
+  }
+  ASSERT_THAT(Report(), IsEmpty());
+  auto database = *Sqlite::Open(folder() + "/catalogue.sqlite", false);
+  int reordered = 0;
+  for (const auto& [name, path] : Segments()) {
+    const std::string good = *ReadFile(path);
+    const SegmentHeader header = HeaderOf(good);
+    if (header.kind != static_cast<uint32_t>(SegmentKind::kLexical)) continue;
+    ASSERT_EQ(header.section_count, 7u);
+    ++reordered;
+    const SegmentSection& order = header.sections[6];
+    ASSERT_GT(order.size, 101u * 7 / 8);
+    for (uint64_t at = 0; at < order.size; ++at) {
+      for (const bool forged : {false, true}) {
+        std::string bad = good;
+        char& byte = bad[order.offset + at];
+        byte = static_cast<char>(byte ^ (1 << at % 8));
+        if (forged) RepairChecksums(bad);
+        Put(path, bad);
+        ASSERT_TRUE(database->Exec(absl::StrCat(
+            "UPDATE segments SET checksum=", static_cast<int64_t>(HeaderOf(bad).checksum),
+            " WHERE name='", name, "'")).ok());
+        const std::vector<std::string> lines = Report();
+        ASSERT_FALSE(lines.empty()) << "byte " << at;
+        EXPECT_THAT(lines[0], HasSubstr(name));
+        EXPECT_THAT(lines[0], HasSubstr("section 6"));
+      }
+    }
+  }
+  EXPECT_EQ(reordered, 1);
+}
+
 TEST_F(StoreDamageTest, CutAndPaddedFilesAreNamed) {
   Build(folder(), 20);
   for (const auto& [name, path] : Segments()) {

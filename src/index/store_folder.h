@@ -42,6 +42,7 @@ class FolderStore final : public Store {
                              const FixedEncodingOptions& options,
                              const Context& context) override;
   absl::Status Compact(const Context& context) override;
+  void ReorderFrom(int64_t passages) override { reorder_from_ = passages; }
   absl::StatusOr<int64_t> Grant(std::string_view tenant,
                                 std::span<const std::string> paths) override;
   absl::StatusOr<int64_t> Revoke(std::string_view tenant,
@@ -228,6 +229,7 @@ class FolderStore final : public Store {
   std::string segments_folder_;
   int lock_fd_ = -1;
   int64_t next_segment_ = 0;  // numbers file names; above all there are
+  int64_t reorder_from_ = 0;  // of the writer
 
   mutable std::mutex catalogue_mutex_;
   std::unique_ptr<Catalogue> catalogue_;

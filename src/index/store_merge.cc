@@ -112,8 +112,9 @@ absl::Status FolderStore::MergeLexical(bool all, const Context& context) {
     old.push_back(now->lexical[i].row);
   }
   if (old.empty()) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(auto merged, Merged(MergeLexicalSegments(views, segments_folder_,
-                                                                 SegmentName("lexical"), context)));
+  WEIR_ASSIGN_OR_RETURN(
+      auto merged, Merged(MergeLexicalSegments(views, segments_folder_, SegmentName("lexical"),
+                                               context, {.reorder_from = reorder_from_})));
   return Replace(old, merged, {});
 }
 

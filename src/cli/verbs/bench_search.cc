@@ -38,6 +38,10 @@ struct BenchSearchOptions {
     v(lexical.corpus, {.name = "corpus",
                        .help = "Folder with corpus.jsonl and queries.tsv (term, or, and or phrase; "
                                "TAB; words) for the BM25 rows, instead of the store."});
+    v(lexical.reorder,
+      {.name = "reorder",
+       .help = "Search the BM25 rows' segment as merging reorders it; without a peer beside the "
+               "same segment in the order of its passages."});
     v(encoder, {.name = "encoder", .help = "Encoder of the queries; must be the store's."});
     v(lexical.peer.name, {.name = "peer",
                           .help = "Engine to compare with on the same work, in turns.",

@@ -1,6 +1,7 @@
 #include "index/lexical/check.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -55,14 +56,42 @@ absl::Status CheckTerm(const LexicalSegment& segment, const TermInfo& info,
   return absl::OkStatus();
 }
 
+// Each passage has one row.
+absl::Status CheckOrder(const LexicalSegment& segment) {
+  if (segment.ascending()) return absl::OkStatus();
+  std::vector<bool> seen(segment.rows());
+  std::vector<uint32_t> ranks(segment.rows());
+  for (uint32_t r = 0; r < segment.rows(); ++r) {
+    const uint32_t rank = segment.StatedRank(r);
+    if (rank >= segment.rows() || seen[rank]) {
+      return segment.file().Damaged(
+          kOrderSection, r,
+          absl::StrCat("row ", r, " is passage number ", rank, " of ", segment.rows(),
+                       rank < segment.rows() ? ", as a row before it" : ""));
+    }
+    seen[rank] = true;
+    ranks[r] = rank;
+  }
+  std::string packed;
+  PutPlain(ranks.data(), ranks.size(), RankBits(ranks.size()), packed);
+  const std::span<const uint8_t> stored = segment.file().section(kOrderSection);
+  if (!std::equal(stored.begin(), stored.end(), packed.begin(), [](uint8_t a, char b) {
+        return a == static_cast<uint8_t>(b);
+      })) {
+    return segment.file().Damaged(kOrderSection, packed.size(), "bits behind the last row");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckLexicalSegment(const LexicalSegment& segment) {
   for (uint32_t r = 1; r < segment.rows(); ++r) {
-    if (segment.passage(r) <= segment.passage(r - 1)) {
+    if (segment.RankedPassage(r) <= segment.RankedPassage(r - 1)) {
       return segment.file().Damaged(kIdsSection, r * sizeof(uint32_t), "passage ids do not ascend");
     }
   }
+  WEIR_RETURN_IF_ERROR(CheckOrder(segment));
   std::vector<uint64_t> lengths(segment.rows(), 0);
   LexicalSegment::TermIterator terms(segment);
   while (terms.Next()) WEIR_RETURN_IF_ERROR(CheckTerm(segment, terms.info(), lengths));

@@ -210,6 +210,17 @@ void Unpack(const PackedBlock& block, size_t n, uint32_t* values) {
   AddPatches(block, values);
 }
 
+void PutPlain(const uint32_t* values, size_t n, int bits, std::string& out) {
+  uint64_t word = 0;
+  int used = 0;
+  for (size_t i = 0; i < n; ++i) {
+    word |= uint64_t{values[i]} << used;
+    for (used += bits; used >= 8; used -= 8, word >>= 8) out.push_back(static_cast<char>(word));
+  }
+  if (used > 0) out.push_back(static_cast<char>(word));
+  out.append(8, '\0');
+}
+
 void PutVarint(uint64_t value, std::string& out) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace weir::index {
@@ -55,6 +56,20 @@ void UnpackPlusOne(const PackedBlock& block, uint32_t* values);
 void UnpackGaps(const PackedBlock& block, uint32_t base, uint32_t* values);
 // n values; writes 128.
 void Unpack(const PackedBlock& block, size_t n, uint32_t* values);
+
+// n values of `bits` each, one after the other from the low bits up, and zeros for a reader that
+// takes eight bytes at a time. For values that are read one by one.
+inline constexpr size_t PlainBytes(size_t n, int bits) {
+  return (n * static_cast<size_t>(bits) + 7) / 8 + 8;
+}
+// REQUIRES: bits <= 32, each value below 2^bits
+void PutPlain(const uint32_t* values, size_t n, int bits, std::string& out);
+inline uint32_t PlainAt(const uint8_t* in, size_t i, int bits) {
+  const size_t at = i * static_cast<size_t>(bits);
+  uint64_t word;
+  std::memcpy(&word, in + at / 8, sizeof(word));
+  return static_cast<uint32_t>(word >> (at % 8) & ((uint64_t{1} << bits) - 1));
+}
 
 void PutVarint(uint64_t value, std::string& out);
 

@@ -33,6 +33,20 @@ TEST(Codec, PackedValuesComeBackAtEveryWidth) {
   }
 }
 
+TEST(Codec, PlainValuesAreReadOneByOneAtEveryWidth) {
+  std::mt19937 random(3);
+  for (int bits = 0; bits <= 32; ++bits) {
+    std::vector<uint32_t> values(1 + random() % 300);
+    for (uint32_t& v : values) v = bits == 0 ? 0 : static_cast<uint32_t>(random()) >> (32 - bits);
+    std::string plain;
+    PutPlain(values.data(), values.size(), bits, plain);
+    ASSERT_EQ(plain.size(), PlainBytes(values.size(), bits));
+    const std::vector<uint8_t> bytes(plain.begin(), plain.end());
+    for (size_t i = 0; i < values.size(); ++i)
+      ASSERT_EQ(PlainAt(bytes.data(), i, bits), values[i]) << bits << " bits, value " << i;
+  }
+}
+
 TEST(Codec, PatchedBlocksComeBackAtEverySize) {
   std::mt19937 random(2);
   for (int round = 0; round < 4000; ++round) {

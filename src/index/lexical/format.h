@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -17,6 +18,7 @@ enum LexicalSection {
   kTermIndexSection,
   kPostingsSection,
   kPositionsSection,
+  kOrderSection,  // of rows that are not in the order of their passages
   kLexicalSections
 };
 enum LexicalParam {
@@ -27,8 +29,16 @@ enum LexicalParam {
   kFormatParam
 };
 
-// 2: blocks as bit sets and with patches, ids left out where they are consecutive.
+// 2: blocks as bit sets and with patches, ids left out where they are consecutive; rows in the
+// order of their passages, and no order section.
 inline constexpr uint64_t kLexicalFormat = 2;
+// 3: as 2, the rows in the order that the order section states.
+inline constexpr uint64_t kReorderedFormat = 3;
+
+// Of the order section: which of the segment's passages, ascending, each row is.
+inline constexpr int RankBits(uint64_t rows) {
+  return static_cast<int>(std::bit_width(rows - 1));
+}
 
 inline constexpr int kTermsPerBlock = 32;
 inline constexpr size_t kTermIndexEntryBytes = 24;  // offsets into terms, postings, positions

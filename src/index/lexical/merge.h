@@ -10,10 +10,19 @@
 
 namespace weir::index {
 
-// Rows of the result ascend by passage id, whatever the order of `segments`. kNotFound when no row
-// is left (no file is written). Equal inputs give equal bytes.
+struct MergeOptions {
+  // From so many rows on they are put into the order of bisection.h, which makes postings shorter
+  // and blocks more alike; fewer ascend by passage id. 0: they always do.
+  int64_t reorder_from = 0;
+  // Rows with more postings than this ascend, too: 4 bytes each are held, here 1 GiB.
+  uint64_t most_reordered_postings = uint64_t{1} << 28;
+};
+
+// The order of `segments` does not matter. kNotFound when no row is left (no file is written).
+// Equal passages give equal bytes, with any number of threads.
 absl::StatusOr<SegmentInfo> MergeLexicalSegments(std::span<const SegmentView> segments,
                                                  const std::string& folder, const std::string& name,
-                                                 const Context& context);
+                                                 const Context& context,
+                                                 const MergeOptions& options = {});
 
 }  // namespace weir::index

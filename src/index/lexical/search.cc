@@ -503,7 +503,8 @@ absl::StatusOr<std::vector<Scored>> SearchSegments(std::span<const SegmentView> 
   int64_t highest = -1;
   for (size_t s = 0; s < segments.size(); ++s) {
     const SegmentView& view = segments[s];
-    const bool ascending = view.segment->first_passage() > highest;
+    const bool ascending =
+        view.segment->ascending() && view.segment->first_passage() > highest;
     highest = std::max(highest, view.segment->last_passage());
     Taker taker(view, ascending, top);
     WEIR_ASSIGN_OR_RETURN(const bool possible, taker.Filter(query));

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/threads.h"
+#include "index/lexical/check.h"
 #include "index/lexical/merge.h"
 #include "index/lexical/naive_index.h"
 
@@ -78,6 +79,44 @@ class Fixture : public ::testing::Test {
     ASSERT_TRUE((*segment)->file().Verify().ok());
     segments_.push_back(*segment);
     deleted_.emplace_back(std::make_unique<DeletedRows>());
+  }
+
+  // All segments become one, without what is deleted.
+  void Merge(const std::string& name, const MergeOptions& options, Threads* threads = nullptr) {
+    Context context;
+    context.threads = threads;
+    const auto merged =
+        MergeLexicalSegments(Views(), folder_.string(), name, context, options);
+    ASSERT_TRUE(merged.ok()) << merged.status();
+    segments_.clear();
+    deleted_.clear();
+    Open(name);
+    ASSERT_TRUE(CheckLexicalSegment(*segments_[0]).ok()) << CheckLexicalSegment(*segments_[0]);
+  }
+
+  // Phrases of two to four consecutive words of a passage, sometimes with words beside them;
+  // returns how many matched.
+  int SweepPhrases(int rounds, uint32_t seed) {
+    auto analyzer = *text::Analyzer::Make("english");
+    std::mt19937 random(seed);
+    int matched = 0;
+    for (int r = 0; r < rounds; ++r) {
+      std::stringstream words(texts_[random() % texts_.size()]);
+      std::vector<std::string> all;
+      for (std::string w; words >> w;) all.push_back(w);
+      if (all.size() < 6) continue;
+      const size_t at = random() % (all.size() - 4), n = 2 + random() % 3;
+      std::string text = "\"";
+      for (size_t i = at; i < at + n; ++i) absl::StrAppend(&text, all[i], " ");
+      text += "\"";
+      if (random() % 2 == 0) absl::StrAppend(&text, " first ", all[0]);
+      const LexicalQuery query = ParseLexicalQuery(text, *analyzer);
+      if (query.clauses.empty()) continue;
+      ExpectSame(query, 10);
+      if (HasFatalFailure()) return matched;
+      matched += !naive_.Search(query, 10, {}).empty();
+    }
+    return matched;
   }
 
   void Delete(int64_t id) {
@@ -192,8 +231,9 @@ TEST_F(Fixture, MergedSegmentsGiveTheSameScores) {
   Sweep(150, 5);
 }
 
-TEST_F(Fixture, LargeCollectionCrossesWindowsAndBlocks) {
-  // 12,000 passages of a few words, drawn with Zipf-like weights from real vocabulary.
+// 12,000 passages of a few words, drawn with Zipf-like weights from real vocabulary. Many have
+// equal scores.
+std::vector<std::string> DrawnPassages() {
   std::mt19937 random(9);
   std::stringstream all;
   for (const std::string& p : RealPassages()) all << p << ' ';
@@ -208,34 +248,101 @@ TEST_F(Fixture, LargeCollectionCrossesWindowsAndBlocks) {
     }
     passages.push_back(std::move(p));
   }
-  Build(passages, 2);
+  return passages;
+}
+
+TEST_F(Fixture, LargeCollectionCrossesWindowsAndBlocks) {
+  Build(DrawnPassages(), 2);
   for (size_t i = 0; i < texts_.size(); i += 17) Delete(static_cast<int64_t>(100 + 2 * i));
   Sweep(150, 6);
 }
 
 TEST_F(Fixture, PhrasesEqualExhaustiveScoring) {
   Build(RealPassages(), 3);
-  auto analyzer = *text::Analyzer::Make("english");
-  std::mt19937 random(5);
-  int matched = 0;
-  for (int r = 0; r < 200; ++r) {
-    // Two to four consecutive words of a passage, sometimes with words beside the phrase.
-    std::stringstream words(texts_[random() % texts_.size()]);
-    std::vector<std::string> all;
-    for (std::string w; words >> w;) all.push_back(w);
-    if (all.size() < 6) continue;
-    const size_t at = random() % (all.size() - 4), n = 2 + random() % 3;
-    std::string text = "\"";
-    for (size_t i = at; i < at + n; ++i) absl::StrAppend(&text, all[i], " ");
-    text += "\"";
-    if (random() % 2 == 0) absl::StrAppend(&text, " first ", all[0]);
-    const LexicalQuery query = ParseLexicalQuery(text, *analyzer);
-    if (query.clauses.empty()) continue;
-    ExpectSame(query, 10);
-    if (HasFatalFailure()) return;
-    matched += !naive_.Search(query, 10, {}).empty();
+  EXPECT_GT(SweepPhrases(200, 5), 100);
+}
+
+TEST_F(Fixture, ReorderedSegmentsGiveTheSameResults) {
+  Build(DrawnPassages(), 3);
+  for (size_t i = 0; i < texts_.size(); i += 17) Delete(static_cast<int64_t>(100 + 2 * i));
+  Merge("reordered.lex", {.reorder_from = 1});
+  ASSERT_FALSE(segments_[0]->ascending());
+  const LexicalSegment& segment = *segments_[0];
+  for (uint32_t r = 0; r < segment.rows(); ++r) ASSERT_EQ(segment.Row(segment.passage(r)), r);
+  EXPECT_EQ(segment.Row(100), -1);  // deleted
+  EXPECT_EQ(segment.Row(103), -1);
+  Sweep(150, 7);
+  EXPECT_GT(SweepPhrases(100, 8), 20);
+  for (size_t i = 1; i < texts_.size(); i += 13) {
+    if (i % 17 != 0) Delete(static_cast<int64_t>(100 + 2 * i));
   }
-  EXPECT_GT(matched, 100);
+  Sweep(100, 9);
+  EXPECT_GT(SweepPhrases(50, 10), 10);
+}
+
+// Half of the passages in a reordered segment, whose ids lie between those of another.
+TEST_F(Fixture, ReorderedSegmentsBesideOthersKeepTiesInOrder) {
+  Build(DrawnPassages(), 4);
+  const std::vector<SegmentView> views = Views();
+  const std::vector<SegmentView> some = {views[2], views[0]};
+  ASSERT_TRUE(MergeLexicalSegments(some, folder_.string(), "m.lex", Context(),
+                                   {.reorder_from = 1}).ok());
+  segments_ = {segments_[1], segments_[3]};
+  deleted_.resize(2);
+  Open("m.lex");
+  ASSERT_FALSE(segments_.back()->ascending());
+  Sweep(150, 11);
+}
+
+TEST_F(Fixture, ReorderingAllowedRowsFilterAsBefore) {
+  Build(DrawnPassages(), 2);
+  Merge("ascending.lex", {});
+  const auto ascending = segments_[0];
+  Merge("reordered.lex", {.reorder_from = 1});
+  const auto allow = [](const LexicalSegment& segment, int64_t share) {
+    RowSet rows;
+    for (uint32_t r = 0; r < segment.rows(); ++r) {
+      if (segment.passage(r) / 2 % share == 0) rows.Add(r, segment.rows(), segment.length(r));
+    }
+    return rows;
+  };
+  std::mt19937 random(12);
+  const std::vector<std::string> terms = naive_.Terms();
+  for (const int64_t share : {2, 300}) {  // of a few rows each is looked up
+    const RowSet before = allow(*ascending, share), after = allow(*segments_[0], share);
+    for (const bool counted : {false, true}) {
+      const SegmentView expected{ascending.get(), nullptr, &before, counted ? &before : nullptr};
+      const SegmentView view{segments_[0].get(), nullptr, &after, counted ? &after : nullptr};
+      for (int i = 0; i < 60; ++i) {
+        LexicalQuery query = Words({"common", terms[random() % terms.size()], "first"});
+        query.all = i % 5 == 0;
+        const auto want = *SearchSegments({&expected, 1}, query, 10, {});
+        const auto got = *SearchSegments({&view, 1}, query, 10, {});
+        ASSERT_EQ(got.size(), want.size());
+        for (size_t h = 0; h < got.size(); ++h) {
+          ASSERT_EQ(got[h].passage, want[h].passage);
+          ASSERT_EQ(got[h].score, want[h].score);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(Fixture, MergesGiveEqualBytesWithAnyThreadsFromAnyOrder) {
+  Build(DrawnPassages(), 3);
+  const std::vector<std::shared_ptr<const LexicalSegment>> built = segments_;
+  Merge("ascending.lex", {});
+  const uint64_t ascending = segments_[0]->file().checksum();
+  Merge("one.lex", {.reorder_from = 1});
+  const uint64_t reordered = segments_[0]->file().checksum();
+  EXPECT_NE(reordered, ascending);
+  Threads two(2);
+  Merge("again.lex", {.reorder_from = 1}, &two);  // what is reordered already
+  EXPECT_EQ(segments_[0]->file().checksum(), reordered);
+  Merge("back.lex", {.reorder_from = 100000});
+  EXPECT_EQ(segments_[0]->file().checksum(), ascending);
+  Merge("many.lex", {.reorder_from = 1, .most_reordered_postings = 1000});
+  EXPECT_EQ(segments_[0]->file().checksum(), ascending);
 }
 
 TEST_F(Fixture, WordsNearOneAnotherEqualExhaustiveScoring) {

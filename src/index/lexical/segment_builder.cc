@@ -19,8 +19,12 @@ absl::Status AppendNarrow(const std::vector<uint32_t>& values, SegmentWriter& wr
 }  // namespace
 
 LexicalSegmentBuilder::LexicalSegmentBuilder(std::vector<int64_t> ids,
-                                             std::vector<uint32_t> lengths)
-    : ids_(std::move(ids)), lengths_(std::move(lengths)), terms_(lengths_) {
+                                             std::vector<uint32_t> lengths,
+                                             std::vector<uint32_t> ranks)
+    : ids_(std::move(ids)),
+      lengths_(std::move(lengths)),
+      ranks_(std::move(ranks)),
+      terms_(lengths_) {
   for (uint32_t n : lengths_) total_tokens_ += n;
 }
 
@@ -77,12 +81,18 @@ absl::StatusOr<SegmentInfo> LexicalSegmentBuilder::Write(const std::string& fold
   WEIR_RETURN_IF_ERROR(writer->Append(postings_));
   WEIR_RETURN_IF_ERROR(writer->BeginSection());
   WEIR_RETURN_IF_ERROR(writer->Append(positions_));
+  if (!ranks_.empty()) {
+    std::string packed;
+    PutPlain(ranks_.data(), ranks_.size(), RankBits(ranks_.size()), packed);
+    WEIR_RETURN_IF_ERROR(writer->BeginSection());
+    WEIR_RETURN_IF_ERROR(writer->Append(packed));
+  }
   writer->set_rows(ids_.size());
   writer->set_param(kFirstPassageParam, static_cast<uint64_t>(ids_.front()));
   writer->set_param(kTermCountParam, term_count_);
   writer->set_param(kTotalTokensParam, total_tokens_);
   writer->set_param(kLengthBytesParam, static_cast<uint64_t>(width));
-  writer->set_param(kFormatParam, kLexicalFormat);
+  writer->set_param(kFormatParam, ranks_.empty() ? kLexicalFormat : kReorderedFormat);
   return writer->Commit();
 }
 

@@ -15,8 +15,10 @@ namespace weir::index {
 
 class LexicalSegmentBuilder {
  public:
-  // ids: ascending passage ids; lengths: tokens of each. REQUIRES: same size, not empty.
-  LexicalSegmentBuilder(std::vector<int64_t> ids, std::vector<uint32_t> lengths);
+  // ids: ascending passage ids; lengths: tokens of each row. REQUIRES: same size, not empty.
+  // ranks: which of the ids each row has, a permutation; empty when the rows ascend as the ids do.
+  LexicalSegmentBuilder(std::vector<int64_t> ids, std::vector<uint32_t> lengths,
+                        std::vector<uint32_t> ranks = {});
   // Postings of the open term.
   void Add(uint32_t doc, std::span<const uint32_t> positions) { terms_.Add(doc, positions); }
   // Ends the open term; terms must ascend. A term without postings is left out.
@@ -25,7 +27,7 @@ class LexicalSegmentBuilder {
 
  private:
   std::vector<int64_t> ids_;
-  std::vector<uint32_t> lengths_;
+  std::vector<uint32_t> lengths_, ranks_;
   TermWriter terms_;
   std::string postings_, positions_, dictionary_, previous_term_;
   std::vector<uint64_t> index_;

@@ -12,16 +12,23 @@ namespace weir::index {
 absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::Open(
     const std::string& path) {
   WEIR_ASSIGN_OR_RETURN(auto file,
-                        SegmentFile::Open(path, SegmentKind::kLexical, kLexicalSections));
+                        SegmentFile::Open(path, SegmentKind::kLexical, kLexicalSections,
+                                          kLexicalSections - 1));
   return FromFile(std::move(file));
 }
 
 absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
     std::shared_ptr<const SegmentFile> file) {
-  if (file->param(kFormatParam) != kLexicalFormat) {
+  const bool reordered = file->param(kFormatParam) == kReorderedFormat;
+  if (file->param(kFormatParam) != kLexicalFormat && !reordered) {
     return absl::UnimplementedError(absl::StrCat(
-        file->path(), ": lexical format ", file->param(kFormatParam), "; this Weir reads format ",
-        kLexicalFormat, ": remove the store's folder and index again"));
+        file->path(), ": lexical format ", file->param(kFormatParam), "; this Weir reads formats ",
+        kLexicalFormat, " and ", kReorderedFormat, ": remove the store's folder and index again"));
+  }
+  if (file->section_count() != (reordered ? kLexicalSections : kLexicalSections - 1)) {
+    return absl::DataLossError(absl::StrCat(file->path(), ": ", file->section_count(),
+                                            " sections in lexical format ",
+                                            file->param(kFormatParam)));
   }
   const uint64_t rows = file->rows(), width = file->param(kLengthBytesParam);
   const uint64_t terms = file->param(kTermCountParam);
@@ -36,6 +43,10 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
   if ((width != 1 && width != 2 && width != 4) ||
       file->section(kLengthsSection).size() != rows * width) {
     return file->Damaged(kLengthsSection, file->section_offset(kLengthsSection),
+                         "size does not match the rows");
+  }
+  if (reordered && file->section(kOrderSection).size() != PlainBytes(rows, RankBits(rows))) {
+    return file->Damaged(kOrderSection, file->section_offset(kOrderSection),
                          "size does not match the rows");
   }
   const uint64_t blocks = terms / kTermsPerBlock + (terms % kTermsPerBlock != 0);
@@ -55,6 +66,10 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
   if (id_bytes != 0)
     segment->ids_ = reinterpret_cast<const uint32_t*>(file->section(kIdsSection).data());
   segment->lengths_ = file->section(kLengthsSection).data();
+  if (reordered) {
+    segment->ranks_ = file->section(kOrderSection).data();
+    segment->rank_bits_ = RankBits(rows);
+  }
   segment->term_blocks_ = blocks;
   segment->file_ = std::move(file);
   return segment;
@@ -63,10 +78,20 @@ absl::StatusOr<std::shared_ptr<const LexicalSegment>> LexicalSegment::FromFile(
 int64_t LexicalSegment::Row(int64_t passage) const {
   if (passage < first_ || passage - first_ > std::numeric_limits<uint32_t>::max()) return -1;
   const uint32_t offset = static_cast<uint32_t>(passage - first_);
-  if (ids_ == nullptr) return offset < rows_ ? int64_t{offset} : -1;
+  if (ids_ == nullptr) return offset < rows_ ? RankedRow(offset) : -1;
   const uint32_t* end = ids_ + rows_;
   const uint32_t* at = std::lower_bound(ids_, end, offset);
-  return at != end && *at == offset ? at - ids_ : -1;
+  return at != end && *at == offset ? RankedRow(static_cast<uint32_t>(at - ids_)) : -1;
+}
+
+int64_t LexicalSegment::RankedRow(uint32_t rank) const {
+  if (ascending()) return rank;
+  constexpr uint32_t kNoRow = ~0u;
+  std::call_once(rows_once_, [&] {
+    rows_by_rank_.assign(rows_, kNoRow);
+    for (uint32_t row = 0; row < rows_; ++row) rows_by_rank_[Rank(row)] = row;
+  });
+  return rows_by_rank_[rank] == kNoRow ? -1 : int64_t{rows_by_rank_[rank]};
 }
 
 void LexicalSegment::Lengths(const uint32_t* docs, size_t n, uint32_t* out) const {

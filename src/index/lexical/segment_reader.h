@@ -3,8 +3,10 @@
 // hostile bytes give kDataLoss or an exhausted cursor, never an access outside the file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,10 +29,19 @@ class LexicalSegment {
   uint64_t total_tokens() const { return file_->param(kTotalTokensParam); }
   uint64_t term_count() const { return file_->param(kTermCountParam); }
   int64_t first_passage() const { return first_; }
-  int64_t last_passage() const { return passage(rows_ - 1); }
-  int64_t passage(uint32_t doc) const { return first_ + (ids_ == nullptr ? doc : ids_[doc]); }
+  int64_t last_passage() const { return RankedPassage(rows_ - 1); }
+  int64_t passage(uint32_t doc) const { return RankedPassage(Rank(doc)); }
+  // Rows ascend as their passages do; those of a merged segment may stand as compresses best.
+  bool ascending() const { return ranks_ == nullptr; }
+  // The passages in ascending order, and the row of each, or -1 where a damaged order has none.
+  int64_t RankedPassage(uint32_t rank) const {
+    return first_ + (ids_ == nullptr ? rank : ids_[rank]);
+  }
+  int64_t RankedRow(uint32_t rank) const;
   // The row of a passage, or -1.
   int64_t Row(int64_t passage) const;
+  // The rank of a row's passage; of a damaged order rows() or above. REQUIRES: !ascending()
+  uint32_t StatedRank(uint32_t doc) const { return PlainAt(ranks_, doc, rank_bits_); }
   uint32_t length(uint32_t doc) const {
     switch (length_bytes_) {
       case 1: return lengths_[doc];
@@ -71,12 +82,20 @@ class LexicalSegment {
   bool ReadEntry(ByteReader& reader, bool first, std::string& term, TermInfo& info) const;
   bool IndexEntry(uint64_t block, uint64_t& terms, TermInfo& info) const;
 
+  uint32_t Rank(uint32_t doc) const {
+    return ascending() ? doc : std::min(StatedRank(doc), rows_ - 1);
+  }
+
   std::shared_ptr<const SegmentFile> file_;
   uint32_t rows_ = 0;
   int64_t first_ = 0;
   int length_bytes_ = 1;
   const uint32_t* ids_ = nullptr;  // null: consecutive
   const uint8_t* lengths_ = nullptr;
+  const uint8_t* ranks_ = nullptr;  // null: ascending
+  int rank_bits_ = 0;
+  mutable std::once_flag rows_once_;
+  mutable std::vector<uint32_t> rows_by_rank_;  // made when first asked for
   uint64_t term_blocks_ = 0;
 };
 

@@ -103,6 +103,7 @@ class Trial {
   void Run(View view, int64_t number, const std::function<bool(int64_t)>& done) {
     auto store = Store::Open(folder_, Store::Mode::kWrite, {});
     if (!store.ok()) return Fail(store.status().ToString());
+    (*store)->ReorderFrom(static_cast<int64_t>(seed_ % 3));  // of every third none
     const int64_t generation = GenerationOf(**store);
     history_.Publish(generation, generation, view);
     std::vector<std::thread> threads;
