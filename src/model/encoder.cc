@@ -18,7 +18,6 @@
 namespace weir::model {
 namespace {
 
-constexpr uint64_t kTokenizerBytes = 64 << 20;
 constexpr double kBertEpsilon = 1e-12;  // where no config.json says otherwise
 
 struct Parts {
@@ -29,9 +28,7 @@ struct Parts {
 
 absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
                                 const SafetensorsFile* adapter = nullptr) {
-  WEIR_ASSIGN_OR_RETURN(std::string json, ReadFile(spec.tokenizer, kTokenizerBytes));
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json);
-  if (!tokenizer.ok()) return Annotate(tokenizer.status(), spec.tokenizer);
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Open(spec.tokenizer));
   WEIR_ASSIGN_OR_RETURN(
       EncoderConfig config,
       ReadEncoderConfig(std::filesystem::path(spec.weights).parent_path().string()));
@@ -55,15 +52,15 @@ absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
     return absl::InvalidArgumentError(fmt::format("{}: max_tokens {}; expected 2 to {}", spec.name,
                                                   spec.max_tokens, shape.positions));
   }
-  if ((*tokenizer)->vocabulary_size() > shape.vocabulary) {
+  if (tokenizer->vocabulary_size() > shape.vocabulary) {
     return absl::DataLossError(fmt::format("{}: {} tokens; the weights have {}", spec.tokenizer,
-                                           (*tokenizer)->vocabulary_size(), shape.vocabulary));
+                                           tokenizer->vocabulary_size(), shape.vocabulary));
   }
   EncoderSpec complete = spec;
   if (complete.sha256.empty()) {
     WEIR_ASSIGN_OR_RETURN(complete.sha256, Sha256File(spec.weights));
   }
-  return Parts{std::move(complete), *std::move(tokenizer), *std::move(bert)};
+  return Parts{std::move(complete), std::move(tokenizer), *std::move(bert)};
 }
 
 }  // namespace
