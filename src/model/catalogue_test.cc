@@ -20,7 +20,7 @@ using absl::StatusCode;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr size_t kCatalogued = 8;  // models of the catalogue
+constexpr size_t kCatalogued = 9;  // models of the catalogue
 
 std::string SmallGguf(const std::string& architecture, uint32_t layers) {
   return GgufBuilder()

