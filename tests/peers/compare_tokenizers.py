@@ -141,7 +141,7 @@ def corpus(data, total):
     sources = {
         "wikitext": sorted(glob.glob(data + "/wikitext-2-raw/*")),
         "tinyshakespeare": sorted(glob.glob(data + "/tinyshakespeare/*")),
-        "languages": sorted(glob.glob(data + "/xquad-*/corpus*") + glob.glob(data + "/poquad-*/c*")),
+        "languages": sorted(glob.glob(data + "/*quad-*/corpus*")),
         "c": sorted(glob.glob("/usr/include/**/*.h", recursive=True)),
         "python": sorted(glob.glob(os.path.dirname(os.__file__) + "/*.py")),
     }

