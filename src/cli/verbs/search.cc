@@ -53,9 +53,8 @@ class SearchVerb : public Verb {
         .arguments = "QUERY...",
         .example = "weir search --mode hybrid \"deep venous thrombosis\"",
         .description =
-            "Words in double quotes inside the query are a phrase. + right before a word or a "
-            "quote "
-            "demands it, - refuses it, in every mode; write such a query as one argument behind "
+            "Words in double quotes inside the query are a phrase. In every mode + right before a "
+            "word or a quote demands it, - refuses it; write such a query as one argument behind "
             "--. NAME:VALUE with the name of a field (see weir fields) demands that of the "
             "document, as in title:weir or author:\"donald knuth\" or -tags:draft; "
             "--where says more. Exit code 1 when nothing is found.",
