@@ -202,6 +202,11 @@ class Store {
   // values of another type too.
   virtual absl::StatusOr<std::shared_ptr<const Scope>> MakeScope(
       const ScopeRequest& request) const = 0;
+  // What the query's + and - (lexical/query.h) leave of a scope (null: of everything), so that
+  // other searches than SearchLexical keep to them: passages with all that it demands and nothing
+  // that it refuses, counted as the scope counts. The scope itself for a query without signs.
+  virtual absl::StatusOr<std::shared_ptr<const Scope>> NarrowBySigns(
+      std::string_view query, std::shared_ptr<const Scope> scope) const = 0;
 
   // How passages are analysed: kAutoLanguage, or a name or code of text::Languages(). A store keeps
   // what its first document came with: kFailedPrecondition for another one from then on.
@@ -249,7 +254,8 @@ class Store {
   virtual absl::StatusOr<std::vector<text::Spelling>> SuggestSpelling(
       std::string_view query, size_t most, const Context& context,
       const Scope* scope = nullptr) const = 0;
-  // The first passage of each document of the scope, at most k, in the order they were stored.
+  // The first passage that the scope has of each document, at most k, in the order they were
+  // stored.
   virtual absl::StatusOr<std::vector<int64_t>> FirstPassages(const Scope& scope,
                                                              int64_t k) const = 0;
   // Inner product; what dense/vector_search.h does with its defaults. query: [dimensions] f32, unit

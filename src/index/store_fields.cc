@@ -196,8 +196,9 @@ absl::StatusOr<std::vector<int64_t>> FolderStore::FirstPassages(const Scope& sco
   std::vector<int64_t> out;
   for (const Catalogue::DocumentPassages& d : documents) {
     if (static_cast<int64_t>(out.size()) >= k) break;
-    if (d.passage_count > 0 && scope.allowed().Contains(d.first_passage))
-      out.push_back(d.first_passage);
+    const std::span<const int64_t> ids = scope.allowed().ids();
+    const auto first = std::lower_bound(ids.begin(), ids.end(), d.first_passage);
+    if (first != ids.end() && *first - d.first_passage < d.passage_count) out.push_back(*first);
   }
   return out;
 }

@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -227,6 +228,76 @@ TEST_F(StoreFieldsTest, EveryModeEqualsTheWholeNarrowed) {
   }
   EXPECT_GT(some, 10);  // the filters do narrow
   EXPECT_EQ(*store->Check({}), std::vector<std::string>());
+}
+
+// Passages by words alone: the texts' words are their terms.
+TEST_F(StoreFieldsTest, SignsNarrowEverySearch) {
+  std::mt19937 random(5);
+  auto store = OpenWrite();
+  Fill(*store, random);
+  const std::vector<int64_t> all = store->Passages();
+  std::map<int64_t, std::string> texts;  // with a space around
+  for (const int64_t id : all) texts[id] = absl::StrCat(" ", store->GetPassage(id)->text, " ");
+  const auto holds = [&](int64_t id, const std::string& words) {
+    return absl::StrContains(texts.at(id), absl::StrCat(" ", words, " "));
+  };
+  const int64_t most = static_cast<int64_t>(all.size());
+  int narrowed = 0;
+  for (int round = 0; round < 40; ++round) {
+    const auto word = [&] { return absl::StrCat("w", 1 + random() % 9); };
+    const std::string must = word(), phrase = absl::StrCat(word(), " ", word()), not_word = word();
+    const int kind = round % 4;
+    const std::string query =
+        kind == 0   ? absl::StrCat("w7 +", must, " -", not_word)
+        : kind == 1 ? absl::StrCat("+\"", phrase, "\" w2")
+        : kind == 2 ? absl::StrCat("-\"", phrase, "\" w2")
+                    : absl::StrCat("-", not_word);
+    const auto passes = [&](int64_t id) {
+      return kind == 0   ? holds(id, must) && !holds(id, not_word)
+             : kind == 1 ? holds(id, phrase)
+             : kind == 2 ? !holds(id, phrase)
+                         : !holds(id, not_word);
+    };
+    const std::string where = random() % 2 == 0 ? "" : "n >= 3";
+    const std::shared_ptr<const Scope> base = where.empty() ? nullptr : Filter(*store, where);
+    auto scope = store->NarrowBySigns(query, base);
+    ASSERT_TRUE(scope.ok()) << scope.status();
+    std::vector<int64_t> expected;
+    for (const int64_t id : all) {
+      if (passes(id) && (base == nullptr || base->allowed().Contains(id))) expected.push_back(id);
+    }
+    const std::span<const int64_t> ids = (*scope)->allowed().ids();
+    ASSERT_EQ(std::vector(ids.begin(), ids.end()), expected) << query;
+    narrowed += !expected.empty() && expected.size() < all.size();
+    // Dense: the best of those, not those of the best.
+    const std::vector<float> vector = encoder_.One(query);
+    std::vector<Scored> whole = *store->SearchDense(vector, most, {});
+    std::erase_if(whole, [&](const Scored& s) { return !(*scope)->allowed().Contains(s.passage); });
+    const int64_t k = 5;
+    const std::vector<Scored> found = *store->SearchDense(vector, k, {}, scope->get());
+    ASSERT_EQ(found.size(), std::min<size_t>(k, whole.size())) << query;
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].passage, whole[i].passage);
+    // BM25 filters alike, and scores alike with the scope and without.
+    const auto words = *store->SearchLexical(query, most, {}, base.get());
+    const auto scoped = *store->SearchLexical(query, most, {}, scope->get());
+    ASSERT_EQ(words.size(), scoped.size()) << query;
+    for (size_t i = 0; i < words.size(); ++i) {
+      EXPECT_EQ(words[i].passage, scoped[i].passage);
+      EXPECT_EQ(words[i].score, scoped[i].score);
+      EXPECT_TRUE(passes(words[i].passage));
+    }
+    // One passage a document, though its first may be refused.
+    const auto first = *store->FirstPassages(**scope, most);
+    std::set<int64_t> documents, listed;
+    for (const int64_t id : expected) documents.insert(store->GetPassage(id)->document);
+    for (const int64_t id : first)
+      EXPECT_TRUE(listed.insert(store->GetPassage(id)->document).second);
+    EXPECT_EQ(documents, listed);
+  }
+  EXPECT_GT(narrowed, 30);
+  const auto plain = store->NarrowBySigns("w1 \"w2 w3\" x-w4 -5", nullptr);
+  ASSERT_TRUE(plain.ok());
+  EXPECT_EQ(*plain, nullptr);
 }
 
 TEST_F(StoreFieldsTest, SubsetStatisticsAreThoseOfAStoreOfTheDocumentsAlone) {

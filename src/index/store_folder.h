@@ -67,6 +67,8 @@ class FolderStore final : public Store {
   absl::StatusOr<std::vector<int64_t>> FirstPassages(const Scope& scope, int64_t k) const override;
   absl::StatusOr<std::shared_ptr<const Scope>> MakeScope(
       const ScopeRequest& request) const override;
+  absl::StatusOr<std::shared_ptr<const Scope>> NarrowBySigns(
+      std::string_view query, std::shared_ptr<const Scope> scope) const override;
   absl::Status SetLanguage(std::string_view language) override;
   absl::Status SetLanguageIfNew(std::string_view language) override;
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "index/lexical/match.h"
 #include "index/scope_cache.h"
 #include "index/store_folder.h"
 #include "text/detect.h"
@@ -111,6 +112,32 @@ absl::StatusOr<std::vector<Scored>> FolderStore::SearchLexical(std::string_view 
   WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now, scope));
   if (scope == nullptr) return SearchSegments(now->lexical_views, parsed, k, bm25());
   return SearchSegments(scope->cache().Lexical(now, *scope)->views, parsed, k, bm25());
+}
+
+absl::StatusOr<std::shared_ptr<const Scope>> FolderStore::NarrowBySigns(
+    std::string_view query, std::shared_ptr<const Scope> scope) const {
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  WEIR_ASSIGN_OR_RETURN(const LexicalQuery parsed, Parse(query, *now, scope.get()));
+  const bool filters = std::any_of(parsed.clauses.begin(), parsed.clauses.end(),
+                                   [](const LexicalClause& c) { return c.need != Need::kShould; });
+  if (!filters) return scope;
+  ScopeCache::Shared<SegmentView> scoped;
+  if (scope != nullptr) scoped = scope->cache().Lexical(now, *scope);
+  WEIR_ASSIGN_OR_RETURN(
+      const std::vector<int64_t> matches,
+      MatchSegments(scoped == nullptr ? now->lexical_views : scoped->views, parsed));
+  std::vector<IdRange> ranges;
+  for (const int64_t id : matches) {
+    if (!ranges.empty() && ranges.back().last + 1 == id) {
+      ranges.back().last = id;
+    } else {
+      ranges.push_back({id, id});
+    }
+  }
+  WEIR_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, IdsOf(std::move(ranges)));
+  if (scope == nullptr)
+    return std::make_shared<const Scope>(PassageSet(ids), Scope::Counts::kStore);
+  return std::make_shared<const Scope>(PassageSet(ids), std::move(scope));
 }
 
 absl::StatusOr<std::vector<TermScore>> FolderStore::ExplainLexical(std::string_view query,

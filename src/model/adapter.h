@@ -28,6 +28,7 @@ class AdaptedWeights : public WeightFile {
   bool Has(std::string_view name) const override { return base_.Has(name); }
   absl::StatusOr<FloatTensor> Tensor(std::string_view name) const override;
   absl::StatusOr<FloatTensor> Dense(std::string_view layer) const override;
+  std::vector<WeightInfo> Infos() const override { return base_.Infos(); }
 
  private:
   const WeightFile& base_;

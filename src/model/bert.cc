@@ -15,11 +15,11 @@ void Bert::Embed(std::span<const int32_t> ids, std::span<const int64_t> offsets,
   const size_t hidden = shape_.hidden;
   for (size_t s = 0; s + 1 < offsets.size(); ++s) {
     for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
-      const float* word = words_.data + ids[t] * hidden;
       const float* position = positions_.data() + (t - offsets[s]) * hidden;
       const bool second = !first_parts.empty() && t - offsets[s] >= first_parts[s];
       const float* type = types_.data() + (second ? hidden : 0);
       float* row = x + t * hidden;
+      const float* word = words_.Row(ids[t], row);
       for (size_t i = 0; i < hidden; ++i) row[i] = word[i] + type[i] + position[i];
       tensor::LayerNorm(row, embedding_norm_.weight.data(), embedding_norm_.bias.data(),
                         shape_.epsilon, row, hidden);

@@ -87,7 +87,7 @@ class Bert {
                 Threads* threads) const;
 
   BertShape shape_;
-  FloatTensor words_;
+  WeightRows words_;
   std::vector<float> positions_;  // [positions, hidden]
   std::vector<float> types_;      // [2, hidden]; of a file with one type, that one twice
   Norm embedding_norm_;

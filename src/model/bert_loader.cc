@@ -42,7 +42,8 @@ class Bert::Loader {
     Head& head = bert.head_;
     WEIR_RETURN_IF_ERROR(Dense({base + "transform.dense"}, hidden, hidden, head.transform));
     WEIR_RETURN_IF_ERROR(Norm(base + "transform.LayerNorm", hidden, head.norm));
-    const FloatTensor& words = bert.words_;  // the decoder is tied to them
+    WEIR_ASSIGN_OR_RETURN(const FloatTensor words,  // the decoder is tied to them
+                          file_.Tensor(prefix_ + "embeddings.word_embeddings.weight"));
     WEIR_ASSIGN_OR_RETURN(head.words.bias, Vector(base + "bias", bert.shape_.vocabulary));
     return Pack(std::span(words.data, words.size()), hidden, head.words);
   }
@@ -50,9 +51,9 @@ class Bert::Loader {
  private:
   std::string LayerName(int i) const { return fmt::format("{}encoder.layer.{}.", prefix_, i); }
 
-  static absl::Status WrongShape(const std::string& name, const FloatTensor& tensor) {
+  static absl::Status WrongShape(const std::string& name, const std::vector<uint64_t>& given) {
     std::string shape;
-    for (uint64_t d : tensor.shape) shape += fmt::format(" {}", d);
+    for (uint64_t d : given) shape += fmt::format(" {}", d);
     return absl::DataLossError(fmt::format("BERT: {}: unexpected shape{}", name, shape));
   }
 
@@ -61,30 +62,29 @@ class Bert::Loader {
     WEIR_ASSIGN_OR_RETURN(FloatTensor t, file_.Tensor(name));
     const bool fits = t.shape.size() == 1 && t.shape[0] >= 1 &&
                       (n == 0 ? t.shape[0] <= kWidth : t.shape[0] == n);
-    if (!fits) return WrongShape(name, t);
+    if (!fits) return WrongShape(name, t.shape);
     return std::vector<float>(t.data, t.data + t.size());
   }
 
   absl::Status Embeddings(Bert& bert) {
     const std::string base = prefix_ + "embeddings.";
-    WEIR_ASSIGN_OR_RETURN(bert.words_, file_.Tensor(base + "word_embeddings.weight"));
-    const FloatTensor& words = bert.words_;
-    if (words.shape.size() != 2 || words.shape[0] < 1 || words.shape[0] > (1 << 24) ||
-        words.shape[1] < 1 || words.shape[1] > kWidth) {
+    WEIR_ASSIGN_OR_RETURN(bert.words_, file_.Rows(base + "word_embeddings.weight"));
+    const std::vector<uint64_t>& words = bert.words_.shape();
+    if (words[0] < 1 || words[0] > (1 << 24) || words[1] < 1 || words[1] > kWidth) {
       return WrongShape("word_embeddings", words);
     }
-    bert.shape_.vocabulary = static_cast<int64_t>(words.shape[0]);
-    bert.shape_.hidden = static_cast<int>(words.shape[1]);
+    bert.shape_.vocabulary = static_cast<int64_t>(words[0]);
+    bert.shape_.hidden = static_cast<int>(words[1]);
     WEIR_ASSIGN_OR_RETURN(FloatTensor positions, file_.Tensor(base + "position_embeddings.weight"));
     if (positions.shape.size() != 2 || positions.shape[0] < 1 ||
-        positions.shape[1] != words.shape[1]) {
-      return WrongShape("position_embeddings", positions);
+        positions.shape[1] != words[1]) {
+      return WrongShape("position_embeddings", positions.shape);
     }
     bert.shape_.positions = static_cast<int64_t>(positions.shape[0]);
     bert.positions_.assign(positions.data, positions.data + positions.size());
     WEIR_ASSIGN_OR_RETURN(FloatTensor types, file_.Tensor(base + "token_type_embeddings.weight"));
-    if (types.shape.size() != 2 || types.shape[0] < 1 || types.shape[1] != words.shape[1]) {
-      return WrongShape("token_type_embeddings", types);
+    if (types.shape.size() != 2 || types.shape[0] < 1 || types.shape[1] != words[1]) {
+      return WrongShape("token_type_embeddings", types.shape);
     }
     const float* second = types.data + (types.shape[0] > 1 ? bert.shape_.hidden : 0);
     bert.types_.assign(types.data, types.data + bert.shape_.hidden);
@@ -104,7 +104,8 @@ class Bert::Loader {
     std::vector<float> weights;
     for (const std::string& name : names) {
       WEIR_ASSIGN_OR_RETURN(const FloatTensor w, file_.Dense(name));
-      if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in) return WrongShape(name, w);
+      if (w.shape.size() != 2 || w.shape[0] != out || w.shape[1] != in)
+        return WrongShape(name, w.shape);
       weights.insert(weights.end(), w.data, w.data + w.size());
       WEIR_ASSIGN_OR_RETURN(const std::vector<float> bias, Vector(name + ".bias", out));
       dense.bias.insert(dense.bias.end(), bias.begin(), bias.end());
@@ -154,7 +155,7 @@ absl::StatusOr<std::unique_ptr<const Bert>> Bert::Load(const WeightFile& file, i
 }
 
 size_t Bert::bytes() const {
-  size_t total = words_.size() * sizeof(float);
+  size_t total = words_.bytes();
   total += head_.transform.bytes() + head_.words.bytes();
   for (const Layer& l : layers_) {
     for (const Dense* d : {&l.qkv, &l.output, &l.up, &l.down}) total += d->bytes();

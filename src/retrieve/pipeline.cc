@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "index/lexical/query.h"
 #include "retrieve/dense.h"
 #include "retrieve/stage.h"
 
@@ -89,6 +90,8 @@ class StagePipeline : public Pipeline {
     return absl::OkStatus();
   }
 
+  void SearchesBeyondWords() { beyond_words_ = true; }
+
   absl::Status AddHybrid(const Registry& registry) {
     WEIR_ASSIGN_OR_RETURN(fused_, ParseFused(options_.fuse));
     for (FusedKind& kind : fused_) {
@@ -106,12 +109,17 @@ class StagePipeline : public Pipeline {
   absl::StatusOr<std::vector<text::Hit>> Search(std::string_view query_text,
                                                 const Context& context) const override {
     Query query;
-    query.text = std::string(query_text);
-    WEIR_ASSIGN_OR_RETURN(const std::shared_ptr<const index::Scope> scope,
+    query.words = options_.signs ? std::string(query_text) : index::WithoutSigns(query_text);
+    query.text = options_.signs ? index::WithoutRefused(query_text) : std::string(query_text);
+    const bool asks_nothing = query.text.find_first_not_of(" \t\n") == std::string::npos;
+    WEIR_ASSIGN_OR_RETURN(std::shared_ptr<const index::Scope> scope,
                           store_.MakeScope(options_.scope()));
+    // Search by words alone keeps to the signs itself.
+    if (options_.signs && (beyond_words_ || asks_nothing)) {
+      WEIR_ASSIGN_OR_RETURN(scope, store_.NarrowBySigns(query.words, std::move(scope)));
+    }
     if (scope != nullptr && scope->allowed().ids().empty()) return std::vector<text::Hit>();
-    if (scope != nullptr && query.text.find_first_not_of(" \t\n") == std::string::npos)
-      return Listed(std::move(query), *scope);
+    if (scope != nullptr && asks_nothing) return Listed(std::move(query), *scope);
     const Resources resources{.store = store_,
                               .encoder = encoders_.dense,
                               .options = options_,
@@ -168,6 +176,7 @@ class StagePipeline : public Pipeline {
   SearchOptions options_;
   std::vector<std::unique_ptr<RetrievalStage>> stages_;
   std::vector<FusedKind> fused_;
+  bool beyond_words_ = false;
 };
 
 }  // namespace
@@ -196,6 +205,8 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
                                                          const Registry& registry) {
   auto pipeline = std::make_unique<StagePipeline>(store, encoders, options);
   WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(options.mode));
+  WEIR_ASSIGN_OR_RETURN(const ModeNeeds needs, NeedsOf(options.mode, options.fuse));
+  if (needs.dense || needs.sparse || needs.multi) pipeline->SearchesBeyondWords();
   for (std::string_view stage : chosen->stages)
     WEIR_RETURN_IF_ERROR(pipeline->Add(stage, registry));
   if (chosen->stages.empty()) WEIR_RETURN_IF_ERROR(pipeline->AddHybrid(registry));

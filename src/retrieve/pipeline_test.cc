@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -185,7 +186,34 @@ TEST_F(PipelineTest, SignsFilterOnlyWhereAskedFor) {
   const auto left = Search(typed, "river -flow");
   EXPECT_LT(left.size(), both);
   for (const text::Hit& hit : left) EXPECT_EQ(hit.passage.text.find("flow"), std::string::npos);
-  EXPECT_THAT(Search(typed, "-river"), SizeIs(0));
+}
+
+TEST_F(PipelineTest, SignsFilterInEveryMode) {
+  const auto paths = [&](const SearchOptions& options, std::string_view query) {
+    std::vector<std::string> out;
+    for (const text::Hit& hit : Search(options, query)) out.push_back(hit.document.path);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  using testing::ElementsAre;
+  for (const char* mode : {"lexical", "dense", "sparse", "multi", "hybrid"}) {
+    SearchOptions typed{.mode = mode, .dedupe = false, .signs = true};
+    typed.fuse.kinds = {"bm25", "dense", "sparse", "multi"};
+    for (const char* query : {"river flow -weirs", "river flow -\"level of a river\""}) {
+      typed.fuse.fetch = 100;
+      EXPECT_THAT(paths(typed, query), testing::IsSubsetOf({"doc1", "doc2"})) << mode;
+      typed.fuse.fetch = 1;  // filtered before the best are taken, not after
+      EXPECT_THAT(paths(typed, query), ElementsAre("doc1")) << mode;
+    }
+    typed.fuse.fetch = 100;
+    EXPECT_THAT(paths(typed, "river +bread flour"), ElementsAre("doc2")) << mode;
+    EXPECT_THAT(paths(typed, "river +\"flow of sand\""), ElementsAre("doc1")) << mode;
+    EXPECT_THAT(paths(typed, "river +bread +sand"), ElementsAre()) << mode;
+    // Nothing is asked for: what is left is listed.
+    EXPECT_THAT(paths(typed, "-river"), ElementsAre("doc2")) << mode;
+    typed.signs = false;
+    EXPECT_THAT(paths(typed, "river -flow"), testing::Contains("doc1")) << mode;
+  }
 }
 
 TEST_F(PipelineTest, LexicalEqualsStore) {
@@ -411,7 +439,7 @@ TEST_F(PipelineTest, StagesScoreAsTheyFetch) {
        std::vector<std::pair<std::string, const RetrievalStage*>>{
            {"bm25", &bm25}, {"dense", &dense}, {"sparse", &sparse}, {"multi", &multi}}) {
     Query query;
-    query.text = "river flow";
+    query.text = query.words = "river flow";
     ASSERT_TRUE(stage->Run(query, resources, context_).ok());
     std::vector<int64_t> passages;
     for (const Candidate& c : query.candidates) passages.push_back(c.passage);
@@ -457,7 +485,7 @@ class FusionTest : public PipelineTest {
                                  double lexical = 0.5) {
     SearchOptions options;
     Query query;
-    query.text = "river flow";
+    query.text = query.words = "river flow";
     for (const auto& [passage, by_stage] : scores) query.At(passage).scores = by_stage;
     OptionTable none;
     auto made = *registry_.Make<RetrievalStage>(stage, none);

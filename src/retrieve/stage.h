@@ -27,7 +27,8 @@ struct Candidate {
 
 // The query on its way through the stages. Candidates are unique by passage.
 struct Query {
-  std::string text;
+  std::string text;   // for those who read meaning: encoders, rerankers
+  std::string words;  // for search by words, with the signs that filter
   std::vector<float> vector;  // filled by the first stage that needs it
   text::SparseVector terms;   // likewise
   text::TokenVectors tokens;  // likewise

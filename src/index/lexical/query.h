@@ -56,5 +56,8 @@ LexicalClause PhraseOf(std::span<const text::Token> tokens);
 
 // The text with those signs blanked: what people write in prose is not meant to filter.
 std::string WithoutSigns(std::string_view text);
+// With what a - refuses blanked, too: the text for an encoder, to which a word that is refused
+// would be a word like any other.
+std::string WithoutRefused(std::string_view text);
 
 }  // namespace weir::index

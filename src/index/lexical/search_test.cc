@@ -1,4 +1,5 @@
 #include "index/lexical/count.h"
+#include "index/lexical/match.h"
 #include "index/lexical/search.h"
 
 #include <gmock/gmock.h>
@@ -152,6 +153,10 @@ class Fixture : public ::testing::Test {
     auto count = CountSegments(Views(), query);
     ASSERT_TRUE(count.ok()) << count.status();
     ASSERT_EQ(*count, static_cast<int64_t>(naive_.Search(query, 1 << 30, options).size()));
+    auto matches = MatchSegments(Views(), query);
+    ASSERT_TRUE(matches.ok()) << matches.status();
+    std::sort(matches->begin(), matches->end());
+    ASSERT_EQ(*matches, naive_.Matches(query));
   }
 
   LexicalQuery Words(const std::vector<std::string>& terms) {
@@ -453,6 +458,10 @@ TEST(ParseLexicalQuery, SignsFilter) {
   EXPECT_EQ(needs("x +"), "x ");
   EXPECT_EQ(needs("stabilizing +1 nucleosomes"), "stabilizing 1 nucleosomes ");
   EXPECT_EQ(needs(WithoutSigns("one +two -\"three four\"")), "one two \"three four\" ");
+  EXPECT_EQ(WithoutRefused("one +two -\"three four\" -five x-six -7"),
+            absl::StrCat("one  two", std::string(21, ' '), "x-six -7"));
+  EXPECT_EQ(WithoutRefused("-one +\"two three\""), "      \"two three\"");
+  EXPECT_EQ(WithoutRefused("-one -\u201ctwo\u201d"), std::string(15, ' '));
 }
 
 TEST(ParseLexicalQuery, CountsRepeatedTermsAndReadsCurlyQuotes) {

@@ -91,13 +91,9 @@ class GgufSpm : public SentencePiece {
   SpmBpe bpe_;
 };
 
-class GgufUnigram : public SentencePiece {
+class UnigramTokenizer : public SentencePiece {
  public:
-  struct Rules {
-    bool space_prefix, merge_spaces;
-    CharsMap map;
-  };
-  GgufUnigram(Common common, Rules rules, std::vector<double> scores)
+  UnigramTokenizer(Common common, UnigramRules rules, std::vector<double> scores)
       : SentencePiece(std::move(common), rules.space_prefix), rules_(std::move(rules)) {
     std::vector<std::pair<std::string_view, int32_t>> matching, user_defined;
     double lowest = 0;
@@ -126,7 +122,8 @@ class GgufUnigram : public SentencePiece {
 
  protected:
   void EncodePlain(std::string_view text, bool, std::vector<int32_t>& out) const override {
-    unigram_->Encode(Normalized(text), out);
+    unigram_->Encode(
+        rules_.first == nullptr ? Normalized(text) : Normalized(rules_.first(text)), out);
   }
 
  private:
@@ -168,7 +165,7 @@ class GgufUnigram : public SentencePiece {
     return out;
   }
 
-  Rules rules_;
+  UnigramRules rules_;
   Trie user_defined_;
   std::unique_ptr<Unigram> unigram_;
 };
@@ -191,7 +188,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufUnigram(const GgufFile& file,
     return absl::DataLossError(
         "tokenizer.ggml.unknown_token_id: out of range; expected for model t5");
   }
-  GgufUnigram::Rules rules;
+  UnigramRules rules;
   WEIR_ASSIGN_OR_RETURN(rules.space_prefix, BoolOr(file, "tokenizer.ggml.add_space_prefix", false));
   WEIR_ASSIGN_OR_RETURN(rules.merge_spaces,
                         BoolOr(file, "tokenizer.ggml.remove_extra_whitespaces", false));
@@ -202,7 +199,12 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufUnigram(const GgufFile& file,
     for (const int64_t n : numbers) bytes.push_back(static_cast<char>(n));
     WEIR_ASSIGN_OR_RETURN(rules.map, CharsMap::Parse(bytes));
   }
-  return std::make_unique<GgufUnigram>(std::move(common), std::move(rules), std::move(scores));
+  return MakeUnigram(std::move(common), std::move(rules), std::move(scores));
+}
+
+std::unique_ptr<Tokenizer> MakeUnigram(GgufTokenizer::Common common, UnigramRules rules,
+                                       std::vector<double> scores) {
+  return std::make_unique<UnigramTokenizer>(std::move(common), std::move(rules), std::move(scores));
 }
 
 }  // namespace weir::model

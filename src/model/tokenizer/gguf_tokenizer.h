@@ -1,6 +1,7 @@
 // Tokenizers made from GGUF metadata; ids equal llama.cpp's (differences: docs/tokenizers.md).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "model/tokenizer.h"
 #include "model/tokenizer/added_tokens.h"
+#include "model/tokenizer/charsmap.h"
 #include "model/tokenizer/vocabulary.h"
 
 namespace weir::model {
@@ -56,6 +58,16 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufUnigram(const GgufFile& file,
                                                            GgufTokenizer::Common common);
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeGgufWordPiece(const GgufFile& file,
                                                              GgufTokenizer::Common common);
+
+// What becomes of a text before SentencePiece's unigram cuts it.
+struct UnigramRules {
+  bool space_prefix = false, merge_spaces = false;
+  CharsMap map = {};
+  std::function<std::string(std::string_view)> first = nullptr;  // before all that; or none
+};
+// REQUIRES: a score for each piece, finite; an unknown id.
+std::unique_ptr<Tokenizer> MakeUnigram(GgufTokenizer::Common common, UnigramRules rules,
+                                       std::vector<double> scores);
 
 // A flag that may be absent; kDataLoss when it is of another type.
 absl::StatusOr<bool> BoolOr(const GgufFile& file, std::string_view key, bool otherwise);

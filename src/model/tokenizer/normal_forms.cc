@@ -45,6 +45,13 @@ std::string Normalize(NormalForm form, std::string_view text) {
   return U_FAILURE(error) ? std::string(text) : out;
 }
 
+char32_t Composed(char32_t a, char32_t b) {
+  static const icu::Normalizer2* nfc = Instance(NormalForm::kNfc);
+  if (nfc == nullptr) return 0;
+  const UChar32 pair = nfc->composePair(static_cast<UChar32>(a), static_cast<UChar32>(b));
+  return pair < 0 ? 0 : static_cast<char32_t>(pair);
+}
+
 char32_t FirstOfNfd(char32_t c) {
   if (c < 0xC0) return c;
   static const icu::Normalizer2* nfd = Instance(NormalForm::kNfd);

@@ -11,6 +11,9 @@ enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 // `text` is valid UTF-8.
 std::string Normalize(NormalForm form, std::string_view text);
 
+// The code point that is canonically a followed by b; 0 when there is none.
+char32_t Composed(char32_t a, char32_t b);
+
 // First code point of the canonical decomposition of c.
 char32_t FirstOfNfd(char32_t c);
 
