@@ -5,6 +5,7 @@
 #include <queue>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
@@ -82,24 +83,47 @@ absl::StatusOr<std::unique_ptr<WorkPeer>> StartPeer(const SparseBenchOptions& op
   return started;
 }
 
-// Of the exact best ten the share that the approximate search finds, or equals in score.
-absl::StatusOr<double> Recall(const index::Store& store, const std::vector<SparseVector>& queries,
-                              const Context& context) {
+// Of the exact best ten the share that a search finds, or equals in score. scores(i): those of what
+// it found for query i.
+absl::StatusOr<double> Recall(
+    const index::Store& store, const std::vector<SparseVector>& queries, const Context& context,
+    const std::function<absl::StatusOr<std::vector<float>>(size_t)>& scores) {
   double sum = 0;
-  for (const SparseVector& query : queries) {
-    WEIR_ASSIGN_OR_RETURN(const auto exact, store.SearchSparse(query, 10, {}, context));
-    WEIR_ASSIGN_OR_RETURN(const auto found,
-                          store.SearchSparse(query, 10, {.exact = false}, context));
+  for (size_t i = 0; i < queries.size(); ++i) {
+    WEIR_ASSIGN_OR_RETURN(const auto exact, store.SearchSparse(queries[i], 10, {}, context));
+    WEIR_ASSIGN_OR_RETURN(const std::vector<float> found, scores(i));
     if (exact.empty()) {
       sum += 1;
       continue;
     }
-    const auto good = std::count_if(found.begin(), found.end(), [&](const index::Scored& hit) {
-      return hit.score >= exact.back().score;
-    });
+    const auto good = std::count_if(found.begin(), found.end(),
+                                    [&](float score) { return score >= exact.back().score; });
     sum += static_cast<double>(good) / static_cast<double>(exact.size());
   }
   return sum / static_cast<double>(queries.size());
+}
+
+// What the peer found, by Weir's scores of it. ids: of the passages as the peer got them.
+absl::StatusOr<double> PeerRecall(WorkPeer& peer, const index::Store& store,
+                                  const std::vector<SparseVector>& queries,
+                                  const std::vector<int64_t>& ids, const Context& context) {
+  WEIR_ASSIGN_OR_RETURN(const std::string answer, peer.Ask("hits", ""));
+  const std::vector<std::string> lists = absl::StrSplit(answer, ';');
+  if (lists.size() != queries.size()) {
+    return absl::UnavailableError(
+        absl::StrCat("peer: hits of ", lists.size(), " queries; expected ", queries.size()));
+  }
+  return Recall(store, queries, context, [&](size_t i) -> absl::StatusOr<std::vector<float>> {
+    std::vector<int64_t> hits;
+    for (const absl::string_view each : absl::StrSplit(lists[i], ' ', absl::SkipEmpty())) {
+      size_t at = 0;
+      if (!absl::SimpleAtoi(each, &at) || at >= ids.size()) {
+        return absl::UnavailableError(absl::StrCat("peer: hit ", each));
+      }
+      hits.push_back(ids[at]);
+    }
+    return store.ScoreSparse(queries[i], hits);
+  });
 }
 
 }  // namespace
@@ -113,12 +137,14 @@ absl::Status BenchSparse(const index::Store& store, const std::vector<std::strin
   WEIR_ASSIGN_OR_RETURN(const auto encoder, session.LoadSparseEncoder(of_store.sparse_encoder));
   const std::vector<std::string_view> texts(queries.begin(), queries.end());
   std::vector<SparseVector> vectors(queries.size()), passages;
+  std::vector<int64_t> ids;
   WEIR_RETURN_IF_ERROR(encoder->Encode(texts, text::EncodeAs::kQuery, vectors, context));
   for (const int64_t passage : store.Passages()) {
     absl::StatusOr<SparseVector> v = store.GetSparseVector(passage);
     if (absl::IsNotFound(v.status())) continue;  // not encoded yet
     WEIR_RETURN_IF_ERROR(v.status());
     passages.push_back(*std::move(v));
+    ids.push_back(passage);
   }
   TermAtATime baseline(passages, encoder->vocabulary());
   absl::Status status;
@@ -141,7 +167,14 @@ absl::Status BenchSparse(const index::Store& store, const std::vector<std::strin
                          theirs));
   rows.push_back(Compare("sparse-approximate", "us/query", rounds, true, ours(false),
                          "term at a time", theirs));
-  WEIR_ASSIGN_OR_RETURN(const double recall, Recall(store, vectors, context));
+  const auto found = [&](size_t i) -> absl::StatusOr<std::vector<float>> {
+    WEIR_ASSIGN_OR_RETURN(const auto hits,
+                          store.SearchSparse(vectors[i], 10, {.exact = false}, context));
+    std::vector<float> scores;
+    for (const index::Scored& hit : hits) scores.push_back(hit.score);
+    return scores;
+  };
+  WEIR_ASSIGN_OR_RETURN(const double recall, Recall(store, vectors, context, found));
   rows.push_back(Compare("sparse-approximate-recall10", "share", 1, false, [&] { return recall; },
                          "exact", [] { return 1.0; }));
   WEIR_RETURN_IF_ERROR(status);
@@ -150,7 +183,12 @@ absl::Status BenchSparse(const index::Store& store, const std::vector<std::strin
   if (peer == nullptr) return absl::OkStatus();
   rows.push_back(Compare("sparse-approximate", "us/query", rounds, true, ours(false), options.peer,
                          [&] { return peer->Run(status); }));
-  return status;
+  WEIR_RETURN_IF_ERROR(status);
+  WEIR_ASSIGN_OR_RETURN(const double theirs_recall,
+                        PeerRecall(*peer, store, vectors, ids, context));
+  rows.push_back(Compare("sparse-approximate-recall10", "share", 1, false, [&] { return recall; },
+                         options.peer, [&] { return theirs_recall; }));
+  return absl::OkStatus();
 }
 
 }  // namespace weir::cli

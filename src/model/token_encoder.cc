@@ -98,7 +98,7 @@ absl::Status BertTokenEncoder::Encode(std::span<const std::string_view> texts, t
   }
   std::vector<std::vector<int32_t>> sequences = TokenizeTexts(*tokenizer_, texts, "", context);
   WEIR_RETURN_IF_ERROR(FitSequences(sequences, spec_.max_tokens, bert_->shape().vocabulary));
-  const size_t hidden = static_cast<size_t>(bert_->shape().hidden), d = dimensions_;
+  const size_t d = dimensions_;
   const auto wanted = [&](int32_t id) {
     const Kind kind = kinds_[static_cast<size_t>(id)];
     return kind == Kind::kWord ||

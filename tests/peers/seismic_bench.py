@@ -4,7 +4,8 @@ usage: seismic_bench.py [POSTINGS [CUT [HEAP_FACTOR [NEIGHBOURS]]]]
 
 Reads one JSON object a line and answers each with one line: {"add": "term:weight ..."} and
 {"query": "term:weight ..."} keep the vectors; {"run": true} runs all queries, top 10, on one thread
-and prints the mean microseconds. Centroid fraction .1, summary energy .4; the defaults of the rest
+and prints the mean microseconds; {"hits": ""} prints what they found, the numbers of the vectors as
+they were added, queries separated by semicolons. Centroid fraction .1, summary energy .4; the defaults of the rest
 found .955 of the exact top 10 on 20,000 passages. The bytes of the index and the time of a query of
 one term (an upper bound of what the binding costs) go to stderr.
 """
@@ -67,6 +68,12 @@ def main():
                 index.search(terms[:1], weights[:1], 1, 1, 1.0, 0, True)
             each = (time.perf_counter() - start) / len(queries) * 1e6
             print(f"seismic: a query of one term takes {each:.1f} us", file=sys.stderr)
+        if "hits" in request:
+            hits = [index.search(terms, weights, 10, cut, heap_factor, neighbours, True)
+                    for terms, weights in queries]
+            print(";".join(" ".join(str(int(hit[-1])) for hit in of_query) for of_query in hits),
+                  file=answers, flush=True)
+            continue
         found = 0
         start = time.perf_counter()
         for terms, weights in queries:
