@@ -108,7 +108,8 @@ absl::StatusOr<std::unique_ptr<text::SparseEncoder>> LoadSparseEncoder(const Enc
 
 absl::StatusOr<std::unique_ptr<text::TermVocabulary>> LoadTermVocabulary(const EncoderSpec& spec) {
   WEIR_RETURN_IF_ERROR(CheckSparse(spec));
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<const Tokenizer> tokenizer, Tokenizer::Open(spec.tokenizer));
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<const Tokenizer> tokenizer,
+                        Tokenizer::Open(spec.tokenizer));
   EncoderSpec complete = spec;
   WEIR_RETURN_IF_ERROR(HashWeights(complete));
   return std::make_unique<WordPieces>(std::move(complete), std::move(tokenizer));

@@ -54,8 +54,8 @@ class SearchVerb : public Verb {
         .arguments = "QUERY...",
         .example = "weir search --mode hybrid \"deep venous thrombosis\"",
         .description =
-            "Words in double quotes inside the query are a phrase; with ~3 right behind them, words "
-            "in any order with at most three others between. In every mode + right before a "
+            "Words in double quotes inside the query are a phrase; with ~3 right behind them, "
+            "words in any order with at most three others between. In every mode + right before a "
             "word or a quote demands it, - refuses it; write such a query as one argument behind "
             "--. NAME:VALUE with the name of a field (see weir fields) demands that of the "
             "document, as in title:weir or author:\"donald knuth\" or -tags:draft; "

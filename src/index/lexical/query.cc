@@ -75,7 +75,8 @@ std::vector<Part> SplitParts(std::string_view text) {
     if (close != std::string_view::npos) {
       at = close + QuoteAt(text, close);
       const int32_t others = OthersAt(text, at);
-      parts.push_back({text.substr(word + quote, close - word - quote), true, need, sign, at, others});
+      const std::string_view words = text.substr(word + quote, close - word - quote);
+      parts.push_back({words, true, need, sign, at, others});
     } else {
       at = word;
       while (at < text.size() && !IsSpace(text[at])) ++at;
