@@ -206,7 +206,8 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::Make(const index::Store& sto
   auto pipeline = std::make_unique<StagePipeline>(store, encoders, options);
   WEIR_ASSIGN_OR_RETURN(const Mode* chosen, FindMode(options.mode));
   WEIR_ASSIGN_OR_RETURN(const ModeNeeds needs, NeedsOf(options.mode, options.fuse));
-  if (needs.dense || needs.sparse || needs.multi) pipeline->SearchesBeyondWords();
+  if (needs.dense || needs.sparse || needs.multi || !needs.beside.empty())
+    pipeline->SearchesBeyondWords();
   for (std::string_view stage : chosen->stages)
     WEIR_RETURN_IF_ERROR(pipeline->Add(stage, registry));
   if (chosen->stages.empty()) WEIR_RETURN_IF_ERROR(pipeline->AddHybrid(registry));

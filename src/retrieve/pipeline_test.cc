@@ -409,6 +409,13 @@ TEST_F(PipelineTest, FusesEncodersThatStandBeside) {
     EXPECT_NEAR(hit.scores.at("dense@other"), at->score, 1e-6);
     EXPECT_NE(hit.scores.at("dense"), hit.scores.at("dense@other"));
   }
+  // What is refused is refused there, too.
+  SearchOptions refusing{.fuse = {.kinds = {"bm25", "dense@other"}}, .dedupe = false};
+  refusing.signs = true;
+  const auto left =
+      *(*Pipeline::Make(*store_, encoders, refusing, registry_))->Search("mill -river", context_);
+  EXPECT_FALSE(left.empty());
+  for (const text::Hit& hit : left) EXPECT_EQ(hit.passage.text.find("river"), std::string::npos);
   // In a scope only what it allows.
   ASSERT_TRUE(store_->Grant("anna", std::vector<std::string>{"doc1"}).ok());
   const auto scope = *store_->TenantScope("anna");
