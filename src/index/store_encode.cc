@@ -392,15 +392,17 @@ absl::Status FolderStore::EncodeTokensAgain(const text::TokenEncoder& encoder,
   }
   std::vector<text::TokenVectors> vectors;
   std::vector<std::string> texts;
-  for (size_t at = 0; at < ids.size(); at += kEncodeRows) {
-    WEIR_RETURN_IF_ERROR(context.CheckCancelled());
+  absl::Status status;
+  for (size_t at = 0; at < ids.size() && status.ok(); at += kEncodeRows) {
     const size_t n = std::min(kEncodeRows, ids.size() - at);
-    WEIR_RETURN_IF_ERROR(
-        EncoderInputs(std::span(ids).subspan(at, n), /*titles_once=*/true, texts));
-    WEIR_RETURN_IF_ERROR(AppendEncoded(encoder, texts, 1, vectors, context));
+    status = context.CheckCancelled();
+    if (status.ok())
+      status = EncoderInputs(std::span(ids).subspan(at, n), /*titles_once=*/true, texts);
+    if (status.ok()) status = AppendEncoded(encoder, texts, 1, vectors, context);
     if (context.progress != nullptr) context.progress->Advance(static_cast<int64_t>(n));
   }
   if (context.progress != nullptr) context.progress->Finish();
+  WEIR_RETURN_IF_ERROR(status);  // the former codes stay
   WEIR_ASSIGN_OR_RETURN(
       const SegmentInfo info,
       WriteMultiSegment(ids, vectors, fixed,
